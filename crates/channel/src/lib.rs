@@ -1,0 +1,1 @@
+//! The secure channel: handshake, key schedule, records (sans-IO)

@@ -1,0 +1,1 @@
+//! The SDK: connection, sync, vault, outbox

@@ -1,0 +1,1 @@
+//! Statements, Merkle log, checkpoints, receipts, bundles, verification (no I/O, no clock)

@@ -1,0 +1,1 @@
+//! Login, commands and events, as seen from both sides (sans-IO)

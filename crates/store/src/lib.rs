@@ -1,0 +1,1 @@
+//! Whole transactions over SQLite

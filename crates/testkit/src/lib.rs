@@ -1,0 +1,1 @@
+//! Pair with virtual time, fault injection, forges, vectors (development only)

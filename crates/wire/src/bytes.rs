@@ -1,0 +1,1 @@
+//! Fixed-size and length-prefixed fields.

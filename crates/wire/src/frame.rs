@@ -1,0 +1,1 @@
+//! The outer frames that cross TCP.
