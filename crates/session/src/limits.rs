@@ -1,0 +1,30 @@
+//! Limits of the session (docs/session.md).
+
+/// Largest message, in bytes, that a server reads before login has succeeded (SE-1).
+pub const MAX_MESSAGE_BEFORE_LOGIN: usize = 16 * 1024;
+/// Largest message in bytes (SE-1).
+pub const MAX_MESSAGE: usize = 1024 * 1024;
+/// Failed logins by one account or address that are answered at once (SE-9).
+pub const LOGIN_FREE_TRIES: u32 = 5;
+/// Milliseconds over which failed logins are counted (SE-9).
+pub const LOGIN_WINDOW_MS: u64 = 15 * 60 * 1000;
+/// Milliseconds from the end of the handshake to the end of login (SE-10).
+pub const LOGIN_DEADLINE_MS: u64 = 60 * 1000;
+/// Milliseconds that a joiner or a new device may stay connected (SE-10).
+pub const ENROL_DEADLINE_MS: u64 = 15 * 60 * 1000;
+/// Milliseconds of silence after which a client sends `Time` (SE-10).
+pub const KEEPALIVE_MS: u64 = 30 * 1000;
+/// Milliseconds of silence after which a server ends a session (SE-10).
+pub const IDLE_LIMIT_MS: u64 = 120 * 1000;
+/// Bytes of entries in one answer to `Fetch`, one entry at least (SE-18).
+pub const FETCH_BYTES: usize = 512 * 1024;
+/// Bytes queued for one connection before it is cut off (SE-22).
+pub const OUTBOUND_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes of an invite token (SE-11).
+pub const TOKEN_LEN: usize = 32;
+/// Entries that one `Fetch` may ask for.
+pub const FETCH_ENTRIES: u64 = 4096;
+/// Hashes that one `Certificates` or `DirectoryProof` may name.
+pub const MAX_HASHES: usize = 1024;
+/// Bytes of one message's content (the sealed part of an append).
+pub const MAX_CONTENT: usize = 256 * 1024;

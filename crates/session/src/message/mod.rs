@@ -1,0 +1,12 @@
+//! Requests, replies and events, and the codec that frames them (SE-1 to SE-4).
+
+mod codec;
+mod command;
+mod reply;
+
+pub use codec::{MessageDecoder, MessageError, encode};
+pub use command::{Command, Request, Role};
+pub use reply::{
+    DeviceInfo, Entry, Event, FailureCode, InviteInfo, KnownCertificate, PendingDevice, ProvenLeaf,
+    ReceiptItem, Reply, RoomInfo, ServerMessage, UserInfo,
+};

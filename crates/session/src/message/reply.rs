@@ -1,0 +1,472 @@
+//! What a server answers, and what it says unasked (section 6 of docs/session.md).
+
+use minicbor::bytes::{ByteArray, ByteVec};
+use minicbor::{Decode, Encode};
+
+use super::Role;
+
+/// What a server sends (SE-2).
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub enum ServerMessage {
+    /// Answers the request of that id.
+    #[n(0)]
+    Reply {
+        /// The request's id.
+        #[n(0)]
+        id: u32,
+        /// The answer.
+        #[n(1)]
+        reply: Reply,
+    },
+    /// Comes unasked.
+    #[n(1)]
+    Event {
+        /// What happened.
+        #[n(0)]
+        event: Event,
+    },
+}
+
+/// Why a request failed (SE-4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum FailureCode {
+    /// The request cannot be read, or a field is out of its range.
+    #[n(1)]
+    Malformed,
+    /// This peer may not do this now.
+    #[n(2)]
+    NotAllowed,
+    /// Wrong password, unknown user, disabled account or bad token: one answer for all.
+    #[n(3)]
+    Credentials,
+    /// The name is taken.
+    #[n(4)]
+    Exists,
+    /// Not there, or not visible to this user.
+    #[n(5)]
+    NotFound,
+    /// Too many tries.
+    #[n(6)]
+    RateLimited,
+    /// The room changed under the request.
+    #[n(7)]
+    Conflict,
+    /// A named limit is passed.
+    #[n(8)]
+    TooLarge,
+    /// The server cannot do it now; nothing was done.
+    #[n(9)]
+    Unavailable,
+}
+
+impl FailureCode {
+    /// The stable name of SE-4.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::NotAllowed => "not-allowed",
+            Self::Credentials => "credentials",
+            Self::Exists => "exists",
+            Self::NotFound => "not-found",
+            Self::RateLimited => "rate-limited",
+            Self::Conflict => "conflict",
+            Self::TooLarge => "too-large",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
+
+/// An answer, its fields in the order of section 6.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[expect(missing_docs, reason = "fields are the specification's, in its words (docs/session.md, section 6)")]
+pub enum Reply {
+    /// The request failed and changed nothing.
+    #[n(0)]
+    Failed {
+        #[n(0)]
+        code: FailureCode,
+        #[n(1)]
+        message: String,
+        #[n(2)]
+        retry_ms: Option<u64>,
+    },
+    /// Done; there is nothing to tell.
+    #[n(1)]
+    Done,
+    /// The server's clock.
+    #[n(2)]
+    Time {
+        #[n(0)]
+        time: u64,
+    },
+    /// OPAQUE's second message.
+    #[n(3)]
+    LoginChallenge {
+        #[cbor(n(0), with = "minicbor::bytes")]
+        ke2: Vec<u8>,
+    },
+    /// Login succeeded; epoch 1 comes next (SE-8).
+    #[n(4)]
+    Welcome {
+        #[n(0)]
+        time: u64,
+        #[n(1)]
+        user: String,
+        #[n(2)]
+        device: String,
+        #[n(3)]
+        role: Role,
+    },
+    /// The invite is good and the names are free.
+    #[n(5)]
+    JoinChallenge {
+        #[cbor(n(0), with = "minicbor::bytes")]
+        registration_response: Vec<u8>,
+        #[n(1)]
+        organisation: String,
+    },
+    /// The certificate, its chain without the root, and the root.
+    #[n(6)]
+    Joined {
+        #[n(0)]
+        chain: Vec<ByteVec>,
+        #[cbor(n(1), with = "minicbor::bytes")]
+        root: Vec<u8>,
+        #[n(2)]
+        role: Role,
+        #[n(3)]
+        user: String,
+    },
+    /// Waits for an earlier device's word.
+    #[n(7)]
+    DevicePending {
+        #[n(0)]
+        id: u64,
+    },
+    /// The token for a new device's link.
+    #[n(8)]
+    DeviceLink {
+        #[cbor(n(0), with = "minicbor::bytes")]
+        token: Vec<u8>,
+        #[n(1)]
+        expires: u64,
+    },
+    /// New devices that wait.
+    #[n(9)]
+    DeviceRequests {
+        #[n(0)]
+        requests: Vec<PendingDevice>,
+    },
+    /// The new device's certificate and chain.
+    #[n(10)]
+    DeviceApproved {
+        #[n(0)]
+        chain: Vec<ByteVec>,
+    },
+    /// Devices of a user.
+    #[n(11)]
+    Devices {
+        #[n(0)]
+        devices: Vec<DeviceInfo>,
+    },
+    /// OPAQUE's answer to a registration request.
+    #[n(12)]
+    PasswordChallenge {
+        #[cbor(n(0), with = "minicbor::bytes")]
+        registration_response: Vec<u8>,
+    },
+    /// A new invite's token and id.
+    #[n(13)]
+    Invite {
+        #[cbor(n(0), with = "minicbor::bytes")]
+        token: Vec<u8>,
+        #[n(1)]
+        id: ByteArray<32>,
+    },
+    /// Invites that can still be used.
+    #[n(14)]
+    Invites {
+        #[n(0)]
+        invites: Vec<InviteInfo>,
+    },
+    /// The organisation's users.
+    #[n(15)]
+    Users {
+        #[n(0)]
+        users: Vec<UserInfo>,
+    },
+    /// The user's rooms.
+    #[n(16)]
+    Rooms {
+        #[n(0)]
+        rooms: Vec<RoomInfo>,
+    },
+    /// On disk, synced, at this index (SE-20).
+    #[n(17)]
+    Appended {
+        #[n(0)]
+        index: u64,
+        #[cbor(n(1), with = "minicbor::bytes")]
+        checkpoint: Vec<u8>,
+        #[n(2)]
+        proof: Vec<ByteArray<32>>,
+    },
+    /// A signed, final refusal (SE-20).
+    #[n(18)]
+    Refused {
+        #[cbor(n(0), with = "minicbor::bytes")]
+        refusal: Vec<u8>,
+    },
+    /// A part of a room's log, with its newest checkpoint.
+    #[n(19)]
+    Entries {
+        #[n(0)]
+        room: ByteArray<32>,
+        #[n(1)]
+        first: u64,
+        #[n(2)]
+        entries: Vec<Entry>,
+        #[cbor(n(3), with = "minicbor::bytes")]
+        checkpoint: Vec<u8>,
+    },
+    /// Where this user's view of a room starts (SE-19).
+    #[n(20)]
+    RoomStart {
+        #[n(0)]
+        size: u64,
+        #[n(1)]
+        added_at: u64,
+        #[n(2)]
+        nodes: Vec<ByteArray<32>>,
+    },
+    /// Receipts of a room.
+    #[n(21)]
+    Receipts {
+        #[n(0)]
+        receipts: Vec<ReceiptItem>,
+    },
+    /// Certificates that the server knows; unknown hashes are left out.
+    #[n(22)]
+    Certificates {
+        #[n(0)]
+        certificates: Vec<KnownCertificate>,
+    },
+    /// Directory leaves with their proofs under one checkpoint.
+    #[n(23)]
+    DirectoryProof {
+        #[cbor(n(0), with = "minicbor::bytes")]
+        checkpoint: Vec<u8>,
+        #[n(1)]
+        leaves: Vec<ProvenLeaf>,
+    },
+}
+
+/// What a server says unasked.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[expect(missing_docs, reason = "fields are the specification's, in its words (docs/session.md, section 6)")]
+pub enum Event {
+    /// A room grew.
+    #[n(0)]
+    Entries {
+        #[n(0)]
+        room: ByteArray<32>,
+        #[n(1)]
+        first: u64,
+        #[n(2)]
+        entries: Vec<Entry>,
+        #[cbor(n(3), with = "minicbor::bytes")]
+        checkpoint: Vec<u8>,
+    },
+    /// The user became a member of a room.
+    #[n(1)]
+    RoomAdded {
+        #[n(0)]
+        room: ByteArray<32>,
+    },
+    /// A member's device gave a receipt.
+    #[n(2)]
+    Receipt {
+        #[n(0)]
+        room: ByteArray<32>,
+        #[cbor(n(1), with = "minicbor::bytes")]
+        receipt: Vec<u8>,
+        #[cbor(n(2), with = "minicbor::bytes")]
+        cosignature: Vec<u8>,
+    },
+    /// A new device of this user waits for a word (SE-13).
+    #[n(3)]
+    DeviceRequested {
+        #[n(0)]
+        id: u64,
+        #[n(1)]
+        device: String,
+        #[cbor(n(2), with = "minicbor::bytes")]
+        request: Vec<u8>,
+    },
+    /// The server is about to end this session.
+    #[n(4)]
+    Closing {
+        #[n(0)]
+        reason: String,
+    },
+}
+
+/// One entry of a room's log as sent.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Entry {
+    /// The exact bytes of the statement.
+    #[cbor(n(0), with = "minicbor::bytes")]
+    pub statement: Vec<u8>,
+    /// The sealed content; null where there is none or this user was not there.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub content: Option<Vec<u8>>,
+}
+
+/// A new device that waits.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct PendingDevice {
+    /// Number of the request.
+    #[n(0)]
+    pub id: u64,
+    /// Name that it asks for.
+    #[n(1)]
+    pub device: String,
+    /// PKCS#10, DER.
+    #[cbor(n(2), with = "minicbor::bytes")]
+    pub request: Vec<u8>,
+}
+
+/// A device of a user.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct DeviceInfo {
+    /// User.
+    #[n(0)]
+    pub user: String,
+    /// Device.
+    #[n(1)]
+    pub device: String,
+    /// SHA-256 of the certificate's DER.
+    #[n(2)]
+    pub certificate: ByteArray<32>,
+    /// Leaf and intermediates, DER.
+    #[n(3)]
+    pub chain: Vec<ByteVec>,
+    /// When it was issued, Unix milliseconds.
+    #[n(4)]
+    pub issued: u64,
+    /// When it was revoked, Unix milliseconds.
+    #[n(5)]
+    pub revoked: Option<u64>,
+}
+
+/// An invite that can still be used.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct InviteInfo {
+    /// SHA-256 of its token.
+    #[n(0)]
+    pub id: ByteArray<32>,
+    /// The one name it is good for.
+    #[n(1)]
+    pub user: Option<String>,
+    /// Role it gives.
+    #[n(2)]
+    pub role: Role,
+    /// Uses left.
+    #[n(3)]
+    pub uses_left: u32,
+    /// Unix milliseconds.
+    #[n(4)]
+    pub expires: u64,
+    /// Unix milliseconds.
+    #[n(5)]
+    pub created: u64,
+}
+
+/// A user of the organisation.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct UserInfo {
+    /// Canonical name.
+    #[n(0)]
+    pub user: String,
+    /// Role.
+    #[n(1)]
+    pub role: Role,
+    /// Whether it may log in.
+    #[n(2)]
+    pub enabled: bool,
+    /// Unix milliseconds.
+    #[n(3)]
+    pub created: u64,
+    /// Devices not revoked.
+    #[n(4)]
+    pub devices: u64,
+}
+
+/// A room of the user.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct RoomInfo {
+    /// Room id.
+    #[n(0)]
+    pub room: ByteArray<32>,
+    /// Name; empty for a direct room.
+    #[n(1)]
+    pub name: String,
+    /// Mode (docs/evidence.md).
+    #[n(2)]
+    pub mode: u32,
+    /// Content suite (docs/evidence.md).
+    #[n(3)]
+    pub suite: u32,
+    /// The other party of a direct room.
+    #[n(4)]
+    pub direct_with: Option<String>,
+    /// Entries in the log.
+    #[n(5)]
+    pub size: u64,
+    /// Whether the user is a member now.
+    #[n(6)]
+    pub member: bool,
+}
+
+/// A stored receipt.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct ReceiptItem {
+    /// Number in the room's receipts, ascending.
+    #[n(0)]
+    pub id: u64,
+    /// The receipt's bytes.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub receipt: Vec<u8>,
+    /// The cosignature beside it.
+    #[cbor(n(2), with = "minicbor::bytes")]
+    pub cosignature: Vec<u8>,
+}
+
+/// A certificate known by hash.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct KnownCertificate {
+    /// SHA-256 of its DER.
+    #[n(0)]
+    pub certificate: ByteArray<32>,
+    /// Leaf and intermediates, DER.
+    #[n(1)]
+    pub chain: Vec<ByteVec>,
+    /// When it was revoked, Unix milliseconds.
+    #[n(2)]
+    pub revoked: Option<u64>,
+}
+
+/// A directory leaf with its inclusion proof.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct ProvenLeaf {
+    /// Index in the directory.
+    #[n(0)]
+    pub index: u64,
+    /// The leaf's bytes.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub leaf: Vec<u8>,
+    /// Inclusion proof.
+    #[n(2)]
+    pub proof: Vec<ByteArray<32>>,
+}
