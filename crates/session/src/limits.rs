@@ -11,7 +11,7 @@ pub const LOGIN_WINDOW_MS: u64 = 15 * 60 * 1000;
 /// Milliseconds from the end of the handshake to the end of login (SE-10).
 pub const LOGIN_DEADLINE_MS: u64 = 60 * 1000;
 /// Milliseconds that a joiner or a new device may stay connected (SE-10).
-pub const ENROL_DEADLINE_MS: u64 = 15 * 60 * 1000;
+pub const ENROL_DEADLINE_MS: u64 = 9 * 60 * 1000;
 /// Milliseconds of silence after which a client sends `Time` (SE-10).
 pub const KEEPALIVE_MS: u64 = 30 * 1000;
 /// Milliseconds of silence after which a server ends a session (SE-10).
@@ -26,5 +26,3 @@ pub const TOKEN_LEN: usize = 32;
 pub const FETCH_ENTRIES: u64 = 4096;
 /// Hashes that one `Certificates` or `DirectoryProof` may name.
 pub const MAX_HASHES: usize = 1024;
-/// Bytes of one message's content (the sealed part of an append).
-pub const MAX_CONTENT: usize = 256 * 1024;

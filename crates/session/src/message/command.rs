@@ -104,7 +104,7 @@ pub enum Command {
     #[n(10)]
     DeviceApprove {
         #[n(0)]
-        id: u64,
+        id: ByteArray<32>,
         #[cbor(n(1), with = "minicbor::bytes")]
         statement: Vec<u8>,
     },
@@ -112,7 +112,7 @@ pub enum Command {
     #[n(11)]
     DeviceDeny {
         #[n(0)]
-        id: u64,
+        id: ByteArray<32>,
     },
     /// Lists the devices of a user; of one's own without a name.
     #[n(12)]

@@ -142,7 +142,7 @@ pub enum Reply {
     #[n(7)]
     DevicePending {
         #[n(0)]
-        id: u64,
+        id: ByteArray<32>,
     },
     /// The token for a new device's link.
     #[n(8)]
@@ -298,7 +298,7 @@ pub enum Event {
     #[n(3)]
     DeviceRequested {
         #[n(0)]
-        id: u64,
+        id: ByteArray<32>,
         #[n(1)]
         device: String,
         #[cbor(n(2), with = "minicbor::bytes")]
@@ -326,9 +326,9 @@ pub struct Entry {
 /// A new device that waits.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct PendingDevice {
-    /// Number of the request.
+    /// Hash of the link's token.
     #[n(0)]
-    pub id: u64,
+    pub id: ByteArray<32>,
     /// Name that it asks for.
     #[n(1)]
     pub device: String,

@@ -1,0 +1,126 @@
+//! The second exchange: OPAQUE inside epoch 0, then epoch 1 (SE-6 to SE-9).
+
+use std::net::IpAddr;
+
+use channel::{Connection, LoginBinding, OpaqueSessionKey};
+use pki::VerifiedCertificate;
+use session::login::{Challenge, METHOD_OPAQUE, Parties, PasswordRecord, ServerLogin};
+use session::message::{Command, FailureCode, Reply};
+use store::Hash;
+use tracing::info;
+
+use super::not_allowed;
+use crate::clock::now_ms;
+use crate::failure;
+use crate::shared::Shared;
+
+/// A login under way.
+pub(super) struct Login {
+    user: String,
+    device: String,
+    certificate: Hash,
+    exporter: [u8; 32],
+    address: IpAddr,
+    step: Step,
+}
+
+enum Step {
+    Waiting,
+    Challenged(Box<ServerLogin>),
+    Welcomed,
+}
+
+impl Login {
+    /// For a certified peer; `None` unless its certificate names a user's device.
+    pub(super) fn new(
+        certificate: VerifiedCertificate,
+        exporter: [u8; 32],
+        address: IpAddr,
+    ) -> Option<Self> {
+        let identity = certificate.identity();
+        Some(Self {
+            user: identity.user()?.to_string(),
+            device: identity.device()?.to_string(),
+            certificate: *certificate.hash(),
+            exporter,
+            address,
+            step: Step::Waiting,
+        })
+    }
+
+    /// User and certificate, once `Welcome` was sent.
+    pub(super) fn logged_in(&self) -> Option<(String, Hash)> {
+        matches!(self.step, Step::Welcomed).then(|| (self.user.clone(), self.certificate))
+    }
+
+    pub(super) async fn request(&mut self, command: Command, shared: &Shared, channel: &mut Connection) -> Reply {
+        match (std::mem::replace(&mut self.step, Step::Waiting), command) {
+            (Step::Waiting, Command::LoginStart { ke1 }) => self.start(&ke1, shared).await,
+            (Step::Challenged(login), Command::LoginFinish { ke3 }) => {
+                self.finish(*login, &ke3, shared, channel).await
+            }
+            (Step::Welcomed, _) => {
+                self.step = Step::Welcomed;
+                not_allowed("epoch 1 comes first")
+            }
+            _ => not_allowed("log in first: LoginStart, then LoginFinish"),
+        }
+    }
+
+    async fn start(&mut self, ke1: &[u8], shared: &Shared) -> Reply {
+        let now = now_ms();
+        if let Some(wait) = shared.login_wait(&self.user, self.address, now) {
+            return failure::rate_limited(wait);
+        }
+        let account = match shared.store.account(&self.user).await {
+            Ok(account) => account.filter(|a| a.enabled),
+            Err(e) => return failure::store(&e),
+        };
+        let device = match shared.store.device(&self.certificate).await {
+            Ok(device) => device.filter(|d| d.revoked_ms().is_none()),
+            Err(e) => return failure::store(&e),
+        };
+        let record = account
+            .filter(|_| device.is_some())
+            .and_then(|a| PasswordRecord::from_bytes(&a.opaque_record.0).ok());
+        let parties = Parties { user: &self.user, root: shared.root_fingerprint() };
+        match ServerLogin::start(&shared.opaque, record.as_ref(), ke1, parties, &self.exporter) {
+            Ok(Challenge { state, ke2 }) => {
+                self.step = Step::Challenged(Box::new(state));
+                Reply::LoginChallenge { ke2 }
+            }
+            Err(_) => failure::failed(FailureCode::Malformed, "the login message cannot be read"),
+        }
+    }
+
+    async fn finish(&mut self, login: ServerLogin, ke3: &[u8], shared: &Shared, channel: &mut Connection) -> Reply {
+        let now = now_ms();
+        let Ok(key) = login.finish(ke3) else {
+            shared.login_failed(&self.user, self.address, now);
+            info!(user = self.user, address = %self.address, "login failed");
+            return failure::credentials();
+        };
+        let role = match shared.store.account(&self.user).await {
+            Ok(Some(account)) if account.enabled => account.role,
+            Ok(_) => return failure::credentials(),
+            Err(e) => return failure::store(&e),
+        };
+        let bound = channel.bind_login(LoginBinding {
+            method: METHOD_OPAQUE,
+            user: self.user.clone().into_bytes(),
+            device: self.device.clone().into_bytes(),
+            opaque_session_key: Some(OpaqueSessionKey::new(*key.as_bytes())),
+        });
+        if bound.is_err() {
+            return failure::failed(FailureCode::Unavailable, "the login cannot be bound to this connection");
+        }
+        shared.login_succeeded(&self.user);
+        self.step = Step::Welcomed;
+        Reply::Welcome {
+            time: now,
+            user: self.user.clone(),
+            device: self.device.clone(),
+            role: failure::role(role),
+        }
+    }
+}
