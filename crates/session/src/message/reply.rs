@@ -117,6 +117,10 @@ pub enum Reply {
         device: String,
         #[n(3)]
         role: Role,
+        #[n(4)]
+        log: Vec<ByteVec>,
+        #[n(5)]
+        cosigner: Vec<ByteVec>,
     },
     /// The invite is good and the names are free.
     #[n(5)]
@@ -239,6 +243,8 @@ pub enum Reply {
         added_at: u64,
         #[n(2)]
         nodes: Vec<ByteArray<32>>,
+        #[n(3)]
+        changes: Vec<IndexedEntry>,
     },
     /// Receipts of a room.
     #[n(21)]
@@ -321,6 +327,17 @@ pub struct Entry {
     /// The sealed content; null where there is none or this user was not there.
     #[cbor(n(1), with = "minicbor::bytes")]
     pub content: Option<Vec<u8>>,
+}
+
+/// An entry with its index in the log.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct IndexedEntry {
+    /// Log index.
+    #[n(0)]
+    pub index: u64,
+    /// The exact bytes of the entry.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub entry: Vec<u8>,
 }
 
 /// A new device that waits.
@@ -455,6 +472,9 @@ pub struct KnownCertificate {
     /// When it was revoked, Unix milliseconds.
     #[n(2)]
     pub revoked: Option<u64>,
+    /// The device statement that vouches for it, if it was not its user's first.
+    #[cbor(n(3), with = "minicbor::bytes")]
+    pub vouching: Option<Vec<u8>>,
 }
 
 /// A directory leaf with its inclusion proof.
