@@ -1,0 +1,135 @@
+//! Opening files of the SQLite backend.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use sqlx::ConnectOptions as _;
+use sqlx::sqlite::SqliteConnectOptions;
+use store::conformance::fixtures::{create_room, enrol, entry, id, room_append};
+use store::{Accounts as _, Depth, Log as _, Problem, Settings as _, SqliteStore, StoreError, Upkeep as _};
+
+async fn sql(path: &Path, statements: &'static str) {
+    let mut connection =
+        SqliteConnectOptions::new().filename(path).foreign_keys(false).connect().await.unwrap();
+    sqlx::raw_sql(statements).execute(&mut connection).await.unwrap();
+    sqlx::Connection::close(connection).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_was_written_is_there_after_closing_and_opening() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.db");
+    let store = SqliteStore::open(&path).await.unwrap();
+    let ada = enrol(&store, "ada").await;
+    let room = create_room(&store, "plans", &[ada]).await;
+    store.close().await;
+    assert!(matches!(store.room_head(&room).await, Err(StoreError::Unavailable(_))));
+    assert!(matches!(store.put_setting("a", b"1").await, Err(StoreError::Unavailable(_))));
+    store.close().await;
+
+    let store = SqliteStore::open(&path).await.unwrap();
+    assert_eq!(store.room_head(&room).await.unwrap().unwrap().size, 1);
+    assert!(store.account("ada").await.unwrap().is_some());
+    let report = store.check(Depth::Deep).await.unwrap();
+    assert_eq!((report.schema, report.directory, report.rooms, report.entries), (1, 1, 1, 1));
+}
+
+#[tokio::test]
+async fn the_file_is_readable_by_its_owner_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.db");
+    let store = SqliteStore::open(&path).await.unwrap();
+    store.put_setting("a", b"1").await.unwrap();
+    for name in ["store.db", "store.db-wal", "store.db-shm"] {
+        let mode = std::fs::metadata(folder.path().join(name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_newer_schema_is_refused_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.db");
+    SqliteStore::open(&path).await.unwrap().close().await;
+    sql(&path, "INSERT INTO schema_version (version) VALUES (7)").await;
+    for _ in 0..2 {
+        let error = SqliteStore::open(&path).await.err().unwrap();
+        assert!(matches!(error, StoreError::NewerSchema { found: 7, supported: 1 }), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_database_is_damage_and_not_overwritten() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.db");
+    let text = b"this is a letter to somebody, not a database. ".repeat(100);
+    std::fs::write(&path, &text).unwrap();
+    let error = SqliteStore::open(&path).await.err().unwrap();
+    assert!(matches!(error, StoreError::Corrupt(_)), "{error:?}");
+    assert_eq!(std::fs::read(&path).unwrap(), text);
+    let error = SqliteStore::open(&folder.path().join("no/such/folder.db")).await.err().unwrap();
+    assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn checks_find_what_was_tampered_with() {
+    let room = id("plans");
+    let ada = id("ada laptop");
+    let cases: [(&'static str, Depth, Vec<Problem>); 8] = [
+        (
+            "DELETE FROM entries WHERE idx = 4",
+            Depth::Quick,
+            vec![Problem::RoomSize { room, head: 5, entries: 4 }],
+        ),
+        (
+            "DELETE FROM entries WHERE idx = 2",
+            Depth::Deep,
+            vec![Problem::RoomSize { room, head: 5, entries: 4 }, Problem::Sequence { room, sender: ada }],
+        ),
+        ("UPDATE room_heads SET checkpoint = x''", Depth::Quick, vec![Problem::RoomCheckpoint { room }]),
+        (
+            "DELETE FROM room_heads",
+            Depth::Quick,
+            vec![Problem::RoomSize { room, head: 0, entries: 5 }, Problem::RoomCheckpoint { room }],
+        ),
+        ("DELETE FROM bodies WHERE id = 2", Depth::Deep, vec![Problem::Body { room, entries: 1 }]),
+        ("UPDATE room_senders SET last_seq = 4", Depth::Deep, vec![Problem::Sequence { room, sender: ada }]),
+        (
+            "UPDATE directory_head SET size = 3, checkpoint = x''",
+            Depth::Quick,
+            vec![Problem::DirectorySize { head: 3, leaves: 1 }, Problem::DirectoryCheckpoint],
+        ),
+        (
+            "UPDATE devices SET user_name = 'zoe'",
+            Depth::Deep,
+            vec![Problem::Structure("row 1 of devices refers to no accounts".into())],
+        ),
+    ];
+    for (statement, depth, expected) in cases {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.db");
+        let store = SqliteStore::open(&path).await.unwrap();
+        enrol(&store, "ada").await;
+        create_room(&store, "plans", &[ada]).await;
+        let entries = (2..=5).map(|seq| entry(ada, seq)).collect();
+        assert_eq!(store.append(vec![room_append(room, 1, entries)]).await.unwrap(), [Ok(())]);
+        store.close().await;
+        sql(&path, statement).await;
+        let store = SqliteStore::open(&path).await.unwrap();
+        assert_eq!(store.check(depth).await.unwrap().problems, expected, "{statement}");
+    }
+}
+
+#[tokio::test]
+async fn an_entry_without_its_body_is_damage() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.db");
+    let store = SqliteStore::open(&path).await.unwrap();
+    let ada = enrol(&store, "ada").await;
+    let room = create_room(&store, "plans", &[ada]).await;
+    store.close().await;
+    sql(&path, "DELETE FROM bodies").await;
+    let store = SqliteStore::open(&path).await.unwrap();
+    assert!(matches!(store.entries(&room, 0, 1, 1).await, Err(StoreError::Corrupt(_))));
+}
