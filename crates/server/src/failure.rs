@@ -11,7 +11,10 @@ pub(crate) fn failed(code: FailureCode, message: impl Into<String>) -> Reply {
 
 /// One answer for a wrong password, an unknown user, a disabled account and a token that is not good.
 pub(crate) fn credentials() -> Reply {
-    failed(FailureCode::Credentials, "wrong user, password or link; check them, or ask an administrator for a new link")
+    failed(
+        FailureCode::Credentials,
+        "wrong user, password or link; check them, or ask an administrator for a new link",
+    )
 }
 
 /// Too many failures of an account or address.
@@ -30,17 +33,23 @@ pub(crate) fn store(error: &StoreError) -> Reply {
         StoreError::Exists(what) => failed(FailureCode::Exists, taken(*what)),
         StoreError::NotFound(what) => failed(FailureCode::NotFound, format!("there is no such {what}")),
         StoreError::Refused(
-            Refusal::Expired | Refusal::Revoked | Refusal::UsedUp | Refusal::OtherUser | Refusal::OtherEmail
-            | Refusal::Disabled | Refusal::DeviceRevoked,
+            Refusal::Expired
+            | Refusal::Revoked
+            | Refusal::UsedUp
+            | Refusal::OtherUser
+            | Refusal::OtherEmail
+            | Refusal::Disabled
+            | Refusal::DeviceRevoked,
         ) => credentials(),
         StoreError::Refused(why) => failed(FailureCode::NotAllowed, why.to_string()),
-        StoreError::TooLarge { what, value, limit } => {
-            failed(FailureCode::TooLarge, format!("{what} of {value}; the limit is {limit}"))
-        }
+        StoreError::TooLarge(too) => failed(FailureCode::TooLarge, too.to_string()),
         StoreError::Conflict { .. } => failed(FailureCode::Conflict, "somebody else was faster; try again"),
         _ => {
             error!("the store failed: {}", chain(error));
-            failed(FailureCode::Unavailable, "the server's store failed; the operator's log says why; try again later")
+            failed(
+                FailureCode::Unavailable,
+                "the server's store failed; the operator's log says why; try again later",
+            )
         }
     }
 }

@@ -60,7 +60,8 @@ mod tests {
     fn one_address_cannot_take_every_place_and_places_come_back() {
         let connections = Connections::default();
         let one = IpAddr::from([127, 0, 0, 1]);
-        let held: Vec<_> = (0..MAX_UNAUTHENTICATED_PER_ADDRESS).map(|_| connections.admit(one).unwrap()).collect();
+        let held: Vec<_> =
+            (0..MAX_UNAUTHENTICATED_PER_ADDRESS).map(|_| connections.admit(one).unwrap()).collect();
         assert!(connections.admit(one).is_none());
         assert!(connections.admit(IpAddr::from([127, 0, 0, 2])).is_some());
         drop(held);

@@ -3,10 +3,10 @@
 use std::net::IpAddr;
 
 use channel::{Connection, LoginBinding, OpaqueSessionKey};
-use pki::VerifiedCertificate;
+use minicbor::bytes::ByteVec;
+use pki::{Chain, VerifiedCertificate};
 use session::login::{Challenge, METHOD_OPAQUE, Parties, PasswordRecord, ServerLogin};
 use session::message::{Command, FailureCode, Reply};
-use store::Hash;
 use tracing::info;
 
 use super::not_allowed;
@@ -18,7 +18,7 @@ use crate::shared::Shared;
 pub(super) struct Login {
     user: String,
     device: String,
-    certificate: Hash,
+    certificate: VerifiedCertificate,
     exporter: [u8; 32],
     address: IpAddr,
     step: Step,
@@ -32,16 +32,12 @@ enum Step {
 
 impl Login {
     /// For a certified peer; `None` unless its certificate names a user's device.
-    pub(super) fn new(
-        certificate: VerifiedCertificate,
-        exporter: [u8; 32],
-        address: IpAddr,
-    ) -> Option<Self> {
+    pub(super) fn new(certificate: VerifiedCertificate, exporter: [u8; 32], address: IpAddr) -> Option<Self> {
         let identity = certificate.identity();
         Some(Self {
             user: identity.user()?.to_string(),
             device: identity.device()?.to_string(),
-            certificate: *certificate.hash(),
+            certificate: certificate.clone(),
             exporter,
             address,
             step: Step::Waiting,
@@ -49,11 +45,16 @@ impl Login {
     }
 
     /// User and certificate, once `Welcome` was sent.
-    pub(super) fn logged_in(&self) -> Option<(String, Hash)> {
-        matches!(self.step, Step::Welcomed).then(|| (self.user.clone(), self.certificate))
+    pub(super) fn logged_in(&self) -> Option<(String, VerifiedCertificate)> {
+        matches!(self.step, Step::Welcomed).then(|| (self.user.clone(), self.certificate.clone()))
     }
 
-    pub(super) async fn request(&mut self, command: Command, shared: &Shared, channel: &mut Connection) -> Reply {
+    pub(super) async fn request(
+        &mut self,
+        command: Command,
+        shared: &Shared,
+        channel: &mut Connection,
+    ) -> Reply {
         match (std::mem::replace(&mut self.step, Step::Waiting), command) {
             (Step::Waiting, Command::LoginStart { ke1 }) => self.start(&ke1, shared).await,
             (Step::Challenged(login), Command::LoginFinish { ke3 }) => {
@@ -76,8 +77,8 @@ impl Login {
             Ok(account) => account.filter(|a| a.enabled),
             Err(e) => return failure::store(&e),
         };
-        let device = match shared.store.device(&self.certificate).await {
-            Ok(device) => device.filter(|d| d.revoked_ms().is_none()),
+        let device = match shared.store.device(&self.certificate.hash()).await {
+            Ok(device) => device.filter(|d| d.revoked.is_none()),
             Err(e) => return failure::store(&e),
         };
         let record = account
@@ -93,7 +94,13 @@ impl Login {
         }
     }
 
-    async fn finish(&mut self, login: ServerLogin, ke3: &[u8], shared: &Shared, channel: &mut Connection) -> Reply {
+    async fn finish(
+        &mut self,
+        login: ServerLogin,
+        ke3: &[u8],
+        shared: &Shared,
+        channel: &mut Connection,
+    ) -> Reply {
         let now = now_ms();
         let Ok(key) = login.finish(ke3) else {
             shared.login_failed(&self.user, self.address, now);
@@ -121,6 +128,12 @@ impl Login {
             user: self.user.clone(),
             device: self.device.clone(),
             role: failure::role(role),
+            log: to_list(shared.authority.log_chain()),
+            cosigner: to_list(shared.authority.cosigner_chain()),
         }
     }
+}
+
+fn to_list(chain: &Chain) -> Vec<ByteVec> {
+    chain.0.iter().map(|der| der.clone().into()).collect()
 }

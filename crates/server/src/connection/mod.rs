@@ -24,8 +24,12 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::watch;
 use tracing::debug;
 
+pub(crate) use command::{new_invite, open_invites};
+pub(crate) use enrolment::issue;
+
 use crate::admission::ConnectionPermit;
 use crate::clock::now_ms;
+use crate::listener::stopped;
 use crate::rooms::{Inbox, Outbound, outbound};
 use crate::shared::Shared;
 use phase::Phase;
@@ -116,7 +120,7 @@ impl Task {
             let deadline = self.deadline();
             let step: Result<(), Ended> = tokio::select! {
                 biased;
-                _ = stopping.wait_for(|stop| *stop) => Err(Ended::Stopping),
+                () = stopped(stopping) => Err(Ended::Stopping),
                 reason = inbox.end.reason() => Err(Ended::Told(reason)),
                 wrote = writer.write(self.pending.get(self.written..).unwrap_or_default()), if waiting => {
                     wrote.map_err(Ended::from).map(|n| self.wrote(n))
@@ -171,7 +175,7 @@ impl Task {
         while let Some(event) = self.channel.poll_event() {
             match event {
                 Event::Established { peer, .. } => {
-                    self.phase.established(peer, self.channel.exporter(), now)?;
+                    self.phase.established(peer, &self.channel.exporter()?, now)?;
                 }
                 Event::EpochChanged(epoch) => {
                     if self.phase.epoch_changed(epoch, &self.shared, &self.outbound) {
@@ -253,10 +257,14 @@ impl Task {
 
 /// Whether the channel can take data: messages for a peer that has not finished its handshake wait.
 fn count_ready(channel: &Connection) -> bool {
-    channel.is_established()
+    channel.epoch().is_some()
 }
 
 /// A refusal of a command in the wrong phase (SE-5).
 fn not_allowed(message: &str) -> Reply {
-    Reply::Failed { code: session::message::FailureCode::NotAllowed, message: message.to_owned(), retry_ms: None }
+    Reply::Failed {
+        code: session::message::FailureCode::NotAllowed,
+        message: message.to_owned(),
+        retry_ms: None,
+    }
 }

@@ -54,13 +54,8 @@ impl Phase {
     }
 
     /// The handshake is done.
-    pub(super) fn established(
-        &mut self,
-        peer: Peer,
-        exporter: Option<&Exporter>,
-        now: u64,
-    ) -> Result<(), Ended> {
-        let exporter = *exporter.ok_or(Ended::Told("the channel has no exporter"))?.as_bytes();
+    pub(super) fn established(&mut self, peer: Peer, exporter: &Exporter, now: u64) -> Result<(), Ended> {
+        let exporter = *exporter.as_bytes();
         (self.state, self.deadline_ms) = match peer {
             Peer::Anonymous => {
                 let enrolment = Enrolment::new(exporter, self.address.ip());

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use pki::VerifiedCertificate;
 use session::limits::OUTBOUND_BYTES;
 use session::message::{Event, Reply, ServerMessage, encode};
 use store::Hash;
@@ -18,6 +19,8 @@ pub struct Session {
     pub user: String,
     /// Hash of the device's certificate.
     pub certificate: Hash,
+    /// The device's certificate as the handshake verified it.
+    pub signer: VerifiedCertificate,
     outbound: Outbound,
     watching: AtomicBool,
 }
@@ -99,8 +102,9 @@ impl Outbound {
 
 impl Session {
     /// A logged-in connection.
-    pub fn new(number: u64, user: String, certificate: Hash, outbound: Outbound) -> Self {
-        Self { number, user, certificate, outbound, watching: AtomicBool::new(false) }
+    pub fn new(number: u64, user: String, signer: VerifiedCertificate, outbound: Outbound) -> Self {
+        let certificate = signer.hash();
+        Self { number, user, certificate, signer, outbound, watching: AtomicBool::new(false) }
     }
 
     /// Answers a request of this session.

@@ -1,0 +1,59 @@
+//! Certificates by hash, and proofs that they stand in the directory.
+
+use minicbor::bytes::ByteArray;
+use session::limits::MAX_HASHES;
+use session::message::{FailureCode, KnownCertificate, ProvenLeaf, Reply};
+
+use super::Answer;
+use crate::failure;
+use crate::shared::{Shared, decode_chain};
+
+pub(super) async fn certificates(shared: &Shared, hashes: &[ByteArray<32>]) -> Answer {
+    check_count(hashes)?;
+    let mut certificates = Vec::with_capacity(hashes.len());
+    for hash in hashes {
+        let Some(found) = shared.store.certificate(hash).await.map_err(|e| failure::store(&e))? else {
+            continue;
+        };
+        let device = shared.store.device(hash).await.map_err(|e| failure::store(&e))?;
+        certificates.push(KnownCertificate {
+            certificate: *hash,
+            chain: decode_chain(&found.chain).unwrap_or_default().0.into_iter().map(Into::into).collect(),
+            revoked: found.revoked.map(|r| r.at_ms),
+            vouching: device.and_then(|d| d.vouching),
+        });
+    }
+    Ok(Reply::Certificates { certificates })
+}
+
+pub(super) async fn directory_proof(shared: &Shared, hashes: &[ByteArray<32>]) -> Answer {
+    check_count(hashes)?;
+    let mut indices = Vec::with_capacity(hashes.len());
+    for hash in hashes {
+        let Some(found) = shared.store.certificate(hash).await.map_err(|e| failure::store(&e))? else {
+            continue;
+        };
+        indices.push(found.directory_index);
+        indices.extend(found.revoked.map(|r| r.directory_index));
+    }
+    indices.sort_unstable();
+    indices.dedup();
+    let proven =
+        shared.directory.prove(shared.store.as_ref(), &indices).await.map_err(|e| failure::store(&e))?;
+    let leaves = proven.leaves.into_iter().map(|(index, leaf, proof)| ProvenLeaf {
+        index,
+        leaf,
+        proof: proof.into_iter().map(Into::into).collect(),
+    });
+    Ok(Reply::DirectoryProof { checkpoint: proven.checkpoint, leaves: leaves.collect() })
+}
+
+fn check_count(hashes: &[ByteArray<32>]) -> Result<(), Reply> {
+    if hashes.len() > MAX_HASHES {
+        return Err(failure::failed(
+            FailureCode::TooLarge,
+            format!("at most {MAX_HASHES} certificates at a time"),
+        ));
+    }
+    Ok(())
+}

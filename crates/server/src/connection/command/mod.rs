@@ -1,0 +1,99 @@
+//! What a logged-in device may ask (SE-15).
+//!
+//! - [`room`]: rooms, their logs and receipts.
+//! - [`device`]: the user's devices and password.
+//! - [`admin`]: invites and users.
+//! - [`certificate`]: certificates and directory proofs.
+
+mod admin;
+mod certificate;
+mod device;
+mod room;
+
+pub(crate) use admin::{new_invite, open_invites};
+
+use std::sync::Arc;
+
+use session::message::{Command, FailureCode, Reply, Request};
+
+use super::not_allowed;
+use crate::failure;
+use crate::rooms::{Session, Submission};
+use crate::shared::Shared;
+
+type Answer = Result<Reply, Reply>;
+
+/// Handles a request. No reply means that the sequencer gives it.
+pub(super) async fn handle(request: Request, shared: &Arc<Shared>, session: &Arc<Session>) -> Option<Reply> {
+    let Request { id, command } = request;
+    let answer = match command {
+        Command::Append { room, statement, content } => {
+            let submission = Submission::new(Arc::clone(session), id, *room, statement, content, false);
+            return shared.sequencer.submit(submission).await;
+        }
+        Command::RoomCreate { room, statement } => {
+            let submission = Submission::new(Arc::clone(session), id, *room, statement, None, true);
+            return shared.sequencer.submit(submission).await;
+        }
+        Command::Rooms => room::list(shared, session).await,
+        Command::Fetch { room, from, limit } => room::fetch(shared, session, &room, from, limit).await,
+        Command::RoomStart { room } => room::start(shared, session, &room).await,
+        Command::Watch => {
+            session.watch();
+            Ok(Reply::Done)
+        }
+        Command::ReceiptPut { room, receipt, cosignature } => {
+            room::put_receipt(shared, session, &room, receipt, cosignature).await
+        }
+        Command::Receipts { room, from } => room::receipts(shared, session, &room, from).await,
+        Command::Certificates { hashes } => certificate::certificates(shared, &hashes).await,
+        Command::DirectoryProof { certificates } => certificate::directory_proof(shared, &certificates).await,
+        Command::DeviceLinkCreate => device::create_link(shared, session).await,
+        Command::DeviceRequests => device::requests(shared, session).await,
+        Command::DeviceApprove { id, statement } => device::approve(shared, session, &id, &statement).await,
+        Command::DeviceDeny { id } => device::deny(shared, session, &id).await,
+        Command::DeviceList { user } => device::list(shared, session, user.as_deref()).await,
+        Command::DeviceRevoke { certificate, reason } => {
+            device::revoke(shared, session, &certificate, &reason).await
+        }
+        Command::PasswordStart { registration_request } => {
+            device::password_start(shared, session, &registration_request)
+        }
+        Command::PasswordFinish { registration_upload } => {
+            device::password_finish(shared, session, &registration_upload).await
+        }
+        Command::InviteCreate { user, role, uses, expires } => {
+            admin::create_invite(shared, session, user, role, uses, expires).await
+        }
+        Command::InviteList => admin::invites(shared, session).await,
+        Command::InviteRevoke { id } => admin::revoke_invite(shared, session, &id).await,
+        Command::UserList => admin::users(shared, session).await,
+        Command::UserEnable { user, enabled } => admin::enable(shared, session, &user, enabled).await,
+        Command::Time
+        | Command::LoginStart { .. }
+        | Command::LoginFinish { .. }
+        | Command::JoinStart { .. }
+        | Command::JoinFinish { .. }
+        | Command::DeviceStart { .. }
+        | Command::DeviceRequest { .. }
+        | Command::DevicePoll => Err(not_allowed("you are logged in already")),
+    };
+    Some(answer.unwrap_or_else(|failed| failed))
+}
+
+/// Refuses whoever is no administrator (SE-16).
+async fn require_admin(shared: &Shared, session: &Session) -> Result<(), Reply> {
+    let account = shared.store.account(&session.user).await.map_err(|e| failure::store(&e))?;
+    match account {
+        Some(a) if a.enabled && a.role == store::Role::Admin => Ok(()),
+        _ => Err(not_allowed("only an administrator may do this")),
+    }
+}
+
+fn malformed(why: &str) -> Reply {
+    failure::failed(FailureCode::Malformed, why)
+}
+
+fn not_found(what: &str) -> Reply {
+    failure::failed(FailureCode::NotFound, what)
+}

@@ -1,0 +1,158 @@
+//! Rooms, their logs and receipts (SE-18, SE-19).
+
+use std::sync::Arc;
+
+use evidence::log::CompactTree;
+use minicbor::bytes::ByteArray;
+use session::limits::{FETCH_BYTES, FETCH_ENTRIES};
+use session::message::{Entry, Event, FailureCode, ReceiptItem, Reply, RoomInfo};
+use store::{Hash, Member, NewReceipt, ReceiptOutcome};
+
+use super::{Answer, malformed, not_found};
+use crate::clock::now_ms;
+use crate::connection::not_allowed;
+use crate::failure;
+use crate::rooms::{Session, changes_before, check_receipt, direct_parties, members_now, seen_by};
+use crate::shared::{PAGE, Shared};
+
+/// Receipts in one answer.
+const RECEIPTS: u32 = 256;
+
+pub(super) async fn list(shared: &Shared, session: &Session) -> Answer {
+    let mut rooms = Vec::new();
+    let mut after = 0;
+    loop {
+        let page = shared.store.rooms_of(&session.user, after, PAGE).await.map_err(|e| failure::store(&e))?;
+        let Some(last) = page.last() else { return Ok(Reply::Rooms { rooms }) };
+        after = last.room.position;
+        for listing in page {
+            let made = listing.room.made;
+            let direct_with = match made.direct {
+                Some(_) => {
+                    direct_parties(shared.store.as_ref(), &made.id).await.map_err(|e| failure::store(&e))?
+                }
+                None => None,
+            };
+            let direct_with = direct_with.map(|[a, b]| if a == session.user { b } else { a });
+            rooms.push(RoomInfo {
+                room: made.id.into(),
+                name: made.name.unwrap_or_default(),
+                mode: made.mode.into(),
+                suite: made.suite.into(),
+                direct_with,
+                size: listing.size,
+                member: listing.member_now,
+            });
+        }
+    }
+}
+
+/// The spans of the log in which this device was a member; none is told to others (SE-18).
+struct Visible(Vec<Member>);
+
+impl Visible {
+    async fn of(shared: &Shared, session: &Session, room: &Hash) -> Result<Self, Reply> {
+        let members = shared.store.members(room).await.map_err(|e| failure::store(&e))?;
+        let spans: Vec<Member> =
+            members.into_iter().filter(|m| m.certificate == session.certificate).collect();
+        if spans.is_empty() {
+            return Err(not_found("you are in no such room"));
+        }
+        Ok(Self(spans))
+    }
+
+    fn content(&self, index: u64) -> bool {
+        self.0.iter().any(|m| index >= m.from_index && m.to_index.is_none_or(|end| index <= end))
+    }
+
+    /// Whether the entry of this index may be read at all: a member reads from where it starts, and a former one up to its removal.
+    fn entry(&self, index: u64) -> bool {
+        self.0.iter().any(|m| m.to_index.is_none_or(|end| index <= end))
+    }
+}
+
+pub(super) async fn fetch(shared: &Shared, session: &Session, room: &Hash, from: u64, limit: u64) -> Answer {
+    let visible = Visible::of(shared, session, room).await?;
+    let head = shared.store.room_head(room).await.map_err(|e| failure::store(&e))?;
+    let head = head.ok_or_else(|| not_found("you are in no such room"))?;
+    let count = u32::try_from(limit.min(FETCH_ENTRIES)).unwrap_or(u32::MAX);
+    let found =
+        shared.store.entries(room, from, count, FETCH_BYTES as u64).await.map_err(|e| failure::store(&e))?;
+    // What was appended after the head was read would lie beyond its checkpoint.
+    let shown = found.into_iter().take_while(|e| e.index < head.size && visible.entry(e.index));
+    let entries = shown.map(|e| Entry {
+        content: e.ciphertext.filter(|_| visible.content(e.index)),
+        statement: e.statement,
+    });
+    Ok(Reply::Entries {
+        room: (*room).into(),
+        first: from,
+        entries: entries.collect(),
+        checkpoint: head.checkpoint,
+    })
+}
+
+pub(super) async fn start(shared: &Shared, session: &Session, room: &Hash) -> Answer {
+    let visible = Visible::of(shared, session, room).await?;
+    let added_at = visible.0.iter().map(|m| m.from_index).min().unwrap_or_default();
+    let size = seen_by(shared.store.as_ref(), room, added_at).await.map_err(|e| failure::store(&e))?;
+    let mut tree = CompactTree::new();
+    while tree.size() < size {
+        let page = shared.store.leaf_hashes(room, tree.size(), size).await.map_err(|e| failure::store(&e))?;
+        if page.is_empty() {
+            return Err(failure::failed(FailureCode::Unavailable, "the log ends before its size"));
+        }
+        for leaf in page {
+            tree.push(leaf);
+        }
+    }
+    let nodes = tree.peaks().iter().map(|n| (*n).into()).collect();
+    let changes = changes_before(shared.store.as_ref(), room, size).await.map_err(|e| failure::store(&e))?;
+    Ok(Reply::RoomStart { size, added_at, nodes, changes })
+}
+
+pub(super) async fn put_receipt(
+    shared: &Shared,
+    session: &Session,
+    room: &ByteArray<32>,
+    receipt: Vec<u8>,
+    cosignature: Vec<u8>,
+) -> Answer {
+    let checked = check_receipt(shared, session, room, &receipt, &cosignature).await?;
+    let stored = shared
+        .store
+        .put_receipts(vec![NewReceipt {
+            room: **room,
+            device: session.certificate,
+            size: checked.size,
+            level: checked.level,
+            receipt: receipt.clone(),
+            cosignature: cosignature.clone(),
+            received_ms: now_ms(),
+        }])
+        .await
+        .map_err(|e| failure::store(&e))?;
+    match stored.first() {
+        Some(ReceiptOutcome::Kept { .. }) => {
+            let members = members_now(shared.store.as_ref(), room).await.map_err(|e| failure::store(&e))?;
+            shared.hub.publish(Event::Receipt { room: *room, receipt, cosignature }, members.iter());
+            Ok(Reply::Done)
+        }
+        Some(ReceiptOutcome::Covered) => Ok(Reply::Done),
+        Some(ReceiptOutcome::Unknown) | None => Err(malformed("a receipt for no room")),
+    }
+}
+
+pub(super) async fn receipts(shared: &Arc<Shared>, session: &Session, room: &Hash, from: u64) -> Answer {
+    let visible = Visible::of(shared, session, room).await?;
+    if !visible.0.iter().any(|m| m.to_index.is_none()) {
+        return Err(not_allowed("you are no longer a member of this room"));
+    }
+    let found = shared.store.receipts(room, from, RECEIPTS).await.map_err(|e| failure::store(&e))?;
+    let receipts = found.into_iter().map(|r| ReceiptItem {
+        id: r.id,
+        receipt: r.made.receipt,
+        cosignature: r.made.cosignature,
+    });
+    Ok(Reply::Receipts { receipts: receipts.collect() })
+}

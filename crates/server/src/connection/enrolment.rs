@@ -1,0 +1,297 @@
+//! Joiners and new devices: anonymous in the handshake, admitted by a token (SE-12 to SE-14).
+
+use std::net::IpAddr;
+
+use pki::Chain;
+use pki::name::{Email, Name};
+use pki::request::CertificateRequest;
+use session::limits::TOKEN_LEN;
+use session::login::{Challenge, Parties, PasswordRecord, ServerLogin};
+use session::message::{Command, Event, FailureCode, Reply};
+use store::{DeviceLinkState, Hash, NewAccount, NewDevice, OpaqueRecord, StoreError};
+use tracing::info;
+
+use super::not_allowed;
+use crate::clock::now_ms;
+use crate::failure;
+use crate::organisation::Issue;
+use crate::shared::Shared;
+
+/// An enrolment under way.
+pub(super) struct Enrolment {
+    exporter: [u8; 32],
+    address: IpAddr,
+    step: Step,
+}
+
+enum Step {
+    Waiting,
+    Joining(Joiner),
+    LoggingIn(Box<NewDeviceLogin>),
+    Pending { link: Hash, user: Name },
+    Done,
+}
+
+struct Joiner {
+    invite: Hash,
+    user: Name,
+    email: Option<Email>,
+    device: Name,
+}
+
+struct NewDeviceLogin {
+    link: Hash,
+    user: Name,
+    device: Name,
+    login: ServerLogin,
+}
+
+impl Enrolment {
+    pub(super) fn new(exporter: [u8; 32], address: IpAddr) -> Self {
+        Self { exporter, address, step: Step::Waiting }
+    }
+
+    pub(super) async fn request(&mut self, command: Command, shared: &Shared) -> Reply {
+        let step = std::mem::replace(&mut self.step, Step::Waiting);
+        let outcome = match (step, command) {
+            (Step::Waiting, Command::JoinStart { token, user, email, device, registration_request }) => {
+                self.join_start(&token, &user, email.as_deref(), &device, &registration_request, shared).await
+            }
+            (Step::Joining(joiner), Command::JoinFinish { registration_upload, request, proof }) => {
+                self.join_finish(joiner, &registration_upload, &request, &proof, shared).await
+            }
+            (Step::Waiting, Command::DeviceStart { token, user, device, ke1 }) => {
+                self.device_start(&token, &user, &device, &ke1, shared).await
+            }
+            (Step::LoggingIn(login), Command::DeviceRequest { ke3, request, proof }) => {
+                self.device_request(*login, &ke3, &request, &proof, shared).await
+            }
+            (Step::Pending { link, user }, Command::DevicePoll) => self.device_poll(link, user, shared).await,
+            (step, _) => {
+                self.step = step;
+                Err(not_allowed("without a certificate you may only join, or ask to be a new device"))
+            }
+        };
+        outcome.unwrap_or_else(|failed| failed)
+    }
+
+    async fn join_start(
+        &mut self,
+        token: &[u8],
+        user: &str,
+        email: Option<&str>,
+        device: &str,
+        registration_request: &[u8],
+        shared: &Shared,
+    ) -> Result<Reply, Reply> {
+        self.admit(shared)?;
+        let invite = token_hash(token)?;
+        let user = name(user, "user name")?;
+        let device = name(device, "device name")?;
+        let email = email.map(Email::parse).transpose().map_err(|e| malformed(&e.to_string()))?;
+        let found =
+            shared.store.peek_invite(&invite, now_ms()).await.map_err(|e| self.bad_token(&e, shared))?;
+        if found.made.user.as_deref().is_some_and(|only| only != user.as_str()) {
+            return Err(failure::failed(FailureCode::NotAllowed, "this invite is for another user name"));
+        }
+        shared.check_name_is_free(&user).await?;
+        let registration_response = shared
+            .opaque
+            .registration_response(user.as_str(), registration_request)
+            .map_err(|_| malformed("the registration cannot be read"))?;
+        self.step = Step::Joining(Joiner { invite, user, email, device });
+        Ok(Reply::JoinChallenge {
+            registration_response,
+            organisation: shared.authority.organisation().to_string(),
+        })
+    }
+
+    async fn join_finish(
+        &mut self,
+        joiner: Joiner,
+        upload: &[u8],
+        request: &[u8],
+        proof: &[u8],
+        shared: &Shared,
+    ) -> Result<Reply, Reply> {
+        let now = now_ms();
+        let Joiner { invite, user, email, device } = joiner;
+        let record =
+            PasswordRecord::from_upload(upload).map_err(|_| malformed("the registration cannot be read"))?;
+        let request = self.possessed(request, proof)?;
+        let chain = issue(shared, &request, &user, &device, now)?;
+        let issue = Issue::device(&chain, &user, &device, None, now);
+        let enrolled = shared
+            .directory
+            .append(shared, &[issue], |directory| {
+                shared.store.enrol(store::Enrolment {
+                    invite,
+                    now_ms: now,
+                    account: NewAccount {
+                        user: user.to_string(),
+                        email: email.as_ref().map(ToString::to_string),
+                        opaque_record: OpaqueRecord(record.as_bytes().to_vec()),
+                    },
+                    device: NewDevice {
+                        name: device.to_string(),
+                        certificate: chain.leaf_hash().unwrap_or_default(),
+                        key: *request.key().as_bytes(),
+                        issued_ms: now,
+                    },
+                    directory,
+                })
+            })
+            .await;
+        enrolled.map_err(|e| self.bad_token(&e, shared))?;
+        info!(user = user.as_str(), device = device.as_str(), "joined");
+        let account = shared.store.account(user.as_str()).await.map_err(|e| failure::store(&e))?;
+        let role = account.map_or(store::Role::Member, |a| a.role);
+        self.step = Step::Done;
+        Ok(joined(shared, &chain, role, &user))
+    }
+
+    async fn device_start(
+        &mut self,
+        token: &[u8],
+        user: &str,
+        device: &str,
+        ke1: &[u8],
+        shared: &Shared,
+    ) -> Result<Reply, Reply> {
+        self.admit(shared)?;
+        let link = token_hash(token)?;
+        let user = name(user, "user name")?;
+        let device = name(device, "device name")?;
+        if let Some(wait) = shared.login_wait(user.as_str(), self.address, now_ms()) {
+            return Err(failure::rate_limited(wait));
+        }
+        // A wrong link, an unknown user and a wrong password come to the same end, at the same step.
+        let open = shared.store.device_link(&link).await.map_err(|e| failure::store(&e))?;
+        let open = open.filter(|l| l.made.user == user.as_str() && now_ms() < l.made.expires_ms);
+        let account = shared.store.account(user.as_str()).await.map_err(|e| failure::store(&e))?;
+        let record = account
+            .filter(|a| a.enabled && open.is_some())
+            .and_then(|a| PasswordRecord::from_bytes(&a.opaque_record.0).ok());
+        let parties = Parties { user: user.as_str(), root: shared.root_fingerprint() };
+        let Challenge { state: login, ke2 } =
+            ServerLogin::start(&shared.opaque, record.as_ref(), ke1, parties, &self.exporter)
+                .map_err(|_| malformed("the login message cannot be read"))?;
+        self.step = Step::LoggingIn(Box::new(NewDeviceLogin { link, user, device, login }));
+        Ok(Reply::LoginChallenge { ke2 })
+    }
+
+    async fn device_request(
+        &mut self,
+        device: NewDeviceLogin,
+        ke3: &[u8],
+        request: &[u8],
+        proof: &[u8],
+        shared: &Shared,
+    ) -> Result<Reply, Reply> {
+        let NewDeviceLogin { link, user, device, login } = device;
+        if login.finish(ke3).is_err() {
+            shared.login_failed(user.as_str(), self.address, now_ms());
+            return Err(failure::credentials());
+        }
+        self.possessed(request, proof)?;
+        shared
+            .store
+            .put_device_request(&link, device.as_str(), request, now_ms())
+            .await
+            .map_err(|e| failure::store(&e))?;
+        let event =
+            Event::DeviceRequested { id: link.into(), device: device.to_string(), request: request.to_vec() };
+        let devices = shared.store.devices_of(user.as_str()).await.map_err(|e| failure::store(&e))?;
+        let certificates: Vec<Hash> = devices.iter().map(|d| d.certificate).collect();
+        shared.hub.publish(event, &certificates);
+        self.step = Step::Pending { link, user };
+        Ok(Reply::DevicePending { id: link.into() })
+    }
+
+    async fn device_poll(&mut self, link: Hash, user: Name, shared: &Shared) -> Result<Reply, Reply> {
+        let found = shared.store.device_link(&link).await.map_err(|e| failure::store(&e))?;
+        let certificate = match found.map(|l| l.state) {
+            Some(DeviceLinkState::Enrolled { certificate }) => certificate,
+            Some(DeviceLinkState::Approved { .. }) => shared.issue_approved(&link).await?.1,
+            Some(DeviceLinkState::Requested { .. }) => {
+                self.step = Step::Pending { link, user };
+                return Ok(Reply::DevicePending { id: link.into() });
+            }
+            Some(DeviceLinkState::Revoked) => {
+                return Err(failure::failed(
+                    FailureCode::NotAllowed,
+                    "your other device turned this one away",
+                ));
+            }
+            Some(DeviceLinkState::Open) | None => return Err(failure::credentials()),
+        };
+        let chain = shared.chain_of(&certificate).await?;
+        let account = shared.store.account(user.as_str()).await.map_err(|e| failure::store(&e))?;
+        let role = account.map_or(store::Role::Member, |a| a.role);
+        self.step = Step::Done;
+        Ok(joined(shared, &chain, role, &user))
+    }
+
+    /// Refuses an address that has tried too many bad tokens.
+    fn admit(&self, shared: &Shared) -> Result<(), Reply> {
+        match shared.address_wait(self.address, now_ms()) {
+            Some(wait) => Err(failure::rate_limited(wait)),
+            None => Ok(()),
+        }
+    }
+
+    fn bad_token(&self, error: &StoreError, shared: &Shared) -> Reply {
+        if matches!(error, StoreError::NotFound(store::Thing::Invite)) {
+            shared.address_failed(self.address, now_ms());
+            return failure::credentials();
+        }
+        failure::store(error)
+    }
+
+    fn possessed(&self, request: &[u8], proof: &[u8]) -> Result<CertificateRequest, Reply> {
+        let parsed = CertificateRequest::parse(request).map_err(|e| malformed(&e.to_string()))?;
+        let proof = proof.try_into().map_err(|_| malformed("the proof of possession has another size"))?;
+        parsed
+            .check_possession(&self.exporter, proof)
+            .map_err(|_| malformed("the proof of possession does not fit this connection"))?;
+        Ok(parsed)
+    }
+}
+
+/// Issues a device's certificate.
+pub(crate) fn issue(
+    shared: &Shared,
+    request: &CertificateRequest,
+    user: &Name,
+    device: &Name,
+    now: u64,
+) -> Result<Chain, Reply> {
+    shared.authority.issue_device(request, user.clone(), device.clone(), now).map_err(|e| {
+        tracing::error!("cannot issue a certificate: {}", failure::chain(&e));
+        failure::failed(
+            FailureCode::Unavailable,
+            "the server cannot issue certificates now; the operator's log says why",
+        )
+    })
+}
+
+fn joined(shared: &Shared, chain: &Chain, role: store::Role, user: &Name) -> Reply {
+    Reply::Joined {
+        chain: chain.0.iter().map(|der| der.clone().into()).collect(),
+        root: shared.authority.root().to_vec(),
+        role: failure::role(role),
+        user: user.to_string(),
+    }
+}
+
+fn name(text: &str, what: &str) -> Result<Name, Reply> {
+    Name::canonical(text).map_err(|e| malformed(&format!("the {what} cannot be used: {e}")))
+}
+
+fn token_hash(token: &[u8]) -> Result<Hash, Reply> {
+    if token.len() == TOKEN_LEN { Ok(pki::sha256(token)) } else { Err(failure::credentials()) }
+}
+
+fn malformed(why: &str) -> Reply {
+    failure::failed(FailureCode::Malformed, why)
+}

@@ -1,0 +1,215 @@
+//! Starting, accepting, draining.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pki::{TrustStore, Usage};
+use session::login::ServerSetup;
+use store::{SqliteStore, Store, StoreError};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+use tracing::{debug, info, warn};
+
+use crate::clock::now_ms;
+use crate::connection;
+use crate::organisation::{
+    Authority, AuthorityError, DataFolder, Directory, FolderError, FolderLock, KeyProtection,
+};
+use crate::revocation;
+use crate::rooms::{Hub, LogCertificates, Sequencer, SequencerParts};
+use crate::shared::{LiveRevocations, Shared};
+
+/// Setting that holds the sealed OPAQUE setup.
+const OPAQUE_SETTING: &str = "opaque-setup-v1";
+/// Milliseconds that connections have to end in when the server stops.
+const DRAIN_MS: u64 = 5_000;
+/// Milliseconds after which accepting is tried again when the system refuses (too many open files, say).
+const ACCEPT_PAUSE_MS: u64 = 100;
+
+/// Where and how a server runs.
+#[derive(Debug)]
+pub struct ServerConfig {
+    /// The data folder.
+    pub data: PathBuf,
+    /// Address to listen on; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Host name or address that invites carry; the listening address if none.
+    pub name: Option<String>,
+    /// Database, `sqlite:PATH`; `store.db` in the data folder if none.
+    pub store: Option<String>,
+    /// How the keys open.
+    pub protection: KeyProtection,
+}
+
+/// Why a server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data folder.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// The organisation's keys.
+    #[error(transparent)]
+    Authority(#[from] AuthorityError),
+    /// The database.
+    #[error("the database cannot be used: {0}")]
+    Store(#[from] StoreError),
+    /// A database URL that this version does not know.
+    #[error("the store {0} is not known; this version takes sqlite:PATH")]
+    UnknownStore(String),
+    /// The server's own certificates are no longer good.
+    #[error("the server's own certificate cannot be used: {0}")]
+    Certificate(#[from] pki::CertificateError),
+    /// The address.
+    #[error("cannot listen on {0}: {1}; choose another with --listen")]
+    Listen(SocketAddr, #[source] std::io::Error),
+    /// The stored login secrets.
+    #[error("the stored login secrets cannot be read: {0}")]
+    Login(#[from] session::login::LoginError),
+}
+
+/// A running server.
+pub struct Server {
+    address: SocketAddr,
+    stop: watch::Sender<bool>,
+    running: JoinHandle<()>,
+}
+
+impl Server {
+    /// Starts on a data folder that holds an organisation.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn start(config: ServerConfig) -> Result<Self, StartError> {
+        let folder = DataFolder::open(&config.data)?;
+        let lock = folder.lock()?;
+        let authority = Arc::new(Authority::load(&folder, &config.protection)?);
+        let store = open_store(&folder, config.store.as_deref()).await?;
+        let (shared, sequencing) = assemble(Arc::clone(&store), authority).await?;
+        let listener =
+            TcpListener::bind(config.listen).await.map_err(|e| StartError::Listen(config.listen, e))?;
+        let address = listener.local_addr().map_err(|e| StartError::Listen(config.listen, e))?;
+        let host = config.name.unwrap_or_else(|| address.ip().to_string());
+        let host = if host.contains(':') { format!("[{host}]") } else { host };
+        folder.remember_address(&format!("{host}:{}", address.port()))?;
+        let (stop, stopping) = watch::channel(false);
+        let running = tokio::spawn(serve(listener, shared, sequencing, store, stopping, lock));
+        Ok(Self { address, stop, running })
+    }
+
+    /// The address that it listens on.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Ends every connection in order, finishes what was accepted, and closes the database.
+    pub async fn stop(self) {
+        let _ = self.stop.send(true);
+        let _ = self.running.await;
+    }
+}
+
+/// Waits until the server has to stop.
+pub(crate) async fn stopped(stopping: &mut watch::Receiver<bool>) {
+    // A sender that is gone means the same.
+    let _ = stopping.wait_for(|stop| *stop).await;
+}
+
+/// Opens the database of a folder.
+pub(crate) async fn open_store(folder: &DataFolder, url: Option<&str>) -> Result<Arc<dyn Store>, StartError> {
+    let path = match url {
+        None => folder.database(),
+        Some(url) => match url.strip_prefix("sqlite:") {
+            Some(path) => PathBuf::from(path.strip_prefix("//").unwrap_or(path)),
+            None => return Err(StartError::UnknownStore(url.to_owned())),
+        },
+    };
+    Ok(Arc::new(SqliteStore::open(&path).await?))
+}
+
+async fn assemble(
+    store: Arc<dyn Store>,
+    authority: Arc<Authority>,
+) -> Result<(Arc<Shared>, JoinHandle<()>), StartError> {
+    let now = now_ms();
+    let trust = Arc::new(TrustStore::new(vec![authority.issuing().root().clone()]));
+    let revocations = Arc::new(LiveRevocations::default());
+    let keys = LogCertificates {
+        log: trust.verify(authority.log_chain(), Usage::Log, now, &*revocations)?,
+        cosigner: trust.verify(authority.cosigner_chain(), Usage::Cosigner, now, &*revocations)?,
+    };
+    let directory = Directory::open(store.as_ref(), &authority).await?;
+    let opaque = opaque_setup(store.as_ref(), &authority).await?;
+    let hub = Arc::new(Hub::default());
+    let parts = SequencerParts {
+        store: Arc::clone(&store),
+        authority: Arc::clone(&authority),
+        trust: Arc::clone(&trust),
+        keys,
+        hub: Arc::clone(&hub),
+    };
+    let (sequencer, sequencing) = Sequencer::start(parts);
+    let shared =
+        Arc::new(Shared::new(store, authority, trust, revocations, directory, opaque, hub, sequencer));
+    Ok((shared, sequencing))
+}
+
+/// The organisation's OPAQUE secrets: made at the first start, sealed in the database.
+async fn opaque_setup(store: &dyn Store, authority: &Authority) -> Result<ServerSetup, StartError> {
+    let sealed = match store.setting(OPAQUE_SETTING).await? {
+        Some(sealed) => sealed,
+        None => {
+            let fresh = authority.seal(OPAQUE_SETTING, &ServerSetup::generate().to_bytes())?;
+            store.put_setting_if_absent(OPAQUE_SETTING, &fresh).await?
+        }
+    };
+    Ok(ServerSetup::from_bytes(&authority.open(OPAQUE_SETTING, &sealed)?)?)
+}
+
+async fn serve(
+    listener: TcpListener,
+    shared: Arc<Shared>,
+    sequencing: JoinHandle<()>,
+    store: Arc<dyn Store>,
+    mut stopping: watch::Receiver<bool>,
+    _lock: FolderLock,
+) {
+    let mut tasks = JoinSet::new();
+    tasks.spawn(revocation::follow(Arc::clone(&shared), stopping.clone()));
+    let mut number = 0;
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = stopped(&mut stopping) => break,
+            Some(_) = tasks.join_next() => continue,
+            accepted = listener.accept() => accepted,
+        };
+        let (stream, address) = match accepted {
+            Ok(accepted) => accepted,
+            Err(e) => {
+                warn!("cannot accept a connection: {e}");
+                tokio::time::sleep(Duration::from_millis(ACCEPT_PAUSE_MS)).await;
+                continue;
+            }
+        };
+        let Some(permit) = shared.connections.admit(address.ip()) else {
+            debug!(%address, "turned away: too many connections without login");
+            continue;
+        };
+        number += 1;
+        tasks.spawn(connection::run(Arc::clone(&shared), stream, address, number, permit, stopping.clone()));
+    }
+    drop(listener);
+    let drain = async { while tasks.join_next().await.is_some() {} };
+    if tokio::time::timeout(Duration::from_millis(DRAIN_MS), drain).await.is_err() {
+        warn!("some connections did not end in time");
+    }
+    tasks.shutdown().await;
+    // The sequencer ends when its last way in is gone, after it has finished what it holds.
+    drop(shared);
+    let _ = sequencing.await;
+    store.close().await;
+    info!("stopped");
+}

@@ -1,0 +1,137 @@
+//! The server's data folder: `organisation/` (certificates and keys), `store.db`, `address`, `lock`.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+
+/// Largest file of the folder that is read at once, in bytes.
+const MAX_FILE: u64 = 256 * 1024;
+
+/// Why the folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum FolderError {
+    /// Another server has it.
+    #[error("another countersign server is running on {0}; stop it first, or give another --data folder")]
+    InUse(PathBuf),
+    /// A file or folder cannot be read or written.
+    #[error("cannot {what} {path}: {cause}")]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// Where.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        cause: io::Error,
+    },
+}
+
+/// The lock of a running server; released when dropped, also by the end of the process.
+#[derive(Debug)]
+pub struct FolderLock(#[expect(dead_code, reason = "held for its lock")] File);
+
+/// A server's data folder.
+#[derive(Debug, Clone)]
+pub struct DataFolder(PathBuf);
+
+impl DataFolder {
+    /// Opens the folder, and makes it (mode 0700) if it is not there.
+    ///
+    /// # Errors
+    /// [`FolderError::Io`].
+    pub fn open(path: &Path) -> Result<Self, FolderError> {
+        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+        made.map_err(|e| io_error("make the folder", path, e))?;
+        Ok(Self(path.to_owned()))
+    }
+
+    /// The folder, if somebody has served from it before.
+    pub fn existing(path: &Path) -> Option<Self> {
+        let folder = Self(path.to_owned());
+        folder.organisation().is_dir().then_some(folder)
+    }
+
+    /// Takes the folder for one server.
+    ///
+    /// # Errors
+    /// [`FolderError::InUse`] or [`FolderError::Io`].
+    pub fn lock(&self) -> Result<FolderLock, FolderError> {
+        let path = self.0.join("lock");
+        let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
+        let file = file.map_err(|e| io_error("open", &path, e))?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(FolderLock(file)),
+            Err(rustix::io::Errno::WOULDBLOCK) => Err(FolderError::InUse(self.0.clone())),
+            Err(e) => Err(io_error("lock", &path, e.into())),
+        }
+    }
+
+    /// The folder's path.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Where certificates and keys lie.
+    pub fn organisation(&self) -> PathBuf {
+        self.0.join("organisation")
+    }
+
+    /// Where a new organisation is put together before it is renamed into place.
+    pub(super) fn unfinished(&self) -> PathBuf {
+        self.0.join("organisation.new")
+    }
+
+    /// The default database.
+    pub fn database(&self) -> PathBuf {
+        self.0.join("store.db")
+    }
+
+    /// Remembers the address that invites carry.
+    ///
+    /// # Errors
+    /// [`FolderError::Io`].
+    pub fn remember_address(&self, address: &str) -> Result<(), FolderError> {
+        write_file(&self.0.join("address"), address.as_bytes())
+    }
+
+    /// The address of the last start, if there was one.
+    ///
+    /// # Errors
+    /// [`FolderError::Io`].
+    pub fn address(&self) -> Result<Option<String>, FolderError> {
+        let path = self.0.join("address");
+        if path.exists() { read_text(&path).map(Some) } else { Ok(None) }
+    }
+}
+
+/// Reads a small text file.
+pub(super) fn read_text(path: &Path) -> Result<String, FolderError> {
+    let read = || -> io::Result<String> {
+        if fs::metadata(path)?.len() > MAX_FILE {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "the file is too large"));
+        }
+        fs::read_to_string(path)
+    };
+    read().map_err(|e| io_error("read", path, e))
+}
+
+/// Writes a file (mode 0600) whole: to a name beside it, synced, then renamed.
+pub(super) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), FolderError> {
+    let beside = path.with_extension("tmp");
+    let write = || -> io::Result<()> {
+        let mut file =
+            OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&beside)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&beside, path)?;
+        File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
+    };
+    write().map_err(|e| io_error("write", path, e))
+}
+
+pub(super) fn io_error(what: &'static str, path: &Path, cause: io::Error) -> FolderError {
+    FolderError::Io { what, path: path.to_owned(), cause }
+}

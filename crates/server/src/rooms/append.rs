@@ -1,0 +1,425 @@
+//! One transaction for many rooms: entries get their indices, their checkpoint and their proofs; after the sync they are
+//! acknowledged, then fanned out.
+
+use std::collections::HashMap;
+
+use evidence::entry::Entry;
+use evidence::membership::Change;
+use evidence::refusal::{Reason, Refusal, RefusalClaim};
+use evidence::room::Context;
+use minicbor::bytes::ByteArray;
+use pki::{Usage, VerifiedCertificate};
+use session::message::{Event, FailureCode, Reply};
+use store::{AppendError, Hash, MemberChange, NewEntry, NewEquivocation, NewRoom, RoomAppend, StoreError};
+use tracing::{error, warn};
+
+use super::room::{CertificateReader, Room};
+use super::sequencer::{RevokeJob, Worker};
+use super::verify::{Checked, Submission};
+use crate::clock::now_ms;
+use crate::failure;
+
+/// Entries under one checkpoint.
+const PART_ENTRIES: usize = 512;
+/// Bytes of statements and contents under one checkpoint: it has to fit into one message.
+const PART_BYTES: usize = 256 * 1024;
+
+/// Entries of one room under one checkpoint.
+struct Part {
+    append: RoomAppend,
+    first: u64,
+    bytes: usize,
+    /// Devices that are sent these entries.
+    to: Vec<Hash>,
+    /// Devices that they make members.
+    added: Vec<Hash>,
+    waiting: Vec<Waiting>,
+}
+
+/// A submission to be acknowledged; none for the log's own entries.
+struct Waiting {
+    submission: Option<Submission>,
+    index: u64,
+}
+
+/// The parts of one transaction.
+#[derive(Default)]
+pub(super) struct Batch {
+    parts: Vec<Part>,
+    /// The part of each room that still grows.
+    growing: HashMap<Hash, usize>,
+    /// Rooms in which a change of membership ended a part.
+    repeats: Vec<(Submission, u64)>,
+}
+
+impl Batch {
+    /// Adds an entry that a room has accepted. `before` are the members before it.
+    pub(super) fn push(&mut self, room: &mut Room, item: Checked, index: u64, before: Vec<Hash>, now: u64) {
+        let Checked { submission, entry, .. } = item;
+        self.add(room, &entry, submission.content.clone(), index, before, now, Some(submission));
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one entry with all that goes with it, private to this file"
+    )]
+    fn add(
+        &mut self,
+        room: &mut Room,
+        entry: &Entry,
+        content: Option<Vec<u8>>,
+        index: u64,
+        before: Vec<Hash>,
+        now: u64,
+        submission: Option<Submission>,
+    ) {
+        let id = room.state.id().0;
+        let bytes = entry.bytes().len() + content.as_ref().map_or(0, Vec::len);
+        let fits = |part: &Part| part.append.entries.len() < PART_ENTRIES && part.bytes + bytes <= PART_BYTES;
+        let growing = self.growing.get(&id).copied().filter(|at| self.parts.get(*at).is_some_and(fits));
+        let at = growing.unwrap_or_else(|| {
+            self.parts.push(Part::new(id, index, before));
+            self.parts.len() - 1
+        });
+        self.growing.insert(id, at);
+        let Some(part) = self.parts.get_mut(at) else { return };
+        part.bytes += bytes;
+        part.append.entries.push(NewEntry {
+            kind: kind(entry),
+            statement: entry.bytes().to_vec(),
+            ciphertext: content,
+            sender: entry.certificate(),
+            seq: entry.place().seq,
+            leaf_hash: entry.leaf_hash(),
+            received_ms: now,
+        });
+        part.append.members.extend(changes(entry, index));
+        part.added.extend(added(entry));
+        part.append.epoch = room.state.epoch();
+        part.append.frontier = room.tree.compact().to_bytes();
+        part.waiting.push(Waiting { submission, index });
+        if !matches!(entry, Entry::Statement(_)) {
+            // Whoever is removed here gets nothing that comes after, and whoever is added nothing before.
+            self.growing.remove(&id);
+        }
+    }
+
+    /// Remembers a repeated submission: it is answered with the entry's index once this batch stands.
+    pub(super) fn repeat(&mut self, submission: Submission, index: u64) {
+        self.repeats.push((submission, index));
+    }
+
+    /// The index in this batch of the entry with these bytes.
+    pub(super) fn index_of(&self, room: &Hash, leaf: &Hash) -> Option<u64> {
+        let parts = self.parts.iter().filter(|p| p.append.room == *room);
+        let mut entries = parts.flat_map(|p| p.append.entries.iter().zip(p.first..));
+        entries.find(|(entry, _)| entry.leaf_hash == *leaf).map(|(_, index)| index)
+    }
+}
+
+impl Part {
+    fn new(room: Hash, first: u64, to: Vec<Hash>) -> Self {
+        let append = RoomAppend {
+            room,
+            expected_size: first,
+            entries: Vec::new(),
+            frontier: Vec::new(),
+            checkpoint: Vec::new(),
+            members: Vec::new(),
+            epoch: 0,
+        };
+        Self { append, first, bytes: 0, to, added: Vec::new(), waiting: Vec::new() }
+    }
+
+    fn size(&self) -> u64 {
+        self.first + self.append.entries.len() as u64
+    }
+}
+
+impl Worker {
+    /// Signs, appends, acknowledges, fans out: in this order.
+    pub(super) async fn commit(&mut self, mut batch: Batch) {
+        let now = now_ms();
+        for part in &mut batch.parts {
+            let size = part.size();
+            if let Some(room) = self.rooms.get_mut(&part.append.room) {
+                part.append.checkpoint = room.sign_at(size, &self.parts.authority, now);
+            }
+        }
+        if !batch.parts.is_empty() {
+            let appends = batch.parts.iter().map(|p| p.append.clone()).collect();
+            let results = match self.parts.store.append(appends).await {
+                Ok(results) => results,
+                Err(e) => return self.give_up(batch, &e),
+            };
+            for (part, result) in batch.parts.into_iter().zip(results) {
+                match result {
+                    Ok(()) => self.announce(part),
+                    Err(e) => self.take_back(part, &e),
+                }
+            }
+        }
+        for (submission, index) in batch.repeats {
+            self.acknowledge_again(&submission, index);
+        }
+    }
+
+    /// Acknowledges and fans out what is on disk.
+    fn announce(&self, part: Part) {
+        let id = part.append.room;
+        let Some(room) = self.rooms.get(&id) else { return };
+        let (size, checkpoint) = (part.size(), part.append.checkpoint);
+        for Waiting { submission, index } in part.waiting {
+            let Some(submission) = submission else { continue };
+            submission.reply(appended(room, index, size, checkpoint.clone()));
+        }
+        let entries = part
+            .append
+            .entries
+            .into_iter()
+            .map(|e| session::message::Entry { statement: e.statement, content: e.ciphertext });
+        let event =
+            Event::Entries { room: id.into(), first: part.first, entries: entries.collect(), checkpoint };
+        self.parts.hub.publish(event, &part.to);
+        if !part.added.is_empty() {
+            self.parts.hub.publish(Event::RoomAdded { room: id.into() }, &part.added);
+        }
+    }
+
+    fn acknowledge_again(&self, submission: &Submission, index: u64) {
+        let room = self.rooms.get(&submission.room);
+        let reply = room.and_then(|room| {
+            let checkpoint = room.checkpoint.as_ref()?;
+            Some(appended(room, index, checkpoint.head().size, checkpoint.as_text().as_bytes().to_vec()))
+        });
+        submission.reply(reply.unwrap_or_else(again));
+    }
+
+    /// The room moved on under us, or what we planned does not fit what is stored: open it again.
+    fn take_back(&mut self, part: Part, error: &AppendError) {
+        warn!("an append was refused by the store: {error}");
+        self.rooms.remove(&part.append.room);
+        part.waiting.into_iter().filter_map(|w| w.submission).for_each(|s| s.reply(again()));
+    }
+
+    /// The outcome is unknown: nothing is acknowledged, and every room is read again before it goes on.
+    fn give_up(&mut self, batch: Batch, error: &StoreError) {
+        error!("the store failed: {}", failure::chain(error));
+        for part in batch.parts {
+            self.rooms.remove(&part.append.room);
+            part.waiting
+                .into_iter()
+                .filter_map(|w| w.submission)
+                .for_each(|s| s.reply(failure::store(error)));
+        }
+        batch.repeats.into_iter().for_each(|(s, _)| s.reply(failure::store(error)));
+    }
+
+    /// A number that its sender has used: the same bytes get the same answer, others are proof of equivocation (SE-20).
+    pub(super) async fn repeat(&mut self, item: Checked, batch: &mut Batch) {
+        let (id, sender) = (item.submission.room, item.submission.session.certificate);
+        let leaf = item.entry.leaf_hash();
+        if let Some(index) = batch.index_of(&id, &leaf) {
+            return batch.repeat(item.submission, index);
+        }
+        let stored = match self.parts.store.entry_by_seq(&id, &sender, item.entry.place().seq).await {
+            Ok(stored) => stored,
+            Err(e) => return item.submission.reply(failure::store(&e)),
+        };
+        match stored {
+            Some(stored) if stored.leaf_hash == leaf => batch.repeat(item.submission, stored.index),
+            Some(stored) => {
+                let proof = NewEquivocation {
+                    room: id,
+                    device: sender,
+                    seq: stored.seq,
+                    first: stored.statement,
+                    second: item.submission.statement.clone(),
+                    found_ms: now_ms(),
+                };
+                if let Err(e) = self.parts.store.put_equivocation(proof).await {
+                    error!("cannot keep a proof of equivocation: {}", failure::chain(&e));
+                }
+                self.refuse(item, Reason::Sequence).await;
+            }
+            // Its place is in this batch, under other bytes.
+            None => self.refuse(item, Reason::Sequence).await,
+        }
+    }
+
+    /// Signs and stores a final refusal, then sends it.
+    pub(super) async fn refuse(&mut self, item: Checked, reason: Reason) {
+        let submission = item.submission;
+        let statement = pki::sha256(&submission.statement);
+        let claim = RefusalClaim {
+            certificate: self.parts.keys.log.hash(),
+            room: evidence::room::RoomId(submission.room),
+            time_ms: now_ms(),
+            statement,
+            device: submission.session.certificate,
+            seq: item.entry.place().seq,
+            reason,
+        };
+        let refusal = store::FinalRefusal {
+            room: submission.room,
+            device: submission.session.certificate,
+            seq: claim.seq,
+            statement_hash: statement,
+            refusal: Refusal::sign(&claim, self.parts.authority.log_key()),
+        };
+        match self.parts.store.put_final_refusal(refusal).await {
+            Ok(standing) => {
+                if let Some(room) = self.rooms.get_mut(&submission.room) {
+                    room.refused.insert(statement);
+                }
+                submission.reply(Reply::Refused { refusal: standing.refusal });
+            }
+            Err(e) => submission.reply(failure::store(&e)),
+        }
+    }
+
+    /// Makes a room, in a transaction of its own (SE-21).
+    pub(super) async fn create(&mut self, item: Checked) {
+        let now = now_ms();
+        let id = item.submission.room;
+        match self.open(&id).await {
+            Ok(false) => {}
+            // The same create again, after a lost answer.
+            Ok(true) => {
+                let mut batch = Batch::default();
+                self.repeat(item, &mut batch).await;
+                return self.commit(batch).await;
+            }
+            Err(e) => return item.submission.reply(failure::store(&e)),
+        }
+        let certificates = match self.learn(&item.entry, now).await {
+            Ok(certificates) => certificates,
+            Err(e) => return item.submission.reply(failure::store(&e)),
+        };
+        let created = {
+            let roots = evidence::log::Tree::default();
+            Room::create(
+                &item.entry,
+                &Context { certificates: &certificates, roots: &roots, now_ms: Some(now) },
+            )
+        };
+        let mut room = match created {
+            Ok(room) => room,
+            Err(e) => {
+                let why = format!("the room cannot be created: {e}");
+                return item.submission.reply(failure::failed(FailureCode::Malformed, why));
+            }
+        };
+        let creation = room.state.creation();
+        if creation.organisation != *self.parts.authority.organisation() {
+            let why = "the room is of another organisation";
+            return item.submission.reply(failure::failed(FailureCode::Malformed, why));
+        }
+        let direct = creation.parties.as_ref().map(|[a, b]| pki::sha256(format!("{a}\n{b}").as_bytes()));
+        let new = NewRoom {
+            id,
+            name: room.state.name().map(|name| name.as_str().to_owned()),
+            mode: 0,
+            suite: 0,
+            direct,
+            created_ms: now,
+        };
+        let mut batch = Batch::default();
+        batch.push(&mut room, item, 0, Vec::new(), now);
+        let Some(mut part) = batch.parts.pop() else { return };
+        part.append.checkpoint = room.sign_at(1, &self.parts.authority, now);
+        match self.parts.store.create_room(new, part.append.clone()).await {
+            Ok(()) => {
+                self.rooms.insert(id, room);
+                part.to.clone_from(&part.added);
+                self.announce(part);
+            }
+            Err(e) => part
+                .waiting
+                .into_iter()
+                .filter_map(|w| w.submission)
+                .for_each(|s| s.reply(failure::store(&e))),
+        }
+    }
+
+    /// Enters a revocation in every room that the certificate is in (EV-18).
+    pub(super) async fn revoke(&mut self, job: &RevokeJob) {
+        let rooms = match self.parts.store.rooms_of_device(&job.certificate).await {
+            Ok(rooms) => rooms,
+            Err(e) => return error!("cannot read the rooms of a revoked device: {}", failure::chain(&e)),
+        };
+        let mut batch = Batch::default();
+        for id in rooms {
+            if let Err(e) = self.open(&id).await {
+                error!("cannot open a room of a revoked device: {}", failure::chain(&e));
+            }
+            let Some(room) = self.rooms.get_mut(&id) else { continue };
+            let now = now_ms();
+            let before = room.member_certificates();
+            match room.revocation(job, &self.parts.keys.log, &self.parts.authority, now) {
+                Ok((entry, index)) => batch.add(room, &entry, None, index, before, now, None),
+                Err(e) => warn!("a revocation does not fit a room: {e}"),
+            }
+        }
+        self.commit(batch).await;
+    }
+
+    /// The certificates that an entry names, as far as they are good now.
+    pub(super) async fn learn(
+        &self,
+        entry: &Entry,
+        now: u64,
+    ) -> Result<HashMap<Hash, VerifiedCertificate>, StoreError> {
+        let Entry::Membership(membership) = entry else { return Ok(HashMap::new()) };
+        let mut reader = CertificateReader::new(self.parts.store.as_ref(), &self.parts.trust);
+        for device in membership.change.added() {
+            let revoked =
+                self.parts.store.certificate(&device.certificate).await?.is_some_and(|c| c.revoked.is_some());
+            if !revoked {
+                reader.read(&device.certificate, Usage::Device, now).await?;
+            }
+        }
+        Ok(reader.known().clone())
+    }
+}
+
+fn appended(room: &Room, index: u64, size: u64, checkpoint: Vec<u8>) -> Reply {
+    let proof = room.tree.inclusion(index, size).map(|p| p.path).unwrap_or_default();
+    Reply::Appended { index, checkpoint, proof: proof.into_iter().map(ByteArray::from).collect() }
+}
+
+fn again() -> Reply {
+    failure::failed(FailureCode::Conflict, "the room moved on meanwhile; send it again")
+}
+
+fn kind(entry: &Entry) -> u8 {
+    match entry {
+        Entry::Statement(_) => 0,
+        Entry::Membership(_) => 1,
+        Entry::Revocation(_) => 2,
+    }
+}
+
+fn added(entry: &Entry) -> Vec<Hash> {
+    match entry {
+        Entry::Membership(m) => m.change.added().iter().map(|d| d.certificate).collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn changes(entry: &Entry, index: u64) -> Vec<MemberChange> {
+    match entry {
+        Entry::Statement(_) => Vec::new(),
+        Entry::Membership(m) => {
+            let change: &Change = &m.change;
+            let removed =
+                change.removed().iter().map(|d| MemberChange::Removed { certificate: d.certificate, index });
+            removed
+                .chain(
+                    change.added().iter().map(|d| MemberChange::Added { certificate: d.certificate, index }),
+                )
+                .collect()
+        }
+        Entry::Revocation(r) => vec![MemberChange::Removed { certificate: r.revoked, index }],
+    }
+}

@@ -1,0 +1,21 @@
+//! Rooms: from a statement that arrives to an acknowledged entry that is on its way to everybody.
+//!
+//! - [`Submission`], [`verify`]: signatures are checked on all cores, off the I/O path.
+//! - [`sequencer`]: the one task that orders entries, appends them in one transaction, acknowledges and fans out.
+//! - [`append`]: one transaction, then acknowledgement, then fan-out.
+//! - [`room`]: a room in memory: state, tree, what was refused.
+//! - [`hub`]: who is connected.
+//! - [`query`]: what connections ask of rooms without the sequencer.
+
+mod append;
+mod hub;
+mod query;
+mod room;
+mod sequencer;
+mod verify;
+
+pub(crate) use hub::{Hub, Inbox, Outbound, Session, outbound};
+pub(crate) use query::{changes_before, check_receipt, direct_parties, members_now, seen_by};
+pub(crate) use room::LogCertificates;
+pub(crate) use sequencer::{Sequencer, SequencerParts};
+pub(crate) use verify::Submission;

@@ -1,0 +1,83 @@
+//! What connections ask of rooms without the sequencer.
+
+use evidence::cose::Object;
+use evidence::entry::Entry;
+use evidence::receipt::{Receipt, ReceiptClaim};
+use session::message::{FailureCode, IndexedEntry, Reply};
+use store::{Hash, Store, StoreError};
+
+use super::Session;
+use crate::failure;
+use crate::shared::Shared;
+
+/// The two users of a direct room, in bytewise order.
+pub(crate) async fn direct_parties(
+    store: &dyn Store,
+    room: &Hash,
+) -> Result<Option<[String; 2]>, StoreError> {
+    let mut users: Vec<String> = store.members(room).await?.into_iter().map(|m| m.user).collect();
+    users.sort_unstable();
+    users.dedup();
+    Ok(users.try_into().ok())
+}
+
+/// Certificates of the devices that are members now.
+pub(crate) async fn members_now(store: &dyn Store, room: &Hash) -> Result<Vec<Hash>, StoreError> {
+    let members = store.members(room).await?;
+    Ok(members.into_iter().filter(|m| m.to_index.is_none()).map(|m| m.certificate).collect())
+}
+
+/// Size of the checkpoint that the signer of an entry had seen.
+pub(crate) async fn seen_by(store: &dyn Store, room: &Hash, index: u64) -> Result<u64, StoreError> {
+    let entry = store.entries(room, index, 1, 0).await?.into_iter().next();
+    let seen = entry.and_then(|e| Entry::parse(&e.statement).ok()).map(|e| e.place().seen.size);
+    seen.ok_or_else(|| StoreError::Corrupt(format!("entry {index} of a room cannot be read")))
+}
+
+/// The changes of membership below `size`, with their indices.
+pub(crate) async fn changes_before(
+    store: &dyn Store,
+    room: &Hash,
+    size: u64,
+) -> Result<Vec<IndexedEntry>, StoreError> {
+    let members = store.members(room).await?;
+    let mut indices: Vec<u64> =
+        members.iter().flat_map(|m| [Some(m.from_index), m.to_index]).flatten().collect();
+    indices.sort_unstable();
+    indices.dedup();
+    let mut changes = Vec::new();
+    for index in indices.into_iter().filter(|i| *i < size) {
+        let found = store.entries(room, index, 1, 0).await?;
+        changes.extend(found.into_iter().map(|e| IndexedEntry { index: e.index, entry: e.statement }));
+    }
+    Ok(changes)
+}
+
+/// What of a receipt the store wants to know.
+pub(crate) struct CheckedReceipt {
+    pub(crate) size: u64,
+    pub(crate) level: u8,
+}
+
+/// A receipt has to be this device's own, for a room that it is in. Its root is not compared here: one that differs is
+/// evidence of a fork and reaches the others.
+pub(crate) async fn check_receipt(
+    shared: &Shared,
+    session: &Session,
+    room: &Hash,
+    receipt: &[u8],
+    cosignature: &[u8],
+) -> Result<CheckedReceipt, Reply> {
+    let wrong =
+        |why: &str| failure::failed(FailureCode::Malformed, format!("the receipt is not acceptable: {why}"));
+    let receipt = Object::<ReceiptClaim>::parse(receipt).map_err(|e| wrong(&e.to_string()))?;
+    let receipt: Receipt = receipt.verify(&session.signer).map_err(|e| wrong(&e.to_string()))?;
+    if receipt.room.0 != *room || cosignature.len() != evidence::checkpoint::COSIGNATURE_LEN {
+        return Err(wrong("it is of another room, or its cosignature has another size"));
+    }
+    let members = members_now(shared.store.as_ref(), room).await.map_err(|e| failure::store(&e))?;
+    if !members.contains(&session.certificate) {
+        return Err(failure::failed(FailureCode::NotFound, "you are in no such room"));
+    }
+    Ok(CheckedReceipt { size: receipt.head.size, level: receipt.level as u8 })
+}

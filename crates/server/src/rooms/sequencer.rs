@@ -1,0 +1,179 @@
+//! The one task that orders entries. Stage one checks signatures on all cores; stage two, alone, gives indices, appends
+//! many rooms' entries in one transaction, and only then acknowledges and fans out (SE-20).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use evidence::refusal::Reason;
+use pki::TrustStore;
+use session::message::{FailureCode, Reply};
+use store::{Hash, Store};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use super::Hub;
+use super::append::Batch;
+use super::room::{LogCertificates, Room};
+use super::verify::{Checked, Submission, verify};
+use crate::clock::now_ms;
+use crate::failure;
+use crate::organisation::Authority;
+
+/// Submissions that wait for their signatures to be checked; a connection that hands in more waits.
+const QUEUE: usize = 4096;
+/// Submissions taken together.
+const BATCH: usize = 1024;
+/// Batches checked ahead of the one that is being appended.
+const AHEAD: usize = 2;
+
+/// What the sequencer works with.
+pub(crate) struct SequencerParts {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) authority: Arc<Authority>,
+    pub(crate) trust: Arc<TrustStore>,
+    pub(crate) keys: LogCertificates,
+    pub(crate) hub: Arc<Hub>,
+}
+
+/// A certificate to be revoked in every room that it is in.
+pub(super) struct RevokeJob {
+    pub(super) certificate: Hash,
+    pub(super) reason: pki::trust::Reason,
+    done: oneshot::Sender<()>,
+}
+
+enum Job {
+    Append(Vec<Checked>),
+    Revoke(RevokeJob),
+}
+
+/// The way to the sequencer.
+#[derive(Clone)]
+pub(crate) struct Sequencer {
+    submissions: mpsc::Sender<Submission>,
+    jobs: mpsc::Sender<Job>,
+}
+
+impl Sequencer {
+    /// Starts both stages; they end when every way to them is dropped.
+    pub(crate) fn start(parts: SequencerParts) -> (Self, JoinHandle<()>) {
+        let (submissions, to_check) = mpsc::channel(QUEUE);
+        let (jobs, to_do) = mpsc::channel(AHEAD);
+        tokio::spawn(check_all(to_check, jobs.clone()));
+        let worker = Worker { parts, rooms: HashMap::new() };
+        (Self { submissions, jobs }, tokio::spawn(worker.run(to_do)))
+    }
+
+    /// Hands in a statement; the reply comes by the session, but for a server that stops.
+    pub(crate) async fn submit(&self, submission: Submission) -> Option<Reply> {
+        match self.submissions.send(submission).await {
+            Ok(()) => None,
+            Err(_) => Some(unavailable()),
+        }
+    }
+
+    /// Enters a revocation in every room that the certificate is in, and returns when it stands.
+    pub(crate) async fn revoke(&self, certificate: Hash, reason: pki::trust::Reason) {
+        let (done, finished) = oneshot::channel();
+        if self.jobs.send(Job::Revoke(RevokeJob { certificate, reason, done })).await.is_ok() {
+            // A sequencer that stops finishes at the next start (the directory says what is revoked).
+            let _ = finished.await;
+        }
+    }
+}
+
+async fn check_all(mut to_check: mpsc::Receiver<Submission>, jobs: mpsc::Sender<Job>) {
+    let mut batch = Vec::with_capacity(BATCH);
+    while to_check.recv_many(&mut batch, BATCH).await > 0 {
+        let taken = std::mem::take(&mut batch);
+        let Ok(checked) = tokio::task::spawn_blocking(move || verify(taken)).await else { return };
+        if !checked.is_empty() && jobs.send(Job::Append(checked)).await.is_err() {
+            return;
+        }
+    }
+}
+
+pub(super) struct Worker {
+    pub(super) parts: SequencerParts,
+    /// Rooms in memory; one that did not get appended as planned is dropped and opened again.
+    pub(super) rooms: HashMap<Hash, Room>,
+}
+
+impl Worker {
+    async fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
+        while let Some(job) = jobs.recv().await {
+            match job {
+                Job::Append(checked) => self.append(checked).await,
+                Job::Revoke(job) => {
+                    self.revoke(&job).await;
+                    let _ = job.done.send(());
+                }
+            }
+        }
+    }
+
+    async fn append(&mut self, checked: Vec<Checked>) {
+        let mut batch = Batch::default();
+        for item in checked {
+            if item.submission.creates {
+                self.create(item).await;
+            } else {
+                self.place(item, &mut batch).await;
+            }
+        }
+        self.commit(batch).await;
+    }
+
+    /// Gives an entry its index in memory, or answers why it has none.
+    async fn place(&mut self, item: Checked, batch: &mut Batch) {
+        let now = now_ms();
+        let id = item.submission.room;
+        match self.open(&id).await {
+            Ok(true) => {}
+            Ok(false) => return item.submission.reply(not_there()),
+            Err(e) => return item.submission.reply(failure::store(&e)),
+        }
+        let certificates = match self.learn(&item.entry, now).await {
+            Ok(certificates) => certificates,
+            Err(e) => return item.submission.reply(failure::store(&e)),
+        };
+        let Some(room) = self.rooms.get_mut(&id) else { return };
+        let statement = pki::sha256(&item.submission.statement);
+        let known = room.state.last_seq(&item.submission.session.certificate);
+        if item.entry.place().seq <= known {
+            return self.repeat(item, batch).await;
+        }
+        if room.refused.contains(&statement) {
+            return self.refuse(item, Reason::Sequence).await;
+        }
+        if let Some(reason) = item.refused {
+            return self.refuse(item, reason).await;
+        }
+        let before = room.member_certificates();
+        match room.accept(&item.entry, &certificates, Some(now)) {
+            Ok(index) => batch.push(room, item, index, before, now),
+            Err(e) => self.refuse(item, e.into()).await,
+        }
+    }
+
+    /// Opens a room if it is not in memory; says whether there is one.
+    pub(super) async fn open(&mut self, id: &Hash) -> Result<bool, store::StoreError> {
+        if self.rooms.contains_key(id) {
+            return Ok(true);
+        }
+        let parts = &self.parts;
+        let Some(room) = Room::open(id, parts.store.as_ref(), &parts.trust, &parts.keys).await? else {
+            return Ok(false);
+        };
+        self.rooms.insert(*id, room);
+        Ok(true)
+    }
+}
+
+pub(super) fn unavailable() -> Reply {
+    failure::failed(FailureCode::Unavailable, "the server is stopping; send it again when it is back")
+}
+
+pub(super) fn not_there() -> Reply {
+    failure::failed(FailureCode::NotFound, "you are in no such room")
+}

@@ -1,0 +1,88 @@
+//! What is checked of a submission without knowing its room: form, signature, sender, ciphertext.
+
+use std::sync::Arc;
+
+use evidence::entry::{Entry, UnverifiedEntry};
+use evidence::limits::MAX_CONTENT;
+use evidence::refusal::Reason;
+use rayon::prelude::*;
+use session::message::{FailureCode, Reply};
+use store::Hash;
+
+use super::Session;
+use crate::failure;
+
+/// A statement that a session hands in.
+pub(crate) struct Submission {
+    pub(crate) session: Arc<Session>,
+    pub(crate) id: u32,
+    pub(crate) room: Hash,
+    pub(crate) statement: Vec<u8>,
+    pub(crate) content: Option<Vec<u8>>,
+    /// Whether it creates the room.
+    pub(crate) creates: bool,
+}
+
+impl Submission {
+    pub(crate) fn new(
+        session: Arc<Session>,
+        id: u32,
+        room: Hash,
+        statement: Vec<u8>,
+        content: Option<Vec<u8>>,
+        creates: bool,
+    ) -> Self {
+        Self { session, id, room, statement, content, creates }
+    }
+
+    pub(crate) fn reply(&self, reply: Reply) {
+        self.session.reply(self.id, reply);
+    }
+}
+
+/// A submission whose signature stands.
+pub(crate) struct Checked {
+    pub(crate) submission: Submission,
+    pub(crate) entry: Entry,
+    /// Why it cannot be accepted in any room, though it is its sender's.
+    pub(crate) refused: Option<Reason>,
+}
+
+/// Checks a batch on all cores and answers what is not its sender's own well-formed entry (SE-20). Order is kept.
+pub(crate) fn verify(batch: Vec<Submission>) -> Vec<Checked> {
+    let checked: Vec<Option<Checked>> = batch
+        .into_par_iter()
+        .map(|submission| match check(&submission) {
+            Ok((entry, refused)) => Some(Checked { submission, entry, refused }),
+            Err(reply) => {
+                submission.reply(reply);
+                None
+            }
+        })
+        .collect();
+    checked.into_iter().flatten().collect()
+}
+
+fn check(submission: &Submission) -> Result<(Entry, Option<Reason>), Reply> {
+    let entry = Entry::parse(&submission.statement).map_err(|e| malformed(&e.to_string()))?;
+    if matches!(entry, UnverifiedEntry::Revocation(_)) {
+        return Err(malformed("revocation entries are the log's own"));
+    }
+    let signer = &submission.session.signer;
+    let entry = entry.verify(signer).map_err(|e| malformed(&e.to_string()))?;
+    if entry.place().room.0 != submission.room {
+        return Err(malformed("the statement is of another room"));
+    }
+    let refused = match (&entry, &submission.content) {
+        (Entry::Statement(_), Some(content)) if content.len() > MAX_CONTENT => Some(Reason::TooLarge),
+        (Entry::Statement(statement), Some(content)) if statement.is_ciphertext(content) => None,
+        (Entry::Statement(_), _) => Some(Reason::Ciphertext),
+        (_, None) => None,
+        (_, Some(_)) => return Err(malformed("a change of membership has no content")),
+    };
+    Ok((entry, refused))
+}
+
+fn malformed(why: &str) -> Reply {
+    failure::failed(FailureCode::Malformed, format!("the statement is not acceptable: {why}"))
+}

@@ -1,0 +1,185 @@
+//! What all connections of a server share.
+
+use std::net::IpAddr;
+use std::sync::{Arc, RwLock};
+
+use channel::{ServerConfig, Suite};
+use pki::name::Name;
+use pki::request::CertificateRequest;
+use pki::trust::{CertificateRef, Revocation, RevocationSet};
+use pki::{Chain, Revocations, TrustStore};
+use session::login::ServerSetup;
+use session::message::{FailureCode, Reply};
+use store::{DeviceLinkState, Hash, Store};
+
+use crate::admission::{Connections, Tries};
+use crate::clock::now_ms;
+use crate::connection::issue;
+use crate::failure;
+use crate::organisation::{Authority, Directory, Issue};
+use crate::rooms::{Hub, Sequencer};
+
+/// Certificates asked for at a time when the whole of something is read.
+pub(crate) const PAGE: u32 = 1024;
+
+/// The revocations that handshakes check; one set for all connections, renewed as the directory grows.
+#[derive(Default)]
+pub(crate) struct LiveRevocations(RwLock<RevocationSet>);
+
+impl LiveRevocations {
+    pub(crate) fn insert(&self, revocation: Revocation) {
+        self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner).insert(revocation);
+    }
+}
+
+impl Revocations for LiveRevocations {
+    fn revoked_since(&self, certificate: &CertificateRef) -> Option<u64> {
+        self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner).revoked_since(certificate)
+    }
+}
+
+/// A server's parts.
+pub(crate) struct Shared {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) authority: Arc<Authority>,
+    pub(crate) trust: Arc<TrustStore>,
+    pub(crate) revocations: Arc<LiveRevocations>,
+    pub(crate) directory: Directory,
+    pub(crate) opaque: ServerSetup,
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) sequencer: Sequencer,
+    pub(crate) connections: Connections,
+    tries: Tries,
+}
+
+impl Shared {
+    #[expect(clippy::too_many_arguments, reason = "called once, where the parts are made")]
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        authority: Arc<Authority>,
+        trust: Arc<TrustStore>,
+        revocations: Arc<LiveRevocations>,
+        directory: Directory,
+        opaque: ServerSetup,
+        hub: Arc<Hub>,
+        sequencer: Sequencer,
+    ) -> Self {
+        let (connections, tries) = (Connections::default(), Tries::default());
+        Self { store, authority, trust, revocations, directory, opaque, hub, sequencer, connections, tries }
+    }
+
+    pub(crate) fn channel_config(&self) -> ServerConfig {
+        ServerConfig {
+            identity: self.authority.server_identity(),
+            trust: Arc::clone(&self.trust),
+            revocations: Arc::<LiveRevocations>::clone(&self.revocations),
+            suites: Suite::ALL.to_vec(),
+        }
+    }
+
+    pub(crate) fn root_fingerprint(&self) -> &[u8; 32] {
+        self.authority.root_fingerprint()
+    }
+
+    /// Milliseconds that a user or an address has to wait before it may try a password again (SE-9).
+    pub(crate) fn login_wait(&self, user: &str, address: IpAddr, now: u64) -> Option<u64> {
+        self.tries.wait_ms(&account_key(user), now).max(self.address_wait(address, now))
+    }
+
+    pub(crate) fn address_wait(&self, address: IpAddr, now: u64) -> Option<u64> {
+        self.tries.wait_ms(&address_key(address), now)
+    }
+
+    pub(crate) fn login_failed(&self, user: &str, address: IpAddr, now: u64) {
+        self.tries.failed(&account_key(user), now);
+        self.address_failed(address, now);
+    }
+
+    pub(crate) fn address_failed(&self, address: IpAddr, now: u64) {
+        self.tries.failed(&address_key(address), now);
+    }
+
+    /// An account that logs in is forgiven; its address is not, or one good account would let it try the others.
+    pub(crate) fn login_succeeded(&self, user: &str) {
+        self.tries.succeeded(&account_key(user));
+    }
+
+    /// Refuses a name that is taken, or that reads like one that is (ID-4).
+    pub(crate) async fn check_name_is_free(&self, user: &Name) -> Result<(), Reply> {
+        let skeleton = user.skeleton();
+        let mut after = String::new();
+        loop {
+            let page = self.store.accounts(&after, PAGE).await.map_err(|e| failure::store(&e))?;
+            let Some(last) = page.last() else { return Ok(()) };
+            let alike =
+                page.iter().find(|a| Name::canonical(&a.user).is_ok_and(|n| n.skeleton() == skeleton));
+            if let Some(other) = alike {
+                let text = if other.user == user.as_str() {
+                    "that user name is taken; choose another"
+                } else {
+                    "that user name reads like one that is taken; choose another"
+                };
+                return Err(failure::failed(FailureCode::Exists, text));
+            }
+            after.clone_from(&last.user);
+        }
+    }
+
+    /// The chain of a certificate that the directory knows.
+    pub(crate) async fn chain_of(&self, certificate: &Hash) -> Result<Chain, Reply> {
+        let found = self.store.certificate(certificate).await.map_err(|e| failure::store(&e))?;
+        found
+            .and_then(|c| decode_chain(&c.chain))
+            .ok_or_else(|| failure::failed(FailureCode::NotFound, "there is no such certificate"))
+    }
+
+    /// Issues the certificate of a new device that an earlier one has vouched for (SE-14).
+    pub(crate) async fn issue_approved(&self, link: &Hash) -> Result<(Chain, Hash), Reply> {
+        let not_approved = || failure::failed(FailureCode::NotFound, "no such request of a new device");
+        let found =
+            self.store.device_link(link).await.map_err(|e| failure::store(&e))?.ok_or_else(not_approved)?;
+        let DeviceLinkState::Approved { name, request, vouching, .. } = found.state else {
+            return Err(not_approved());
+        };
+        let (Ok(user), Ok(device)) = (Name::canonical(&found.made.user), Name::canonical(&name)) else {
+            return Err(not_approved());
+        };
+        let now = now_ms();
+        let request = CertificateRequest::parse(&request).map_err(|_| not_approved())?;
+        let chain = issue(self, &request, &user, &device, now)?;
+        let certificate = chain.leaf_hash().unwrap_or_default();
+        let leaf = [Issue::device(&chain, &user, &device, Some(pki::sha256(&vouching)), now)];
+        let added = self.directory.append(self, &leaf, |directory| {
+            self.store.add_device(store::DeviceEnrolment {
+                link: *link,
+                now_ms: now,
+                certificate,
+                key: *request.key().as_bytes(),
+                issued_ms: now,
+                directory,
+            })
+        });
+        added.await.map_err(|e| failure::store(&e))?;
+        tracing::info!(user = user.as_str(), device = device.as_str(), "device added");
+        Ok((chain, certificate))
+    }
+}
+
+/// A chain as the store keeps it: deterministic CBOR, a list of byte strings.
+pub(crate) fn encode_chain(chain: &Chain) -> Vec<u8> {
+    let list: Vec<minicbor::bytes::ByteVec> = chain.0.iter().map(|der| der.clone().into()).collect();
+    wire::cbor::to_vec(&list)
+}
+
+pub(crate) fn decode_chain(bytes: &[u8]) -> Option<Chain> {
+    let list: Vec<minicbor::bytes::ByteVec> = wire::cbor::from_slice(bytes, store::limits::MAX_CHAIN).ok()?;
+    Some(Chain(list.into_iter().map(Into::into).collect()))
+}
+
+fn account_key(user: &str) -> String {
+    format!("account {user}")
+}
+
+fn address_key(address: IpAddr) -> String {
+    format!("address {address}")
+}
