@@ -26,7 +26,10 @@ pub enum CborError {
 }
 
 /// Encodes `value` deterministically.
-#[expect(clippy::expect_used, reason = "writing to a Vec cannot fail and no type of ours encodes with a custom error")]
+#[expect(
+    clippy::expect_used,
+    reason = "writing to a Vec cannot fail and no type of ours encodes with a custom error"
+)]
 pub fn to_vec<T: Encode<()>>(value: &T) -> Vec<u8> {
     minicbor::to_vec(value).expect("encoding to memory")
 }
