@@ -1,9 +1,10 @@
 //! What an operator does on the data folder, with or without a server running on it.
 
+use evidence::directory::{Leaf, Subject};
 use pki::Chain;
 use pki::Fingerprint;
 use pki::ca::CaError;
-use pki::name::Name;
+use pki::name::{Holder, Name};
 use pki::request::{CertificateRequest, RequestError};
 use pki::trust::{CertificateRef, Reason, Revocation};
 use session::limits::TOKEN_LEN;
@@ -44,6 +45,12 @@ pub enum ConsoleError {
     /// The certificate is revoked already.
     #[error("that certificate is revoked already")]
     AlreadyRevoked,
+    /// One of the certificates that the server itself works with.
+    #[error(
+        "that certificate is the server's own and cannot be replaced in this version: with it revoked nobody could \
+         connect any more"
+    )]
+    OwnCertificate,
     /// The user's devices are vouched for by the earlier ones.
     #[error("{0} has a device already; a new one joins by `countersign device add` on it")]
     NeedsVoucher(Name),
@@ -62,6 +69,8 @@ pub struct Console {
 pub struct Known {
     /// SHA-256 of its DER.
     pub hash: Hash,
+    /// Whose it is; none for the issuing CA.
+    pub holder: Option<Holder>,
     /// Leaf first.
     pub chain: Chain,
     /// When it was revoked, Unix milliseconds.
@@ -69,12 +78,12 @@ pub struct Known {
 }
 
 impl Console {
-    /// Opens the folder's database.
+    /// Opens the database that the folder's server uses.
     ///
     /// # Errors
     /// [`ConsoleError`].
-    pub async fn open(folder: &DataFolder, store: Option<&str>) -> Result<Self, ConsoleError> {
-        Ok(Self { store: open_store(folder, store).await? })
+    pub async fn open(folder: &DataFolder) -> Result<Self, ConsoleError> {
+        Ok(Self { store: open_store(folder, None).await? })
     }
 
     /// Makes an invite and returns its token.
@@ -123,14 +132,17 @@ impl Console {
             let Some(last) = page.last() else { return Ok(known) };
             next = last.index + 1;
             for entry in page {
-                let Ok(evidence::directory::Leaf::Issue(issue)) =
-                    evidence::directory::Leaf::from_bytes(&entry.leaf)
-                else {
+                let Ok(Leaf::Issue(issue)) = Leaf::from_bytes(&entry.leaf) else {
                     continue;
                 };
                 if let Some(found) = self.store.certificate(&issue.certificate).await? {
                     let chain = decode_chain(&found.chain).unwrap_or_default();
-                    known.push(Known { hash: found.hash, chain, revoked_ms: found.revoked.map(|r| r.at_ms) });
+                    let holder = match issue.subject {
+                        Subject::Holder(holder) => Some(holder),
+                        Subject::Authority => None,
+                    };
+                    let revoked_ms = found.revoked.map(|r| r.at_ms);
+                    known.push(Known { hash: found.hash, holder, chain, revoked_ms });
                 }
             }
         }
@@ -146,6 +158,9 @@ impl Console {
         certificate: Fingerprint,
         reason: Reason,
     ) -> Result<(), ConsoleError> {
+        if authority.is_own(&certificate) {
+            return Err(ConsoleError::OwnCertificate);
+        }
         let found = self.store.certificate(certificate.as_bytes()).await?;
         let found = found.ok_or(ConsoleError::UnknownCertificate(certificate))?;
         if found.revoked.is_some() {
@@ -201,8 +216,8 @@ impl Console {
                 let chain = decode_chain(&found.chain).unwrap_or_default();
                 let Some(Ok(certificate)) = chain.leaf().map(CertificateRef::of) else { continue };
                 let leaf = self.store.directory_entries(revoked.directory_index, 1).await?.into_iter().next();
-                let reason = match leaf.and_then(|l| evidence::directory::Leaf::from_bytes(&l.leaf).ok()) {
-                    Some(evidence::directory::Leaf::Revoke(revoke)) => revoke.reason,
+                let reason = match leaf.and_then(|l| Leaf::from_bytes(&l.leaf).ok()) {
+                    Some(Leaf::Revoke(revoke)) => revoke.reason,
                     _ => Reason::Unspecified,
                 };
                 revocations.push(Revocation { certificate, reason, at_ms: revoked.at_ms });

@@ -38,7 +38,7 @@ pub struct ServerConfig {
     pub listen: SocketAddr,
     /// Host name or address that invites carry; the listening address if none.
     pub name: Option<String>,
-    /// Database, `sqlite:PATH`; `store.db` in the data folder if none.
+    /// Database, `sqlite:PATH`; if none, the one of the last start, `store.db` in the data folder at first.
     pub store: Option<String>,
     /// How the keys open.
     pub protection: KeyProtection,
@@ -117,16 +117,19 @@ pub(crate) async fn stopped(stopping: &mut watch::Receiver<bool>) {
     let _ = stopping.wait_for(|stop| *stop).await;
 }
 
-/// Opens the database of a folder.
+/// Opens the database of a folder: the one named, else the one that was named last, else its own. A name that works is
+/// remembered.
 pub(crate) async fn open_store(folder: &DataFolder, url: Option<&str>) -> Result<Arc<dyn Store>, StartError> {
-    let path = match url {
-        None => folder.database(),
-        Some(url) => match url.strip_prefix("sqlite:") {
-            Some(path) => PathBuf::from(path.strip_prefix("//").unwrap_or(path)),
-            None => return Err(StartError::UnknownStore(url.to_owned())),
-        },
+    let remembered = folder.store()?;
+    let Some(url) = url.or(remembered.as_deref()) else {
+        return Ok(Arc::new(SqliteStore::open(&folder.database()).await?));
     };
-    Ok(Arc::new(SqliteStore::open(&path).await?))
+    let path = url.strip_prefix("sqlite:").ok_or_else(|| StartError::UnknownStore(url.to_owned()))?;
+    let path = PathBuf::from(path.strip_prefix("//").unwrap_or(path));
+    let store = SqliteStore::open(&path).await?;
+    let whole = std::path::absolute(&path).unwrap_or(path);
+    folder.remember_store(&format!("sqlite:{}", whole.display()))?;
+    Ok(Arc::new(store))
 }
 
 async fn assemble(

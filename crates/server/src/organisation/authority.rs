@@ -1,7 +1,7 @@
 //! Root, issuing CA and the server's own keys: made at the first start, loaded at each one.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
@@ -14,7 +14,7 @@ use pki::name::{Holder, Name, Organisation};
 use pki::password::Password;
 use pki::{Chain, Fingerprint, TrustAnchor};
 
-use super::folder::{DataFolder, FolderError, io_error, read_text, write_file};
+use super::folder::{DataFolder, FolderError, REQUESTED, io_error, read_text, write_file};
 
 /// Days of validity: root, issuing CA, the server's own leaves.
 const ROOT_DAYS: u32 = 7300;
@@ -62,6 +62,15 @@ pub enum AuthorityError {
         "the issuing CA waits for the certificate that your own root signs; run `countersign ca install`"
     )]
     Unfinished,
+    /// A request of the issuing CA waits already.
+    #[error(
+        "the issuing CA's request was made before and its key waits here; install the certificate with \
+         `countersign ca install`, or remove {} to start over", .0.display()
+    )]
+    Waiting(PathBuf),
+    /// The root's key is not in the folder.
+    #[error("the root's key is not in this folder: it was moved out before, or the root is your own")]
+    NoRootKey,
     /// Sealed bytes do not open.
     #[error("a sealed record of the database does not open under this folder's storage key")]
     Sealed,
@@ -114,8 +123,8 @@ impl Authority {
         let request = issuing_ca_request(&key, organisation)?;
         let place = start_folder(folder)?;
         write_key(&place, "issuing", &key, protection)?;
-        write_file(&place.join("organisation"), organisation.as_str().as_bytes())?;
-        Ok(pem("CERTIFICATE REQUEST", &request))
+        write_file(&place.join(REQUESTED), organisation.as_str().as_bytes())?;
+        Ok(to_pem("CERTIFICATE REQUEST", &request))
     }
 
     /// Installs the certificate that an operator's root signed for [`Self::request`].
@@ -133,7 +142,7 @@ impl Authority {
             return Err(AuthorityError::Exists);
         }
         let place = folder.unfinished();
-        let name = read_text(&place.join("organisation"))?;
+        let name = read_text(&place.join(REQUESTED))?;
         let organisation = Organisation::canonical(&name)
             .map_err(|e| AuthorityError::Certificate("organisation".into(), e.to_string()))?;
         let key = read_key(&place, "issuing", protection)?;
@@ -150,7 +159,7 @@ impl Authority {
     /// [`AuthorityError`]; [`AuthorityError::Unfinished`] between [`Self::request`] and [`Self::install`].
     pub fn load(folder: &DataFolder, protection: &KeyProtection) -> Result<Self, AuthorityError> {
         let place = folder.organisation();
-        if !place.exists() && folder.unfinished().join("organisation").exists() {
+        if folder.awaits_certificate() {
             return Err(AuthorityError::Unfinished);
         }
         let root = first(&read_text(&place.join("root.pem"))?, "root.pem")?;
@@ -210,6 +219,15 @@ impl Authority {
     /// The server's own leaves, for the directory.
     pub fn own_leaves(&self) -> &[(Holder, Chain)] {
         &self.own
+    }
+
+    /// Whether the server itself works with this certificate.
+    pub fn is_own(&self, certificate: &Fingerprint) -> bool {
+        let hash = Some(*certificate.as_bytes());
+        let of = |der: &[u8]| Fingerprint::of(der) == *certificate;
+        of(self.root())
+            || of(self.issuing.certificate())
+            || self.own.iter().any(|(_, chain)| chain.leaf_hash() == hash)
     }
 
     /// The key of checkpoints, refusals and revocation entries.
@@ -287,11 +305,14 @@ fn constrained_organisation(root: &[u8], issuing: &[u8]) -> Result<Organisation,
         .map_err(|e| AuthorityError::Certificate("issuing.pem".into(), e.to_string()))
 }
 
-fn start_folder(folder: &DataFolder) -> Result<std::path::PathBuf, AuthorityError> {
+fn start_folder(folder: &DataFolder) -> Result<PathBuf, AuthorityError> {
     if folder.organisation().exists() {
         return Err(AuthorityError::Exists);
     }
     let place = folder.unfinished();
+    if folder.awaits_certificate() {
+        return Err(AuthorityError::Waiting(place));
+    }
     // What a killed start left behind was never used.
     if place.exists() {
         fs::remove_dir_all(&place).map_err(|e| io_error("remove", &place, e))?;
@@ -393,7 +414,8 @@ fn first(text: &str, whose: &str) -> Result<Vec<u8>, AuthorityError> {
         .ok_or_else(|| AuthorityError::Certificate(whose.into(), "it is empty".into()))
 }
 
-fn pem(label: &str, der: &[u8]) -> String {
+/// PEM with this label (RFC 7468).
+pub fn to_pem(label: &str, der: &[u8]) -> String {
     use base64::Engine;
     let text = base64::engine::general_purpose::STANDARD.encode(der);
     let mut out = format!("-----BEGIN {label}-----\n");

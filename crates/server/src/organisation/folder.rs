@@ -1,4 +1,4 @@
-//! The server's data folder: `organisation/` (certificates and keys), `store.db`, `address`, `lock`.
+//! The server's data folder: `organisation/` (certificates and keys), `store.db`, `address`, `store`, `lock`.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -9,6 +9,9 @@ use rustix::fs::{FlockOperation, flock};
 
 /// Largest file of the folder that is read at once, in bytes.
 const MAX_FILE: u64 = 256 * 1024;
+
+/// File that says that an issuing CA's request was made, and for which organisation.
+pub(super) const REQUESTED: &str = "organisation";
 
 /// Why the folder cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -84,9 +87,30 @@ impl DataFolder {
         self.0.join("organisation.new")
     }
 
+    /// Whether the issuing CA's certificate is still to come from an operator's own root.
+    pub fn awaits_certificate(&self) -> bool {
+        !self.organisation().exists() && self.unfinished().join(REQUESTED).exists()
+    }
+
     /// The default database.
     pub fn database(&self) -> PathBuf {
         self.0.join("store.db")
+    }
+
+    /// Remembers that the database is somewhere else than [`Self::database`].
+    ///
+    /// # Errors
+    /// [`FolderError::Io`].
+    pub fn remember_store(&self, url: &str) -> Result<(), FolderError> {
+        write_file(&self.0.join("store"), url.as_bytes())
+    }
+
+    /// The database that the last start was given, if it was given one.
+    ///
+    /// # Errors
+    /// [`FolderError::Io`].
+    pub fn store(&self) -> Result<Option<String>, FolderError> {
+        read_if_there(&self.0.join("store"))
     }
 
     /// Remembers the address that invites carry.
@@ -102,9 +126,12 @@ impl DataFolder {
     /// # Errors
     /// [`FolderError::Io`].
     pub fn address(&self) -> Result<Option<String>, FolderError> {
-        let path = self.0.join("address");
-        if path.exists() { read_text(&path).map(Some) } else { Ok(None) }
+        read_if_there(&self.0.join("address"))
     }
+}
+
+fn read_if_there(path: &Path) -> Result<Option<String>, FolderError> {
+    if path.exists() { read_text(path).map(Some) } else { Ok(None) }
 }
 
 /// Reads a small text file.

@@ -1,0 +1,81 @@
+//! A server on a folder of its own, for tests.
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "each test file uses a part; a test's helper fails the test"
+)]
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use evidence::entry::Place;
+use evidence::log::TreeHead;
+use evidence::room::RoomId;
+use pki::name::Organisation;
+use server::console::Console;
+use server::organisation::{Authority, DataFolder, KeyProtection};
+use server::{Server, ServerConfig};
+use session::link::{Link, Purpose};
+use session::message::Role;
+use tempfile::TempDir;
+use testkit::member::Member;
+use testkit::peer::now_ms;
+
+pub const PASSWORD: &str = "correct horse battery staple";
+
+pub struct Running {
+    pub folder: TempDir,
+    pub server: Server,
+}
+
+pub async fn serve(folder: &Path) -> Server {
+    let config = ServerConfig {
+        data: folder.to_owned(),
+        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        name: None,
+        store: None,
+        protection: KeyProtection::Plain,
+    };
+    Server::start(config).await.unwrap()
+}
+
+pub async fn start() -> Running {
+    let folder = tempfile::tempdir().unwrap();
+    let data = DataFolder::open(folder.path()).unwrap();
+    let organisation = Organisation::parse("apollo.example").unwrap();
+    Authority::create(&data, &organisation, &KeyProtection::Plain, now_ms()).unwrap();
+    let server = serve(folder.path()).await;
+    Running { folder, server }
+}
+
+impl Running {
+    pub fn address(&self) -> SocketAddr {
+        self.server.address()
+    }
+
+    pub fn authority(&self) -> Authority {
+        Authority::load(&DataFolder::open(self.folder.path()).unwrap(), &KeyProtection::Plain).unwrap()
+    }
+
+    pub async fn invite(&self, role: Role, uses: u32, expires_ms: u64) -> Link {
+        let console = Console::open(&DataFolder::open(self.folder.path()).unwrap()).await.unwrap();
+        let token = console.create_invite(None, role, uses, expires_ms).await.unwrap();
+        console.close().await;
+        Link {
+            host: self.address().ip().to_string(),
+            port: self.address().port(),
+            root: *self.authority().root_fingerprint(),
+            token,
+            purpose: Purpose::Join,
+        }
+    }
+
+    pub async fn member(&self, user: &str) -> Member {
+        let link = self.invite(Role::Member, 1, now_ms() + 60_000).await;
+        Member::join(&link, user, "laptop", PASSWORD).await.unwrap()
+    }
+}
+
+pub fn place(room: RoomId, seq: u64, epoch: u64) -> Place {
+    Place { room, seq, time_ms: now_ms(), epoch, seen: TreeHead::empty() }
+}

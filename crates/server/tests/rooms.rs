@@ -1,0 +1,291 @@
+//! Appends: what is acknowledged, what is refused, and that it is there after a stop (SE-18 to SE-22).
+
+mod common;
+
+use common::{Running, place, serve, start};
+use evidence::checkpoint::{Origin, SignedCheckpoint};
+use evidence::entry::Place;
+use evidence::log::{InclusionProof, Tree, TreeHead, leaf_hash};
+use evidence::membership::Change;
+use evidence::refusal::{Reason, Refusal};
+use evidence::room::RoomId;
+use minicbor::bytes::ByteArray;
+use pki::Usage;
+use pki::trust::{NoRevocations, TrustAnchor, TrustStore, VerifiedCertificate};
+use session::message::{Command, Event, FailureCode, Reply};
+use testkit::member::{Member, append};
+use testkit::peer::{Peer, now_ms};
+
+struct Room {
+    running: Running,
+    alice: Member,
+    bob: Member,
+    id: RoomId,
+    peer: Peer,
+}
+
+async fn room() -> Room {
+    let running = start().await;
+    let (alice, bob) = (running.member("alice").await, running.member("bob").await);
+    let mut peer = alice.connect(running.address()).await.unwrap();
+    let (id, create) = alice.create_room("flight", vec![alice.device_ref(), bob.device_ref()]);
+    let reply = peer.ask(Command::RoomCreate { room: id.0.into(), statement: create }).await.unwrap();
+    assert!(matches!(reply, Reply::Appended { index: 0, .. }), "{reply:?}");
+    Room { running, alice, bob, id, peer }
+}
+
+impl Room {
+    async fn append(&mut self, place: Place, text: &str) -> Reply {
+        let (statement, content) = self.alice.say(place, text);
+        self.peer.ask(append(self.id, statement, Some(content))).await.unwrap()
+    }
+
+    fn certificates(&self) -> (VerifiedCertificate, VerifiedCertificate) {
+        let authority = self.running.authority();
+        let trust = TrustStore::new(vec![TrustAnchor::from_root(authority.root()).unwrap()]);
+        let verify = |chain, usage| trust.verify(chain, usage, now_ms(), &NoRevocations).unwrap();
+        (verify(authority.log_chain(), Usage::Log), verify(authority.cosigner_chain(), Usage::Cosigner))
+    }
+
+    fn reason(&self, reply: &Reply) -> Reason {
+        let Reply::Refused { refusal } = reply else { panic!("{reply:?}") };
+        Refusal::parse(refusal).unwrap().verify(&self.certificates().0).unwrap().reason
+    }
+}
+
+#[tokio::test]
+async fn an_acknowledgement_carries_a_checkpoint_and_a_proof_that_verify() {
+    let mut room = room().await;
+    let (log, cosigner) = room.certificates();
+    let origin = Origin::room(&room.alice.organisation, room.id);
+    for seq in 2..20 {
+        let (statement, content) = room.alice.say(place(room.id, seq, 0), "go");
+        let reply = room.peer.ask(append(room.id, statement.clone(), Some(content))).await.unwrap();
+        let Reply::Appended { index, checkpoint, proof } = reply else { panic!("{reply:?}") };
+        assert_eq!(index, seq - 1);
+        let head = SignedCheckpoint::verify(&checkpoint, &origin, &log, &cosigner).unwrap().head();
+        let path = proof.into_iter().map(|h| *h).collect();
+        InclusionProof { index, size: head.size, path }.verify(&leaf_hash(&statement), &head.root).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn everybody_gets_every_entry_in_order_and_a_checkpoint_over_them() {
+    let mut room = room().await;
+    let mut listener = room.bob.connect(room.running.address()).await.unwrap();
+    listener.ask(Command::Watch).await.unwrap();
+    let Reply::Entries { entries, .. } =
+        listener.ask(Command::Fetch { room: room.id.0.into(), from: 0, limit: 10 }).await.unwrap()
+    else {
+        panic!()
+    };
+    let mut tree = Tree::default();
+    entries.iter().for_each(|e| {
+        tree.push(leaf_hash(&e.statement));
+    });
+    let mut sent = Vec::new();
+    for seq in 2..200 {
+        let (statement, content) = room.alice.say(place(room.id, seq, 0), &format!("line {seq}"));
+        sent.push(room.peer.send(append(room.id, statement, Some(content))).await);
+    }
+    let (log, cosigner) = room.certificates();
+    let origin = Origin::room(&room.alice.organisation, room.id);
+    while tree.size() < 199 {
+        let Event::Entries { first, entries, checkpoint, .. } = listener.event().await.unwrap() else {
+            continue;
+        };
+        assert_eq!(first, tree.size());
+        for entry in entries {
+            assert!(entry.content.is_some());
+            tree.push(leaf_hash(&entry.statement));
+        }
+        let head = SignedCheckpoint::verify(&checkpoint, &origin, &log, &cosigner).unwrap().head();
+        assert_eq!(head, TreeHead { size: tree.size(), root: tree.root() });
+    }
+    for id in sent {
+        assert!(matches!(room.peer.reply(id).await.unwrap(), Reply::Appended { .. }));
+    }
+}
+
+#[tokio::test]
+async fn what_does_not_fit_gets_a_signed_refusal_with_its_reason() {
+    let mut room = room().await;
+    let base = place(room.id, 2, 0);
+    let fork = TreeHead { size: 1, root: [3; 32] };
+    let ahead = TreeHead { size: 9, root: [3; 32] };
+    for (wrong, reason) in [
+        (Place { seq: 3, ..base }, Reason::Sequence),
+        (Place { epoch: 1, ..base }, Reason::Epoch),
+        (Place { seen: fork, ..base }, Reason::CheckpointSeen),
+        (Place { seen: ahead, ..base }, Reason::CheckpointSeen),
+        (Place { time_ms: base.time_ms - 301_000, ..base }, Reason::Time),
+        (Place { time_ms: base.time_ms + 301_000, ..base }, Reason::Time),
+    ] {
+        let reply = room.append(wrong, "no").await;
+        assert_eq!(room.reason(&reply), reason, "{wrong:?}");
+    }
+    let (statement, _) = room.alice.say(base, "no");
+    for content in [None, Some(b"something else".to_vec())] {
+        let reply = room.peer.ask(append(room.id, statement.clone(), content)).await.unwrap();
+        assert_eq!(room.reason(&reply), Reason::Ciphertext);
+    }
+    let reply = room.append(Place { seq: 2, ..base }, "the number is free again").await;
+    assert!(matches!(reply, Reply::Appended { index: 1, .. }), "{reply:?}");
+}
+
+#[tokio::test]
+async fn what_anybody_could_have_made_fails_without_a_refusal() {
+    let mut room = room().await;
+    let (mut statement, content) = room.alice.say(place(room.id, 2, 0), "hello");
+    let (foreign, foreign_content) = room.bob.say(place(room.id, 2, 0), "as bob");
+    let (elsewhere, elsewhere_content) = room.alice.say(place(RoomId([8; 32]), 2, 0), "elsewhere");
+    *statement.last_mut().unwrap() ^= 1;
+    for (statement, content) in [
+        (statement, content),
+        (foreign, foreign_content),
+        (elsewhere, elsewhere_content),
+        (vec![0xd2], vec![]),
+    ] {
+        let reply = room.peer.ask(append(room.id, statement, Some(content))).await.unwrap();
+        assert!(matches!(reply, Reply::Failed { code: FailureCode::Malformed, .. }), "{reply:?}");
+    }
+    let nowhere = RoomId([8; 32]);
+    let (statement, content) = room.alice.say(place(nowhere, 1, 0), "nowhere");
+    let reply = room.peer.ask(append(nowhere, statement, Some(content))).await.unwrap();
+    assert!(matches!(reply, Reply::Failed { code: FailureCode::NotFound, .. }), "{reply:?}");
+}
+
+#[tokio::test]
+async fn the_same_bytes_again_get_the_same_index_and_other_bytes_leave_a_proof() {
+    let mut room = room().await;
+    let (statement, content) = room.alice.say(place(room.id, 2, 0), "once");
+    for _ in 0..3 {
+        let reply = room.peer.ask(append(room.id, statement.clone(), Some(content.clone()))).await.unwrap();
+        assert!(matches!(reply, Reply::Appended { index: 1, .. }), "{reply:?}");
+    }
+    let reply = room.append(place(room.id, 2, 0), "twice").await;
+    assert_eq!(room.reason(&reply), Reason::Sequence);
+    // In one batch with the original, too.
+    let (third, content3) = room.alice.say(place(room.id, 3, 0), "three");
+    let ids = [
+        room.peer.send(append(room.id, third.clone(), Some(content3.clone()))).await,
+        room.peer.send(append(room.id, third, Some(content3))).await,
+    ];
+    for id in ids {
+        assert!(matches!(room.peer.reply(id).await.unwrap(), Reply::Appended { index: 2, .. }));
+    }
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_is_there_after_a_restart_and_the_log_goes_on() {
+    let mut room = room().await;
+    for seq in 2..10 {
+        room.append(place(room.id, seq, 0), "before").await;
+    }
+    let refused = room.alice.say(Place { epoch: 7, ..place(room.id, 10, 0) }, "refused");
+    let reply = room.peer.ask(append(room.id, refused.0.clone(), Some(refused.1.clone()))).await.unwrap();
+    assert_eq!(room.reason(&reply), Reason::Epoch);
+    let Room { running, alice, id, peer, .. } = room;
+    let Running { folder, server } = running;
+    drop(peer);
+    server.stop().await;
+    let server = serve(folder.path()).await;
+    let mut peer = alice.connect(server.address()).await.unwrap();
+    let reply = peer.ask(append(id, refused.0, Some(refused.1))).await.unwrap();
+    assert!(matches!(reply, Reply::Refused { .. }), "{reply:?}");
+    let (statement, content) = alice.say(place(id, 10, 0), "after");
+    let reply = peer.ask(append(id, statement, Some(content))).await.unwrap();
+    assert!(matches!(reply, Reply::Appended { index: 9, .. }), "{reply:?}");
+}
+
+#[tokio::test]
+async fn who_is_not_a_member_neither_reads_nor_writes_and_who_was_removed_reads_up_to_there() {
+    let mut room = room().await;
+    let carol = room.running.member("carol").await;
+    let mut outside = carol.connect(room.running.address()).await.unwrap();
+    let id = room.id.0;
+    let fetch = || Command::Fetch { room: id.into(), from: 0, limit: 100 };
+    assert!(matches!(outside.ask(fetch()).await.unwrap(), Reply::Failed { code: FailureCode::NotFound, .. }));
+    let (statement, content) = carol.say(place(room.id, 1, 0), "let me in");
+    let reply = outside.ask(append(room.id, statement, Some(content))).await.unwrap();
+    assert_eq!(room.reason(&reply), Reason::NotAMember);
+
+    room.append(place(room.id, 2, 0), "bob hears this").await;
+    let remove = room.alice.membership(place(room.id, 3, 0), Change::Remove(vec![room.bob.device_ref()]));
+    let reply = room.peer.ask(append(room.id, remove, None)).await.unwrap();
+    assert!(matches!(reply, Reply::Appended { index: 2, .. }), "{reply:?}");
+    room.append(place(room.id, 4, 1), "bob does not").await;
+    let mut bob = room.bob.connect(room.running.address()).await.unwrap();
+    let Reply::Entries { entries, .. } = bob.ask(fetch()).await.unwrap() else { panic!() };
+    assert_eq!(entries.len(), 3);
+    let add = room.alice.membership(place(room.id, 5, 1), Change::Add(vec![carol.device_ref()]));
+    room.peer.ask(append(room.id, add, None)).await.unwrap();
+    let Reply::RoomStart { added_at, changes, .. } =
+        outside.ask(Command::RoomStart { room: room.id.0.into() }).await.unwrap()
+    else {
+        panic!()
+    };
+    assert_eq!((added_at, changes.len()), (4, 0));
+    let Reply::Entries { entries, .. } = outside.ask(fetch()).await.unwrap() else { panic!() };
+    assert_eq!(entries.iter().filter(|e| e.content.is_some()).count(), 0);
+}
+
+#[tokio::test]
+async fn a_revoked_device_is_out_of_its_sessions_its_rooms_and_the_door() {
+    let mut room = room().await;
+    let link = room.running.invite(session::message::Role::Admin, 1, now_ms() + 60_000).await;
+    let admin = Member::join(&link, "olivia", "desk", common::PASSWORD).await.unwrap();
+    let mut admin = admin.connect(room.running.address()).await.unwrap();
+    let mut bob = room.bob.connect(room.running.address()).await.unwrap();
+    room.peer.ask(Command::Watch).await.unwrap();
+    let certificate = ByteArray::from(room.bob.certificate());
+    let revoke = Command::DeviceRevoke { certificate, reason: "key-compromise".into() };
+    assert_eq!(admin.ask(revoke).await.unwrap(), Reply::Done);
+    while let Ok(event) = bob.event().await {
+        assert!(matches!(event, Event::Closing { .. }), "{event:?}");
+    }
+    assert!(Peer::connect(room.running.address(), room.bob.config()).await.is_err());
+    let Event::Entries { entries, first: 1, .. } = room.peer.event().await.unwrap() else { panic!() };
+    let entry = evidence::entry::Entry::parse(&entries[0].statement).unwrap();
+    assert!(matches!(entry, evidence::entry::UnverifiedEntry::Revocation(_)));
+    let reply = room.append(place(room.id, 2, 1), "after").await;
+    assert!(matches!(reply, Reply::Appended { index: 2, .. }), "{reply:?}");
+}
+
+#[tokio::test]
+async fn a_reader_that_never_reads_is_cut_off_and_the_others_do_not_wait() {
+    use tokio::io::AsyncReadExt;
+    let mut room = room().await;
+    let mut deaf = room.bob.connect(room.running.address()).await.unwrap();
+    deaf.ask(Command::Watch).await.unwrap();
+    let text = "x".repeat(60_000);
+    let mut seq = 2;
+    // More than the queue and what the system buffers of a connection.
+    while seq < 400 {
+        room.append(place(room.id, seq, 0), &text).await;
+        seq += 1;
+    }
+    let mut ended = deaf.into_stream();
+    let mut all = Vec::new();
+    let _ = ended.read_to_end(&mut all).await;
+    assert!(all.len() < 400 * 60_000, "{} bytes came through", all.len());
+}
+
+#[tokio::test]
+async fn garbage_on_the_port_and_in_the_session_ends_only_its_own_connection() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut room = room().await;
+    for garbage in [&b"GET / HTTP/1.1\r\n\r\n"[..], &[0; 4096], &[1, 0, 0, 0, 0, 0xff, 0xff], &[0xff; 64]] {
+        let mut stream = tokio::net::TcpStream::connect(room.running.address()).await.unwrap();
+        stream.write_all(garbage).await.unwrap();
+        let mut rest = Vec::new();
+        let _ = stream.read_to_end(&mut rest).await;
+        assert!(rest.len() < 64, "{rest:x?}");
+    }
+    for garbage in [&[0, 0, 0, 0][..], &[0xff; 8], &[0, 0, 0, 1, 0xff], &[0, 0, 0, 2, 0x81, 0x00]] {
+        let mut peer = room.bob.connect(room.running.address()).await.unwrap();
+        peer.send_bytes(garbage).await;
+        assert!(peer.event().await.is_err());
+    }
+    assert!(matches!(room.append(place(room.id, 2, 0), "still here").await, Reply::Appended { .. }));
+}

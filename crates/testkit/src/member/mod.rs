@@ -1,0 +1,186 @@
+//! An enrolled user's device, for tests to speak and sign with.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use channel::{ClientConfig, ClientIdentity, ServerTrust, Suite};
+use evidence::content::{Content, Field};
+use evidence::entry::Place;
+use evidence::log::TreeHead;
+use evidence::membership::{Change, DeviceRef, Membership, MembershipClaim, MlsHashes};
+use evidence::room::{Creation, RoomId, RoomName};
+use evidence::statement::{Statement, StatementClaim};
+use minicbor::bytes::ByteArray;
+use pki::ed25519::SigningKey;
+use pki::trust::{NoRevocations, TrustAnchor, TrustStore};
+use pki::{Chain, Fingerprint, Name, Organisation, Sha256Hash};
+use session::link::Link;
+use session::login::{ClientRegistration, Parties};
+use session::message::{Command, Reply};
+
+use crate::peer::{Peer, now_ms};
+
+/// A device of a user.
+pub struct Member {
+    /// User.
+    pub user: Name,
+    /// Device.
+    pub device: Name,
+    /// Leaf and intermediates.
+    pub chain: Chain,
+    /// The organisation's root, DER.
+    pub root: Vec<u8>,
+    /// The organisation.
+    pub organisation: Organisation,
+    password: String,
+    key: Vec<u8>,
+}
+
+impl Member {
+    /// Joins by an invite.
+    ///
+    /// # Errors
+    /// The server's failure, or why the connection ended.
+    pub async fn join(link: &Link, user: &str, device: &str, password: &str) -> Result<Self, String> {
+        let mut peer = Peer::connect(address(link), anonymous(&link.root)).await?;
+        let (registration, registration_request) =
+            ClientRegistration::start(password).map_err(|e| e.to_string())?;
+        let started = peer
+            .ask(Command::JoinStart {
+                token: link.token.to_vec(),
+                user: user.into(),
+                email: None,
+                device: device.into(),
+                registration_request,
+            })
+            .await?;
+        let Reply::JoinChallenge { registration_response, organisation } = started else {
+            return Err(format!("{started:?}"));
+        };
+        let parties = Parties { user, root: &link.root };
+        let registration_upload =
+            registration.finish(password, &registration_response, parties).map_err(|e| e.to_string())?;
+        let key = SigningKey::generate().map_err(|e| e.to_string())?;
+        let request = pki::request::create(&key).map_err(|e| e.to_string())?;
+        let proof = pki::request::prove_possession(&key, &peer.exporter(), &request).to_vec();
+        let joined = peer.ask(Command::JoinFinish { registration_upload, request, proof }).await?;
+        let Reply::Joined { chain, root, .. } = joined else {
+            return Err(format!("{joined:?}"));
+        };
+        peer.close().await;
+        Ok(Self {
+            user: Name::canonical(user).map_err(|e| e.to_string())?,
+            device: Name::canonical(device).map_err(|e| e.to_string())?,
+            chain: Chain(chain.into_iter().map(Into::into).collect()),
+            root,
+            organisation: Organisation::canonical(&organisation).map_err(|e| e.to_string())?,
+            password: password.into(),
+            key: key.to_pkcs8().map_err(|e| e.to_string())?.to_vec(),
+        })
+    }
+
+    /// The device's key.
+    pub fn key(&self) -> SigningKey {
+        SigningKey::from_pkcs8(&self.key).expect("a key that was made here")
+    }
+
+    /// SHA-256 of the device's certificate.
+    pub fn certificate(&self) -> Sha256Hash {
+        self.chain.leaf_hash().expect("a leaf")
+    }
+
+    /// This device as membership statements name it.
+    pub fn device_ref(&self) -> DeviceRef {
+        DeviceRef { user: self.user.clone(), certificate: self.certificate() }
+    }
+
+    /// A channel configuration with this device's certificate.
+    pub fn config(&self) -> ClientConfig {
+        self.config_with(&self.chain, self.key())
+    }
+
+    /// A channel configuration with another chain and key.
+    pub fn config_with(&self, chain: &Chain, key: SigningKey) -> ClientConfig {
+        let anchor = TrustAnchor::new(&self.root, self.organisation.clone()).expect("a root");
+        ClientConfig {
+            trust: ServerTrust::Anchors {
+                store: Arc::new(TrustStore::new(vec![anchor])),
+                organisation: self.organisation.clone(),
+                revocations: Arc::new(NoRevocations),
+            },
+            identity: Some(Arc::new(ClientIdentity::new(chain, key).expect("a chain"))),
+            suites: Suite::ALL.to_vec(),
+        }
+    }
+
+    /// Connects and logs in.
+    ///
+    /// # Errors
+    /// What stopped it.
+    pub async fn connect(&self, address: SocketAddr) -> Result<Peer, String> {
+        let mut peer = Peer::connect(address, self.config()).await?;
+        match self.login(&mut peer, &self.password).await? {
+            Reply::Welcome { .. } => Ok(peer),
+            other => Err(format!("{other:?}")),
+        }
+    }
+
+    /// Logs in with some password.
+    ///
+    /// # Errors
+    /// What stopped it.
+    pub async fn login(&self, peer: &mut Peer, password: &str) -> Result<Reply, String> {
+        let root = pki::sha256(&self.root);
+        peer.login(Parties { user: self.user.as_str(), root: &root }, self.device.as_str(), password).await
+    }
+
+    /// The statement that creates a room with these members, and the room's id.
+    pub fn create_room(&self, name: &str, devices: Vec<DeviceRef>) -> (RoomId, Vec<u8>) {
+        let mut nonce = [0; 32];
+        aws_lc_rs::rand::fill(&mut nonce).expect("randomness");
+        let creation = Creation {
+            organisation: self.organisation.clone(),
+            creator: self.certificate(),
+            parties: None,
+            nonce,
+        };
+        let room = creation.room_id();
+        let place = Place { room, seq: 1, time_ms: now_ms(), epoch: 0, seen: TreeHead::empty() };
+        let name = Some(RoomName::parse(name).expect("a room's name"));
+        (room, self.membership(place, Change::Create { creation, name, devices }))
+    }
+
+    /// A membership statement.
+    pub fn membership(&self, place: Place, change: Change) -> Vec<u8> {
+        let claim =
+            MembershipClaim { certificate: self.certificate(), place, change, mls: MlsHashes::default() };
+        Membership::sign(&claim, &self.key())
+    }
+
+    /// A statement with its content.
+    pub fn say(&self, place: Place, text: &str) -> (Vec<u8>, Vec<u8>) {
+        let content = Content::new(vec![Field::Text(text.into())]).expect("a content");
+        let bytes = content.to_bytes();
+        let claim = StatementClaim::new(&self.user, self.certificate(), place, &content, &bytes);
+        (Statement::sign(&claim, &self.key()), bytes)
+    }
+}
+
+/// The configuration of a joiner that knows a root's fingerprint.
+pub fn anonymous(root: &Sha256Hash) -> ClientConfig {
+    ClientConfig {
+        trust: ServerTrust::PinnedRoot(Fingerprint(*root)),
+        identity: None,
+        suites: Suite::ALL.to_vec(),
+    }
+}
+
+/// The address of a link to this machine.
+pub fn address(link: &Link) -> SocketAddr {
+    SocketAddr::new(link.host.parse().expect("an address"), link.port)
+}
+
+/// An append of a statement.
+pub fn append(room: RoomId, statement: Vec<u8>, content: Option<Vec<u8>>) -> Command {
+    Command::Append { room: ByteArray::from(room.0), statement, content }
+}
