@@ -1,1 +1,28 @@
-//! Statements, Merkle log, checkpoints, receipts, bundles, verification (no I/O, no clock)
+//! Statements, Merkle log, checkpoints, receipts, bundles, verification (`docs/evidence.md`).
+//!
+//! - [`content`]: what was said, its commitment, openings.
+//! - [`cose`]: signed objects. [`statement`], [`membership`], [`entry`], [`receipt`], [`refusal`] have their kinds.
+//! - [`room`]: ids, and the rules by which entries follow each other.
+//! - [`log`]: the Merkle tree. [`checkpoint`]: signed tree heads. [`directory`]: the log of certificates.
+//! - [`bundle`]: exported evidence, written and verified. [`verdict`]: what came of it, for people and programs.
+//!
+//! Nothing here reads a clock or opens anything: times, bytes and readers are passed in. Called by server, client
+//! and the offline verifier, which must agree.
+
+pub mod bundle;
+pub mod checkpoint;
+pub mod content;
+pub mod cose;
+pub mod directory;
+pub mod entry;
+mod hash;
+pub mod limits;
+pub mod log;
+pub mod membership;
+pub mod receipt;
+pub mod refusal;
+pub mod room;
+pub mod statement;
+pub mod verdict;
+
+pub use hash::Hash;

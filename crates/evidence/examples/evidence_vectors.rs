@@ -1,0 +1,201 @@
+//! Writes `docs/vectors/evidence` anew: `cargo run -p countersign-evidence --example evidence_vectors`.
+//! Keys and certificates are fresh each time, so all files change together.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "made of what the tests use")]
+
+#[path = "../tests/it/archive.rs"]
+#[allow(dead_code, reason = "shared with the tests")]
+mod archive;
+#[path = "../tests/it/world.rs"]
+#[allow(dead_code, reason = "shared with the tests")]
+mod world;
+
+use std::collections::BTreeSet;
+use std::error::Error;
+use std::fs;
+use std::path::Path;
+
+use evidence::content::{Binding, Content, Field, Salt};
+use evidence::cose::Object;
+use evidence::log::{CompactTree, Tree, cover, leaf_hash};
+use evidence::membership::Change;
+use evidence::refusal::{Reason, RefusalClaim};
+use evidence::room::{Creation, RoomId};
+use pki::{Name, Organisation};
+use serde_json::{Value, json};
+use world::{Party, Show, World};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/vectors/evidence");
+    fs::create_dir_all(&folder)?;
+    let write = |name: &str, value: &Value| -> Result<(), Box<dyn Error>> {
+        Ok(fs::write(folder.join(name), serde_json::to_string_pretty(value)? + "\n")?)
+    };
+    let world = talk();
+    write("hashes.json", &hashes())?;
+    write("log.json", &log())?;
+    write("objects.json", &objects(&world))?;
+    let mut list = Vec::new();
+    for (name, says, verdict, codes, bytes) in bundles(&world) {
+        let file = format!("{name}.bundle");
+        fs::write(folder.join(&file), bytes)?;
+        list.push(json!({ "file": file, "says": says, "verdict": verdict, "codes": codes }));
+    }
+    let root = world.root.fingerprint().to_string();
+    write("bundles.json", &json!({ "root": root, "bundles": list }))
+}
+
+/// A short talk with two devices of one user, somebody who leaves, receipts and a revocation.
+fn talk() -> World {
+    let mut world = World::with_room(&["cdr", "cmp", "lmp"]);
+    world.say(0, "Okay, Houston, we've had a problem here.");
+    world.say(1, "This is Houston. Say again, please.");
+    world.receipt(2, 1, 2);
+    let phone = world.add_device("cdr", "phone", Some(0));
+    let added = world.devices[phone].reference();
+    world.change(0, Change::Add(vec![added]));
+    world.say(phone, "Houston, we've had a problem. We've had a MAIN B BUS UNDERVOLT.");
+    let own = world.devices[2].reference();
+    world.change(2, Change::Leave(vec![own]));
+    world.receipt(1, 1, 4);
+    world.revoke(phone);
+    world.say(0, "Roger.");
+    world
+}
+
+type Bundle = (&'static str, &'static str, &'static str, Vec<&'static str>, Vec<u8>);
+
+fn bundles(world: &World) -> Vec<Bundle> {
+    let last = world.tree.size() - 1;
+    let all = world.bundle();
+    let bad = |name, says, code, bytes| (name, says, "invalid", vec![code], bytes);
+    let edited = |change: fn(&mut World)| {
+        let mut copy = talk();
+        change(&mut copy);
+        copy
+    };
+    let one = world.write(&world.export(4, 4), |_| Show::Fields(&[1]));
+    let mixed = world.write(&world.export(0, last), |index| match index {
+        1 => Show::PlaceOnly,
+        2 => Show::Nothing,
+        _ => Show::All,
+    });
+    let mut cut = all.clone();
+    cut.truncate(all.len() - 2_000);
+    let mut parts = archive::unpack(&all);
+    archive::part(&mut parts, "README.txt")[0] ^= 1;
+    let page = archive::pack(&parts);
+    let mut forged = archive::unpack(&all);
+    let entries = archive::part(&mut forged, "entries.cbor");
+    let at = entries.windows(5).position(|at| at == b"Roger").unwrap_or_default();
+    entries[at] = b'L';
+    let mut export = world.export(last, last);
+    export.changes_before.retain(|index| *index != 3);
+    let hidden = world.write(&export, |_| Show::All);
+    let foreign = edited(|_| {}).bundle();
+    vec![
+        ("all", "a whole talk, all of it shown", "valid", vec![], all),
+        ("one-field", "the text of one message alone", "valid", vec![], one),
+        ("withheld", "one message withheld to its place, one to who and when", "valid", vec![], mixed),
+        bad("cut", "the file ends early", "cut", cut),
+        bad("page", "a byte of the page changed", "manifest", page),
+        bad("text", "a text changed, the manifest made to fit", "opening", archive::repack(forged)),
+        bad("hidden-change", "a change of membership left out", "epoch", hidden),
+        bad("foreign", "the same talk under another root", "root-mismatch", foreign),
+    ]
+}
+
+fn hashes() -> Value {
+    let name = |text: &str| Name::parse(text).unwrap();
+    let creation = |parties| Creation {
+        organisation: Organisation::parse("apollo.example").unwrap(),
+        creator: [1; 32],
+        parties,
+        nonce: [2; 32],
+    };
+    let room = creation(None).room_id();
+    let direct = creation(Some([name("cdr"), name("cmp")])).room_id();
+    let fields =
+        [Field::Text("Lift-off.".into()), Field::Composed(1_780_000_000_000), Field::Script(-10_000)];
+    let salted = |n: u8| Salt::from_bytes([n; 32]);
+    let digests: Vec<String> =
+        fields.iter().zip(3..).map(|(field, n)| hex::encode(field.digest(&salted(n)))).collect();
+    let content = Content::with_salts((3..).map(salted).zip(fields).collect()).unwrap();
+    let user = name("cdr");
+    let binding = Binding { user: &user, certificate: [6; 32], room: RoomId([7; 32]), seq: 42 };
+    json!({
+        "room": { "organisation": "apollo.example", "creator": hex::encode([1; 32]), "nonce": hex::encode([2; 32]), "id": room.to_string() },
+        "direct": { "parties": ["cdr", "cmp"], "id": direct.to_string() },
+        "commitment": {
+            "user": "cdr", "certificate": hex::encode([6; 32]), "room": hex::encode([7; 32]), "seq": 42,
+            "content": hex::encode(content.to_bytes()), "digests": digests,
+            "commitment": hex::encode(content.commitment(&binding)),
+        },
+    })
+}
+
+fn log() -> Value {
+    let entries: Vec<Vec<u8>> = (0_u8..11).map(|n| vec![n; usize::from(n)]).collect();
+    let mut tree = Tree::default();
+    let mut roots = vec![hex::encode(tree.root())];
+    let mut compact = CompactTree::new();
+    for entry in &entries {
+        tree.push(leaf_hash(entry));
+        compact.push(leaf_hash(entry));
+        roots.push(hex::encode(tree.root()));
+    }
+    let path = |path: Vec<[u8; 32]>| path.into_iter().map(hex::encode).collect::<Vec<String>>();
+    json!({
+        "entries": entries.iter().map(hex::encode).collect::<Vec<String>>(),
+        "roots": roots,
+        "inclusion": { "index": 5, "size": 11, "path": path(tree.inclusion(5, 11).unwrap().path) },
+        "consistency": { "old": 6, "new": 11, "path": path(tree.consistency(6, 11).unwrap().path) },
+        "cover": { "indices": [2, 3, 7], "marks": [9], "size": 11, "hashes": path(cover::prove(&tree, [2, 3, 7], &BTreeSet::from([9])).unwrap()) },
+        "compact": hex::encode(compact.to_bytes()),
+    })
+}
+
+fn objects(world: &World) -> Value {
+    let refusal = RefusalClaim {
+        certificate: world.log.hash(),
+        room: world.room,
+        time_ms: world.now_ms,
+        statement: leaf_hash(b"statement"),
+        device: world.devices[0].hash(),
+        seq: 3,
+        reason: Reason::Epoch,
+    };
+    let object = |kind: &str, bytes: &[u8], signer: &Party| {
+        json!({
+            "kind": kind,
+            "object": hex::encode(bytes),
+            "certificate": hex::encode(signer.hash()),
+            "key": hex::encode(signer.key.public().as_bytes()),
+        })
+    };
+    json!({
+        "room": world.room.to_string(),
+        "objects": [
+            object("membership", &world.entries[0], &world.devices[0]),
+            object("statement", &world.entries[1], &world.devices[0]),
+            object("revocation", &world.entries[6], &world.log),
+            object("device", &world.vouching[0], &world.devices[0]),
+            object("receipt", &world.receipts[0].0, &world.devices[2]),
+            object("refusal", &Object::sign(&refusal, &world.log.key), &world.log),
+        ],
+        "checkpoint": {
+            "note": world.checkpoints[3].as_text(),
+            "log": hex::encode(world.log.key.public().as_bytes()),
+            "cosigner": hex::encode(world.cosigner.key.public().as_bytes()),
+        },
+        "cosignature": {
+            "by": "apollo.example/devices/lmp/laptop",
+            "key": hex::encode(world.devices[2].key.public().as_bytes()),
+            "body": evidence::checkpoint::Checkpoint {
+                origin: evidence::checkpoint::Origin::room(&world.organisation, world.room),
+                head: world.checkpoints[2].head(),
+            }.body(),
+            "bytes": hex::encode(world.receipts[0].1.as_bytes()),
+        },
+    })
+}

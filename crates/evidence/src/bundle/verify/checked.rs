@@ -1,0 +1,132 @@
+//! One item by itself: its signature, and whether what it shows is what was committed to.
+
+use super::trust::Trusted;
+use crate::bundle::item::Item;
+use crate::content::{Content, Field, Opening};
+use crate::entry::Entry;
+use crate::hash::Hash;
+use crate::log::leaf_hash;
+use crate::statement::Statement;
+use crate::verdict::{Code, Fields, Problem, State};
+
+/// An item and what is wrong with it by itself.
+pub(super) struct Checked {
+    pub(super) index: u64,
+    pub(super) leaf: Hash,
+    /// The entry; none if hidden or not verified.
+    pub(super) entry: Option<Entry>,
+    pub(super) shown: Shown,
+    pub(super) problems: Vec<Problem>,
+}
+
+/// What an item shows of a message.
+pub(super) struct Shown {
+    pub(super) state: State,
+    pub(super) text: Option<String>,
+    pub(super) fields: Fields,
+}
+
+impl Checked {
+    /// Checks an item; `None` if it is not encoded as one.
+    pub(super) fn of(item: &[u8], trusted: &Trusted) -> Option<Self> {
+        let item = Item::from_bytes(item)?;
+        let index = item.index();
+        let mut checked = Self {
+            index,
+            leaf: [0; 32],
+            entry: None,
+            shown: Shown { state: State::Withheld, text: None, fields: Fields::default() },
+            problems: Vec::new(),
+        };
+        let (entry, content) = match item {
+            Item::Hidden { leaf, .. } => {
+                checked.leaf = leaf;
+                checked.shown.state = State::Hidden;
+                return Some(checked);
+            }
+            Item::Entry { entry, .. } => (entry, None),
+            Item::Disclosed { entry, content, .. } => {
+                checked.shown.state = State::Disclosed;
+                (entry, Some(Ok(content)))
+            }
+            Item::Opened { entry, opening, .. } => {
+                checked.shown.state = State::Partly;
+                (entry, Some(Err(opening)))
+            }
+        };
+        checked.leaf = leaf_hash(&entry);
+        checked.verify(&entry, trusted);
+        if let (Some(Entry::Statement(statement)), Some(content)) = (&checked.entry, content) {
+            let outcome = match content {
+                Ok(content) => disclosed(statement, &content, trusted),
+                Err(opening) => opened(statement, &opening, trusted),
+            };
+            match outcome {
+                Ok(fields) => checked.show(fields),
+                Err((code, message)) => checked.problem(code, message),
+            }
+        }
+        Some(checked)
+    }
+
+    /// Whether this counts as a message: a statement, or a place that may hold one.
+    pub(super) fn is_message(&self) -> bool {
+        matches!(self.entry, Some(Entry::Statement(_))) || self.shown.state == State::Hidden
+    }
+
+    fn verify(&mut self, entry: &[u8], trusted: &Trusted) {
+        let unverified = match Entry::parse(entry) {
+            Ok(unverified) => unverified,
+            Err(error) => return self.problem(Code::Statement, error.to_string()),
+        };
+        let Some(signer) = trusted.certificates.get(&unverified.certificate()) else {
+            return self.problem(Code::UnknownSender, "its signer has no good certificate in the bundle");
+        };
+        match unverified.verify(signer) {
+            Ok(entry) => self.entry = Some(entry),
+            Err(error) => self.problem(Code::Signature, error.to_string()),
+        }
+    }
+
+    fn problem(&mut self, code: Code, message: impl Into<String>) {
+        self.problems.push(Problem { code, index: Some(self.index), message: message.into() });
+    }
+
+    fn show(&mut self, fields: Vec<Field>) {
+        for field in fields {
+            match field {
+                Field::Text(text) => self.shown.text = Some(text),
+                Field::Composed(at) => self.shown.fields.composed = Some(at),
+                Field::Script(at) => self.shown.fields.script = Some(at),
+            }
+        }
+    }
+}
+
+type Outcome = Result<Vec<Field>, (Code, &'static str)>;
+const NOT_COMMITTED: (Code, &str) = (Code::Opening, "what is shown is not what its sender committed to");
+
+/// Checks whole content: in suite 0 it is the ciphertext too (EV-8).
+fn disclosed(statement: &Statement, bytes: &[u8], trusted: &Trusted) -> Outcome {
+    let content = Content::from_bytes(bytes).map_err(|_| (Code::Opening, "its content is malformed"))?;
+    let user = sender(statement, trusted).ok_or(NOT_COMMITTED)?;
+    if !statement.is_commitment_to(user, &content) {
+        return Err(NOT_COMMITTED);
+    }
+    if !statement.is_ciphertext(bytes) {
+        return Err((Code::Ciphertext, "the content is not what was sent through the server"));
+    }
+    Ok(content.fields().cloned().collect())
+}
+
+fn opened(statement: &Statement, opening: &Opening, trusted: &Trusted) -> Outcome {
+    let user = sender(statement, trusted).ok_or(NOT_COMMITTED)?;
+    if opening.commitment(&statement.binding(user)) != statement.commitment {
+        return Err(NOT_COMMITTED);
+    }
+    Ok(opening.shown().cloned().collect())
+}
+
+fn sender<'a>(statement: &Statement, trusted: &'a Trusted) -> Option<&'a pki::Name> {
+    trusted.certificates.get(&statement.certificate)?.identity().user()
+}

@@ -1,0 +1,139 @@
+//! One field, its salt and its digest.
+
+use minicbor::encode::Error as EncodeError;
+use minicbor::{Decoder, Encoder};
+use pki::sha256;
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+use super::BadContent;
+use crate::hash::Hash;
+use crate::limits::MAX_TEXT;
+
+const FIELD_CONTEXT: &str = "countersign v1 field";
+
+/// Number of the field with the text.
+pub(super) const TEXT: u64 = 1;
+const COMPOSED: u64 = 2;
+const SCRIPT: u64 = 3;
+
+/// 32 random bytes that keep a field from being guessed by its digest.
+#[derive(Zeroize, ZeroizeOnDrop)]
+pub struct Salt([u8; 32]);
+
+impl Salt {
+    /// A fresh salt.
+    ///
+    /// # Errors
+    /// [`BadContent::NoRandomness`].
+    pub fn generate() -> Result<Self, BadContent> {
+        let mut salt = Self([0; 32]);
+        aws_lc_rs::rand::fill(&mut salt.0).map_err(|_| BadContent::NoRandomness)?;
+        Ok(salt)
+    }
+
+    /// A salt read from content or from an opening.
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The 32 bytes.
+    pub fn expose(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    pub(super) fn duplicate(&self) -> Self {
+        Self(self.0)
+    }
+}
+
+impl std::fmt::Debug for Salt {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Salt(…)")
+    }
+}
+
+/// One field of a message (EV-6).
+#[derive(Clone, PartialEq, Eq)]
+pub enum Field {
+    /// 1: what was said, at most [`MAX_TEXT`] bytes.
+    Text(String),
+    /// 2: when it was composed, Unix milliseconds.
+    Composed(u64),
+    /// 3: time of a script's line, in milliseconds of the script's own clock.
+    Script(i64),
+}
+
+impl Field {
+    /// Its number.
+    pub fn number(&self) -> u64 {
+        match self {
+            Self::Text(_) => TEXT,
+            Self::Composed(_) => COMPOSED,
+            Self::Script(_) => SCRIPT,
+        }
+    }
+
+    /// The text, if it is one.
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Composed(_) | Self::Script(_) => None,
+        }
+    }
+
+    /// Its digest under `salt` (EV-7).
+    #[expect(clippy::expect_used, reason = "writing to a Vec cannot fail")]
+    pub fn digest(&self, salt: &Salt) -> Hash {
+        let mut e = Encoder::new(Vec::new());
+        e.array(4)
+            .and_then(|e| e.str(FIELD_CONTEXT)?.u64(self.number())?.bytes(&salt.0))
+            .and_then(|e| self.write(e))
+            .expect("encoding to memory");
+        sha256(e.writer())
+    }
+
+    pub(super) fn is_too_long(&self) -> bool {
+        self.text().is_some_and(|text| text.len() > MAX_TEXT)
+    }
+
+    /// Writes the value.
+    pub(super) fn write(
+        &self,
+        e: &mut Encoder<Vec<u8>>,
+    ) -> Result<(), EncodeError<std::convert::Infallible>> {
+        match self {
+            Self::Text(text) => e.str(text)?.ok(),
+            Self::Composed(at) => e.u64(*at)?.ok(),
+            Self::Script(at) => e.i64(*at)?.ok(),
+        }
+    }
+
+    /// Reads the value of field `number`.
+    pub(super) fn read(number: u64, d: &mut Decoder<'_>) -> Option<Self> {
+        Some(match number {
+            TEXT => Self::Text(d.str().ok()?.to_owned()),
+            COMPOSED => Self::Composed(d.u64().ok()?),
+            SCRIPT => Self::Script(d.i64().ok()?),
+            _ => return None,
+        })
+    }
+}
+
+impl std::fmt::Debug for Field {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Field({}, …)", self.number())
+    }
+}
+
+/// Reads a map from number to salt and value, in the order found.
+pub(super) fn read_map(bytes: &[u8]) -> Option<Vec<(Salt, Field)>> {
+    let d = &mut Decoder::new(bytes);
+    let mut fields = Vec::new();
+    for _ in 0..d.map().ok()?? {
+        let number = d.u64().ok()?;
+        (d.array().ok()? == Some(2)).then_some(())?;
+        let salt = Salt(d.bytes().ok()?.try_into().ok()?);
+        fields.push((salt, Field::read(number, d)?));
+    }
+    (d.position() == bytes.len()).then_some(fields)
+}

@@ -1,0 +1,168 @@
+//! What was said: content, its commitment, and openings of chosen fields (EV-6, EV-7).
+
+mod field;
+mod opening;
+
+use minicbor::Encoder;
+use pki::{Name, sha256};
+use wire::cbor;
+
+pub use field::{Field, Salt};
+pub use opening::{OpenField, Opening};
+
+use crate::hash::{Hash, HashBytes};
+use crate::limits::{MAX_CONTENT, MAX_TEXT};
+use crate::room::RoomId;
+
+const COMMITMENT_CONTEXT: &str = "countersign v1 commitment";
+
+/// Why something is no content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadContent {
+    /// No field at all.
+    #[error("content without a field")]
+    Empty,
+    /// A field twice, or not in ascending order.
+    #[error("the fields of the content are not in order")]
+    Order,
+    /// A text above [`MAX_TEXT`], or content above [`MAX_CONTENT`].
+    #[error("too long: a message has at most {MAX_TEXT} bytes")]
+    TooLong,
+    /// Not encoded as content is, or with a field that this version does not know.
+    #[error("not content of this version")]
+    Malformed,
+    /// The system gave no random bytes for the salts.
+    #[error("the system gave no random bytes")]
+    NoRandomness,
+}
+
+/// Where a commitment belongs: it serves in no other place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Binding<'a> {
+    /// The sender.
+    pub user: &'a Name,
+    /// SHA-256 of the sender's certificate.
+    pub certificate: Hash,
+    /// The room.
+    pub room: RoomId,
+    /// The statement's number.
+    pub seq: u64,
+}
+
+impl Binding<'_> {
+    /// The commitment to fields with these digests (EV-7).
+    pub(crate) fn commit(&self, digests: impl IntoIterator<Item = Hash>) -> Hash {
+        // EV-7
+        let digests: Vec<HashBytes> = digests.into_iter().map(HashBytes).collect();
+        sha256(&cbor::to_vec(&(
+            COMMITMENT_CONTEXT,
+            self.user.as_str(),
+            HashBytes(self.certificate),
+            HashBytes(self.room.0),
+            self.seq,
+            digests,
+        )))
+    }
+}
+
+/// The fields of a message, each under its own salt. Without the salts nobody can guess a field from its digest,
+/// so content is stored sealed and shown only to those who may read it.
+pub struct Content {
+    fields: Vec<(Salt, Field)>,
+}
+
+impl Content {
+    /// Content with fresh random salts; fields in ascending order of their numbers.
+    ///
+    /// # Errors
+    /// [`BadContent`].
+    pub fn new(fields: Vec<Field>) -> Result<Self, BadContent> {
+        let salted = fields.into_iter().map(|field| Salt::generate().map(|salt| (salt, field)));
+        Self::with_salts(salted.collect::<Result<_, _>>()?)
+    }
+
+    /// Content with given salts, none of which was used before.
+    ///
+    /// # Errors
+    /// [`BadContent`].
+    pub fn with_salts(fields: Vec<(Salt, Field)>) -> Result<Self, BadContent> {
+        if fields.is_empty() {
+            return Err(BadContent::Empty);
+        }
+        if !fields.iter().is_sorted_by(|(_, a), (_, b)| a.number() < b.number()) {
+            return Err(BadContent::Order);
+        }
+        if fields.iter().any(|(_, field)| field.is_too_long()) {
+            return Err(BadContent::TooLong);
+        }
+        Ok(Self { fields })
+    }
+
+    /// The dCBOR map, which suite 0 sends as it is (EV-4).
+    #[expect(clippy::expect_used, reason = "writing to a Vec cannot fail")]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut e = Encoder::new(Vec::new());
+        let fields = u64::try_from(self.fields.len()).unwrap_or(u64::MAX);
+        e.map(fields).expect("encoding to memory");
+        for (salt, field) in &self.fields {
+            e.u64(field.number())
+                .and_then(|e| e.array(2)?.bytes(salt.expose()))
+                .and_then(|e| field.write(e))
+                .expect("encoding to memory");
+        }
+        e.into_writer()
+    }
+
+    /// Reads the dCBOR map.
+    ///
+    /// # Errors
+    /// [`BadContent`].
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, BadContent> {
+        if bytes.len() > MAX_CONTENT {
+            return Err(BadContent::TooLong);
+        }
+        let content = Self::with_salts(field::read_map(bytes).ok_or(BadContent::Malformed)?)?;
+        // EV-1
+        if content.to_bytes() == bytes { Ok(content) } else { Err(BadContent::Malformed) }
+    }
+
+    /// The fields in ascending order.
+    pub fn fields(&self) -> impl Iterator<Item = &Field> {
+        self.fields.iter().map(|(_, field)| field)
+    }
+
+    /// What was said, if the content has a text.
+    pub fn text(&self) -> Option<&str> {
+        self.fields().find_map(Field::text)
+    }
+
+    /// The commitment that the statement in this place carries.
+    pub fn commitment(&self, binding: &Binding<'_>) -> Hash {
+        binding.commit(self.fields.iter().map(|(salt, field)| field.digest(salt)))
+    }
+
+    /// An opening that shows the fields `numbers` and of the others their digests.
+    pub fn open(&self, numbers: &[u64]) -> Opening {
+        Opening::new(
+            self.fields
+                .iter()
+                .map(|(salt, field)| {
+                    if numbers.contains(&field.number()) {
+                        OpenField::Open { salt: salt.duplicate(), field: field.clone() }
+                    } else {
+                        OpenField::Closed(field.digest(salt))
+                    }
+                })
+                .collect(),
+        )
+    }
+}
+
+impl std::fmt::Debug for Content {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.fields().map(Field::number)).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,26 @@
+//! The size of everything (EV-2).
+
+/// Longest entry of a room's log, in bytes.
+pub const MAX_ENTRY: usize = 65_536;
+/// Longest content with all its fields, in bytes.
+pub const MAX_CONTENT: usize = 131_072;
+/// Longest text of a message, in bytes of UTF-8.
+pub const MAX_TEXT: usize = 65_536;
+/// Longest receipt, in bytes.
+pub const MAX_RECEIPT: usize = 16_384;
+/// Longest device statement, refusal or directory leaf, in bytes.
+pub const MAX_SMALL: usize = 4_096;
+/// Longest checkpoint with its signatures, in bytes.
+pub const MAX_NOTE: usize = 1_024;
+/// Most devices added and removed by one membership statement, together.
+pub const MAX_CHANGES: usize = 512;
+/// Most indices that one receipt names as not opened.
+pub const MAX_UNOPENED: usize = 512;
+/// Most hashes of an inclusion or consistency proof.
+pub const MAX_PROOF: usize = 64;
+/// Longest name of a room, in bytes of UTF-8.
+pub const MAX_ROOM_NAME: usize = 64;
+/// Most that a sender's clock may be off, in milliseconds (EV-13).
+pub const MAX_SKEW_MS: u64 = 300_000;
+/// What a verifier adds to [`MAX_SKEW_MS`] for the time between acceptance and checkpoint (EV-37).
+pub const ANCHOR_SLACK_MS: u64 = 10_000;

@@ -1,0 +1,162 @@
+//! What came of a bundle: one word, stable codes, and who said what (EV-39 to EV-41).
+
+mod code;
+mod text;
+
+pub use code::{Code, NoteCode};
+use pki::Fingerprint;
+use serde::{Serialize, Serializer};
+pub use text::{render, safe, utc};
+
+use crate::room::RoomId;
+
+/// Problems after these are counted and not listed (EV-40).
+pub const MAX_PROBLEMS: usize = 1_000;
+
+/// The verdict in a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Word {
+    /// Everything verifies under the pinned root.
+    Valid,
+    /// Everything fits together; whose root it is, the reader must find out.
+    ConsistentUnpinned,
+    /// It does not verify, malformed included.
+    Invalid,
+}
+
+/// Something that does not verify.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// Stable code.
+    pub code: Code,
+    /// Index in the log, where it is about an entry.
+    pub index: Option<u64>,
+    /// What was found, for a person.
+    pub message: String,
+}
+
+/// Something that a reader should know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Note {
+    /// Stable code.
+    pub code: NoteCode,
+    /// For a person.
+    pub message: String,
+}
+
+/// How much of a message a bundle shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// All of it.
+    Disclosed,
+    /// Chosen fields.
+    Partly,
+    /// Who and when.
+    Withheld,
+    /// Only its place.
+    Hidden,
+}
+
+/// One message of a bundle.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Said {
+    /// Index in the log.
+    pub index: u64,
+    /// User who said it; none if hidden.
+    pub from: Option<String>,
+    /// Device it was said on; none if hidden.
+    pub device: Option<String>,
+    /// When it was signed, by its sender's clock, Unix milliseconds; none if hidden.
+    pub time: Option<u64>,
+    /// Not logged later than this, by the server's cosignature, Unix milliseconds.
+    pub logged_by: u64,
+    /// What was said, if it is shown.
+    pub text: Option<String>,
+    /// The other fields shown.
+    pub fields: Fields,
+    /// How much is shown.
+    pub state: State,
+    /// Users other than the sender who gave a receipt for it.
+    pub received_by: Vec<String>,
+}
+
+/// Fields of a message beside its text.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Fields {
+    /// When it was composed, Unix milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub composed: Option<u64>,
+    /// Time of a script's line, milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub script: Option<i64>,
+}
+
+/// What came of a bundle.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Verdict {
+    /// The verdict in a word.
+    #[serde(rename = "verdict")]
+    pub word: Word,
+    /// Fingerprint of the root under which the bundle stands, if it has one.
+    #[serde(serialize_with = "display_option")]
+    pub root: Option<Fingerprint>,
+    /// Statements and hidden places in the range.
+    pub messages: u64,
+    /// Messages with text or other fields shown.
+    pub disclosed: u64,
+    /// The other messages.
+    pub withheld: u64,
+    /// What does not verify; empty unless the word is [`Word::Invalid`].
+    pub problems: Vec<Problem>,
+    /// Problems found, listed or not.
+    pub problem_count: u64,
+    /// The organisation.
+    pub organisation: Option<String>,
+    /// The room's id.
+    #[serde(serialize_with = "display_option")]
+    pub room: Option<RoomId>,
+    /// The room's name; a direct room has none.
+    pub name: Option<String>,
+    /// First index of the range.
+    pub from: u64,
+    /// Last index of the range.
+    pub to: u64,
+    /// Entries of the log under the last checkpoint.
+    pub size: u64,
+    /// Size of the directory up to which revocations are known.
+    pub directory_size: u64,
+    /// Time of the last checkpoint, Unix milliseconds.
+    pub logged_by: u64,
+    /// What a reader should know.
+    pub notes: Vec<Note>,
+}
+
+impl Verdict {
+    /// Exit code of `verify`: 0 unless [`Word::Invalid`], which is 3 (EV-39).
+    pub fn exit_code(&self) -> u8 {
+        match self.word {
+            Word::Valid | Word::ConsistentUnpinned => 0,
+            Word::Invalid => 3,
+        }
+    }
+
+    /// Whether a problem with this code was found.
+    pub fn has(&self, code: Code) -> bool {
+        self.problems.iter().any(|problem| problem.code == code)
+    }
+
+    /// The verdict and its messages as one JSON object (EV-40).
+    pub fn to_json(&self, said: &[Said]) -> serde_json::Value {
+        let mut value = serde_json::to_value(self).unwrap_or_default();
+        if let (Some(object), Ok(said)) = (value.as_object_mut(), serde_json::to_value(said)) {
+            object.insert("said".to_owned(), said);
+        }
+        value
+    }
+}
+
+fn display_option<T: std::fmt::Display, S: Serializer>(value: &Option<T>, s: S) -> Result<S::Ok, S::Error> {
+    value.as_ref().map(ToString::to_string).serialize(s)
+}

@@ -1,0 +1,153 @@
+//! A verdict for people.
+
+use std::fmt::{self, Write};
+
+use super::{Said, State, Verdict, Word};
+
+/// Messages listed at each end when there are more than twice as many.
+const LISTED_AT_ENDS: usize = 20;
+
+/// Writes the verdict: the word first, then what was found, then the messages, then what to keep in mind. Text of
+/// messages is made safe to show in a terminal.
+///
+/// # Errors
+/// Those of `out`.
+pub fn render(out: &mut impl Write, verdict: &Verdict, said: &[Said]) -> fmt::Result {
+    let root = verdict.root.map_or_else(|| "none".to_owned(), |root| root.to_string());
+    match verdict.word {
+        Word::Valid => writeln!(out, "VALID: everything in this bundle verifies under the root you named.")?,
+        Word::ConsistentUnpinned => writeln!(
+            out,
+            "CONSISTENT, UNPINNED: everything fits together, but nobody said whose root this is.\n\
+             A bundle never vouches for its own root. Compare its fingerprint with the organisation by\n\
+             another way, then verify again with --root {root}"
+        )?,
+        Word::Invalid => {
+            writeln!(out, "INVALID: this bundle does not verify. Nothing below can be relied on.")?
+        }
+    }
+    writeln!(out)?;
+    for problem in &verdict.problems {
+        match problem.index {
+            Some(index) => {
+                writeln!(out, "  problem {} at {index}: {}", problem.code, safe(&problem.message))?
+            }
+            None => writeln!(out, "  problem {}: {}", problem.code, safe(&problem.message))?,
+        }
+    }
+    let listed = u64::try_from(verdict.problems.len()).unwrap_or(u64::MAX);
+    if verdict.problem_count > listed {
+        writeln!(out, "  and {} problems more", verdict.problem_count - listed)?;
+    }
+    if let (Some(organisation), Some(room)) = (&verdict.organisation, &verdict.room) {
+        let name = verdict.name.as_deref().map_or_else(|| "(no name)".to_owned(), safe);
+        writeln!(
+            out,
+            "  organisation  {organisation}\n  root          {root}\n  room          {name}  {room}"
+        )?;
+        writeln!(
+            out,
+            "  entries       {} to {} of a log of {}, logged by {}",
+            verdict.from,
+            verdict.to,
+            verdict.size,
+            utc(verdict.logged_by)
+        )?;
+        writeln!(
+            out,
+            "  messages      {} ({} disclosed, {} withheld)",
+            verdict.messages, verdict.disclosed, verdict.withheld
+        )?;
+    }
+    messages(out, said)?;
+    for note in &verdict.notes {
+        writeln!(out, "  note {}: {}", note.code, safe(&note.message))?;
+    }
+    Ok(())
+}
+
+fn messages(out: &mut impl Write, said: &[Said]) -> fmt::Result {
+    let shown: Vec<&Said> =
+        said.iter().filter(|said| matches!(said.state, State::Disclosed | State::Partly)).collect();
+    if shown.is_empty() {
+        return writeln!(out);
+    }
+    writeln!(out)?;
+    let left_out = shown.len().saturating_sub(2 * LISTED_AT_ENDS);
+    for (place, said) in shown.iter().enumerate() {
+        if left_out > 0 && place == LISTED_AT_ENDS {
+            writeln!(out, "  … {left_out} messages more; --json lists all")?;
+        }
+        if left_out == 0 || place < LISTED_AT_ENDS || place >= LISTED_AT_ENDS + left_out {
+            message(out, said)?;
+        }
+    }
+    writeln!(out)
+}
+
+fn message(out: &mut impl Write, said: &Said) -> fmt::Result {
+    let from = said.from.as_deref().unwrap_or("?");
+    let device = said.device.as_deref().unwrap_or("?");
+    let time = said.time.map(utc).unwrap_or_default();
+    let text = said.text.as_deref().map_or_else(|| "(text withheld)".to_owned(), safe);
+    write!(out, "  [{}] {time}  {from}/{device}: {text}", said.index)?;
+    if let Some(script) = said.fields.script {
+        write!(out, "  (script time {} s)", script / 1000)?;
+    }
+    match said.received_by.len() {
+        0 => writeln!(out),
+        1..=3 => writeln!(out, "  (received by {})", said.received_by.join(", ")),
+        many => writeln!(out, "  (received by {many} users)"),
+    }
+}
+
+/// Text with everything that could move a cursor, hide or reorder text made visible.
+pub fn safe(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        let reorders = matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+        if character.is_control() || reorders {
+            out.extend(character.escape_unicode());
+        } else {
+            out.push(character);
+        }
+    }
+    out
+}
+
+/// A time for people: `2026-11-20 14:05:09.123 UTC`, from Unix milliseconds.
+pub fn utc(ms: u64) -> String {
+    let (days, of_day) = (ms / 86_400_000, ms % 86_400_000);
+    // Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms": days to civil, for dates from 1970.
+    let shifted = days + 719_468;
+    let (era, of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    let (hours, minutes) = (of_day / 3_600_000, of_day / 60_000 % 60);
+    let (seconds, millis) = (of_day / 1_000 % 60, of_day % 1_000);
+    format!("{year:04}-{month:02}-{day:02} {hours:02}:{minutes:02}:{seconds:02}.{millis:03} UTC")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_those_of_the_calendar() {
+        assert_eq!(utc(0), "1970-01-01 00:00:00.000 UTC");
+        assert_eq!(utc(951_782_400_000), "2000-02-29 00:00:00.000 UTC");
+        assert_eq!(utc(1_700_000_000_123), "2023-11-14 22:13:20.123 UTC");
+        assert_eq!(utc(4_102_444_799_999), "2099-12-31 23:59:59.999 UTC");
+        assert!(!utc(u64::MAX).is_empty());
+    }
+
+    #[test]
+    fn nothing_shown_moves_the_cursor_or_reorders() {
+        assert_eq!(safe("a\u{1b}[2Jb\n\u{202e}c"), "a\\u{1b}[2Jb\\u{a}\\u{202e}c");
+        assert_eq!(safe("Grüße, 世界 🚀"), "Grüße, 世界 🚀");
+    }
+}

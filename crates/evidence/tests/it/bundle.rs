@@ -1,0 +1,250 @@
+//! Honest bundles, and every accident that can happen to one.
+
+use evidence::bundle::{ExportError, Item, Root, Writer, verify};
+use evidence::membership::Change;
+use evidence::verdict::{Code, NoteCode, State, Word, render};
+use rayon::prelude::*;
+
+use super::archive;
+use super::world::{Show, World};
+
+fn talk() -> World {
+    let mut world = World::with_room(&["cdr", "cmp", "lmp"]);
+    world.say(0, "We've got a problem here.");
+    world.say(1, "This is Houston. Say again, please.");
+    world.say(0, "We've had a MAIN B BUS UNDERVOLT.");
+    world.receipt(1, 1, 3);
+    world.say(2, "Okay. Right now the voltage is looking good.");
+    world.receipt(2, 1, 4);
+    world
+}
+
+#[test]
+fn an_honest_bundle_is_valid_only_under_its_pinned_root() {
+    let world = talk();
+    let bundle = world.bundle();
+    let (verdict, said) = world.verify(&bundle);
+    assert_eq!(verdict.problems, []);
+    assert_eq!(verdict.word, Word::Valid);
+    assert_eq!((verdict.messages, verdict.disclosed, verdict.withheld), (4, 4, 0));
+    assert_eq!(verdict.exit_code(), 0);
+    assert_eq!(said[0].text.as_deref(), Some("We've got a problem here."));
+    assert_eq!(said[0].from.as_deref(), Some("cdr"));
+    assert_eq!(said[0].device.as_deref(), Some("laptop"));
+    assert_eq!(said[0].fields.script, Some(-10_000));
+    assert_eq!(said[0].received_by, ["cmp", "lmp"]);
+    assert_eq!(said[3].received_by, [""; 0]);
+    let (unpinned, _) = verify(bundle.as_slice(), Root::Unpinned).unwrap();
+    assert_eq!(unpinned.word, Word::ConsistentUnpinned);
+    assert_eq!(unpinned.exit_code(), 0);
+    assert!(unpinned.notes.iter().any(|note| note.code == NoteCode::Unpinned));
+    let (foreign, _) = verify(bundle.as_slice(), World::new(&["eve"]).pinned()).unwrap();
+    assert_eq!(foreign.word, Word::Invalid);
+    assert!(foreign.has(Code::RootMismatch));
+    assert_eq!(foreign.exit_code(), 3);
+}
+
+#[test]
+fn the_verdict_is_told_to_people_and_programs() {
+    let world = talk();
+    let (verdict, said) = world.verify(&world.bundle());
+    let mut text = String::new();
+    render(&mut text, &verdict, &said).unwrap();
+    assert!(text.starts_with("VALID"), "{text}");
+    assert!(text.contains("cdr/laptop: We've had a MAIN B BUS UNDERVOLT."), "{text}");
+    let json = verdict.to_json(&said);
+    assert_eq!(json["verdict"], "valid");
+    assert_eq!(json["root"], verdict.root.unwrap().to_string());
+    assert_eq!(json["messages"], 4);
+    assert_eq!(json["problems"], serde_json::json!([]));
+    assert_eq!(json["said"][1]["from"], "cmp");
+    assert_eq!(json["said"][1]["state"], "disclosed");
+    let (verdict, said) = world.verify(b"not a bundle");
+    let json = verdict.to_json(&said);
+    assert_eq!(json["verdict"], "invalid");
+    assert_eq!(json["root"], serde_json::Value::Null);
+    let code = &json["problems"][0]["code"];
+    assert!(code == "not-a-bundle" || code == "cut", "{code}");
+}
+
+#[test]
+fn one_sentence_alone_is_shown_and_nothing_of_the_others() {
+    let world = talk();
+    let export = world.export(3, 3);
+    let bundle = world.write(&export, |_| Show::Fields(&[1]));
+    let (verdict, said) = world.verify(&bundle);
+    assert_eq!(verdict.problems, []);
+    assert_eq!(verdict.word, Word::Valid);
+    assert_eq!((verdict.messages, verdict.disclosed), (1, 1));
+    assert_eq!(said[0].text.as_deref(), Some("We've had a MAIN B BUS UNDERVOLT."));
+    assert_eq!(said[0].fields.composed, None);
+    assert_eq!(said[0].state, State::Partly);
+    assert_eq!(said[0].received_by, ["cmp", "lmp"], "receipts for later sizes too");
+    let holds = |text: &str| bundle.windows(text.len()).any(|at| at == text.as_bytes());
+    assert!(holds("MAIN B BUS"));
+    assert!(!holds("Houston") && !holds("got a problem") && !holds("voltage"));
+    for (content, index) in world.contents.iter().zip(0_u64..) {
+        let Some(content) = content else { continue };
+        for salt in content.to_bytes().windows(32) {
+            assert!(index == 3 || !bundle.windows(32).any(|at| at == salt), "a salt of {index}");
+        }
+    }
+}
+
+#[test]
+fn what_is_withheld_is_counted_and_shows_what_it_must() {
+    let world = talk();
+    let show = |index| match index {
+        1 => Show::PlaceOnly,
+        2 => Show::Nothing,
+        3 => Show::Fields(&[2]),
+        _ => Show::All,
+    };
+    let (verdict, said) = world.verify(&world.write(&world.export(0, 4), show));
+    assert_eq!(verdict.problems, []);
+    assert_eq!((verdict.messages, verdict.disclosed, verdict.withheld), (4, 2, 2));
+    assert_eq!((said[0].state, &said[0].from, said[0].time), (State::Hidden, &None, None));
+    assert_eq!((said[1].state, said[1].from.as_deref()), (State::Withheld, Some("cmp")));
+    assert_eq!((said[2].state, &said[2].text), (State::Partly, &None));
+    assert!(said[2].fields.composed.is_some());
+}
+
+#[test]
+fn every_range_of_a_long_talk_verifies() {
+    let mut world = World::with_room(&["cdr", "cmp", "lmp"]);
+    for round in 0..4 {
+        world.say(0, "one");
+        world.say(1, "two");
+        let third = world.devices[2].reference();
+        let change = if round % 2 == 0 { Change::Remove(vec![third]) } else { Change::Add(vec![third]) };
+        world.change(1, change);
+    }
+    world.revoke(1);
+    world.say(0, "three");
+    let last = world.tree.size() - 1;
+    for from in 0..=last {
+        for to in from..=last {
+            let (verdict, _) = world.verify(&world.write(&world.export(from, to), |_| Show::All));
+            assert_eq!((verdict.word, &verdict.problems), (Word::Valid, &Vec::new()), "{from} to {to}");
+        }
+    }
+    let (verdict, _) = world.verify(&world.bundle());
+    assert!(verdict.notes.iter().any(|note| note.code == NoteCode::Disputed));
+}
+
+#[test]
+fn a_second_device_speaks_once_vouched_for() {
+    let mut world = World::with_room(&["cdr", "cmp"]);
+    let phone = world.add_device("cdr", "phone", Some(0));
+    let added = world.devices[phone].reference();
+    world.change(0, Change::Add(vec![added]));
+    world.say(phone, "from my phone");
+    let (verdict, said) = world.verify(&world.bundle());
+    assert_eq!((verdict.word, &verdict.problems), (Word::Valid, &Vec::new()));
+    assert_eq!(said[0].device.as_deref(), Some("phone"));
+}
+
+#[test]
+fn every_flipped_byte_is_noticed() {
+    let mut world = World::with_room(&["cdr"]);
+    world.say(0, "x");
+    world.receipt(0, 0, 1);
+    world.checkpoints.remove(0);
+    let bundle = world.bundle();
+    assert_eq!(world.verify(&bundle).0.word, Word::Valid);
+    (0..bundle.len()).into_par_iter().for_each(|at| {
+        let mut spoiled = bundle.clone();
+        spoiled[at] ^= 1 << (at % 8);
+        // Unpinned finds less than pinned, never more.
+        let (verdict, _) = verify(spoiled.as_slice(), Root::Unpinned).unwrap();
+        assert_eq!(verdict.word, Word::Invalid, "byte {at}");
+        assert!(!verdict.problems.is_empty());
+    });
+}
+
+#[test]
+fn every_cut_and_every_addition_is_noticed() {
+    let mut world = World::with_room(&["cdr"]);
+    world.say(0, "x");
+    let bundle = world.bundle();
+    for length in (0..bundle.len()).step_by(97).chain([bundle.len() - 1, bundle.len() - 512]) {
+        assert_eq!(world.verify(&bundle[..length]).0.word, Word::Invalid, "{length}");
+    }
+    assert!(world.verify(&bundle[..bundle.len() - 512]).0.has(Code::Cut));
+    assert!(world.verify(&[&bundle[..], b"\0"].concat()).0.has(Code::Trailing));
+    let parts = archive::unpack(&bundle);
+    for left_out in 0..parts.len() {
+        let mut fewer = parts.clone();
+        let (name, _) = fewer.remove(left_out);
+        assert_eq!(world.verify(&archive::pack(&fewer)).0.word, Word::Invalid, "without {name}");
+        // EV-38: without an earlier checkpoint it is another true bundle that shows less.
+        if name != "manifest.txt" && name != "checkpoints/00000000000000000001.txt" {
+            assert_eq!(world.verify(&archive::repack(fewer)).0.word, Word::Invalid, "without {name}");
+        }
+        let mut doubled = parts.clone();
+        doubled.insert(left_out, parts[left_out].clone());
+        let doubled = if name == "manifest.txt" { archive::pack(&doubled) } else { archive::repack(doubled) };
+        assert_eq!(world.verify(&doubled).0.word, Word::Invalid, "two of {name}");
+    }
+    assert_eq!(archive::repack(parts), bundle, "the writer writes what the page says");
+}
+
+#[test]
+fn a_reader_that_fails_is_no_verdict() {
+    struct Broken;
+    impl std::io::Read for Broken {
+        fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+            Err(std::io::Error::other("no disk"))
+        }
+    }
+    assert!(verify(Broken, Root::Unpinned).is_err());
+}
+
+#[test]
+fn the_writer_refuses_to_write_nonsense() {
+    let world = talk();
+    let start = |export| Writer::start(std::io::Cursor::new(Vec::new()), &export, &world.tree);
+    let misused = |result: Result<_, ExportError>| matches!(result, Err(ExportError::Misuse(_)));
+    assert!(misused(start(world.export(3, 2)).map(drop)));
+    assert!(misused(start(world.export(0, 5)).map(drop)));
+    let mut export = world.export(0, 4);
+    export.checkpoints.clear();
+    assert!(misused(start(export).map(drop)));
+    let mut writer = start(world.export(0, 4)).unwrap();
+    assert!(misused(writer.item(&Item::Hidden { index: 1, leaf: [0; 32] })));
+    assert!(misused(start(world.export(0, 4)).unwrap().finish().map(drop)));
+}
+
+mod never_panics {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn on_any_bytes(bytes: Vec<u8>) {
+            prop_assert_eq!(verify(bytes.as_slice(), Root::Unpinned).unwrap().0.word, Word::Invalid);
+        }
+
+        #[test]
+        fn on_spoiled_parts(which in 0_usize..64, at: prop::sample::Index, bytes in prop::collection::vec(any::<u8>(), 0..40)) {
+            thread_local!(static TALK: World = talk());
+            TALK.with(|world| {
+                let mut parts = archive::unpack(&world.bundle());
+                let count = parts.len();
+                let (name, body) = &mut parts[which % count];
+                if name != "manifest.txt" && name != "README.txt" {
+                    let start = at.index(body.len() + 1);
+                    let end = (start + bytes.len()).min(body.len());
+                    let changed = body[start..end] != bytes[..];
+                    body.splice(start..end, bytes);
+                    if changed {
+                        let bundle = archive::repack(parts);
+                        assert_eq!(world.verify(&bundle).0.word, Word::Invalid);
+                    }
+                }
+            });
+        }
+    }
+}

@@ -1,0 +1,367 @@
+//! An organisation in memory: CA, server keys, people, one room and its log, honest or as told.
+
+use std::collections::HashMap;
+use std::io::Cursor;
+
+use evidence::Hash;
+use evidence::bundle::{DirectoryProof, Export, Item, Root, Scope, Writer, verify};
+use evidence::checkpoint::{Checkpoint, Cosignature, Origin, SignedCheckpoint, device_name};
+use evidence::content::{Content, Field};
+use evidence::cose::Object;
+use evidence::directory::{Issue, Leaf, Revoke, Subject};
+use evidence::entry::{Place, RevocationClaim};
+use evidence::log::{Tree, TreeHead, leaf_hash};
+use evidence::membership::{Change, DeviceClaim, DeviceRef, MembershipClaim, MlsHashes};
+use evidence::receipt::{Level, ReceiptClaim};
+use evidence::room::{Creation, RoomId, RoomName};
+use evidence::statement::StatementClaim;
+use evidence::verdict::{Said, Verdict};
+use pki::ca::{IssuingCa, RootCa, Validity};
+use pki::ed25519::SigningKey;
+use pki::trust::Reason;
+use pki::{Chain, Fingerprint, Holder, Name, Organisation, TrustStore, VerifiedCertificate, sha256};
+
+/// When everything begins, Unix milliseconds.
+pub const START_MS: u64 = 1_780_000_000_000;
+
+pub struct Party {
+    pub key: SigningKey,
+    pub chain: Chain,
+    pub certificate: VerifiedCertificate,
+}
+
+impl Party {
+    pub fn hash(&self) -> Hash {
+        self.certificate.hash()
+    }
+
+    pub fn user(&self) -> Name {
+        self.certificate.identity().user().unwrap().clone()
+    }
+
+    pub fn reference(&self) -> DeviceRef {
+        DeviceRef { user: self.user(), certificate: self.hash() }
+    }
+}
+
+pub struct World {
+    pub organisation: Organisation,
+    pub root: RootCa,
+    pub issuing: IssuingCa,
+    pub store: TrustStore,
+    pub log: Party,
+    pub cosigner: Party,
+    pub devices: Vec<Party>,
+    pub directory: Vec<Leaf>,
+    pub vouching: Vec<Vec<u8>>,
+    pub room: RoomId,
+    pub entries: Vec<Vec<u8>>,
+    pub contents: Vec<Option<Content>>,
+    pub changes: Vec<u64>,
+    pub tree: Tree,
+    pub checkpoints: Vec<SignedCheckpoint>,
+    pub receipts: Vec<(Vec<u8>, Cosignature)>,
+    pub epoch: u64,
+    pub seq: HashMap<Hash, u64>,
+    pub now_ms: u64,
+}
+
+/// What an export shows of a message.
+#[derive(Clone, Copy)]
+pub enum Show {
+    All,
+    Fields(&'static [u64]),
+    Nothing,
+    PlaceOnly,
+}
+
+impl World {
+    /// An organisation with these first devices, one a user, and nothing said yet.
+    pub fn new(users: &[&str]) -> Self {
+        let organisation = Organisation::parse("apollo.example").unwrap();
+        let years = |years: u32| Validity::days(START_MS - 86_400_000, 365 * years).unwrap();
+        let root = RootCa::generate(&organisation, &years(10)).unwrap();
+        let issuing = root.new_issuing_ca(&years(5)).unwrap();
+        let store = TrustStore::new(vec![root.anchor().clone()]);
+        let mut directory = Vec::new();
+        let mut party = |holder: Holder| issue(&issuing, &store, &mut directory, holder, None);
+        let node = Name::parse("node1").unwrap();
+        let (log, cosigner) = (party(Holder::Log(node.clone())), party(Holder::Cosigner(node)));
+        let device = |user: &&str| {
+            let (user, device) = (Name::parse(user).unwrap(), Name::parse("laptop").unwrap());
+            party(Holder::Device { user, device })
+        };
+        let devices: Vec<Party> = users.iter().map(device).collect();
+        Self {
+            organisation,
+            root,
+            issuing,
+            store,
+            log,
+            cosigner,
+            devices,
+            directory,
+            vouching: Vec::new(),
+            room: RoomId([0; 32]),
+            entries: Vec::new(),
+            contents: Vec::new(),
+            changes: Vec::new(),
+            tree: Tree::default(),
+            checkpoints: Vec::new(),
+            receipts: Vec::new(),
+            epoch: 0,
+            seq: HashMap::new(),
+            now_ms: START_MS,
+        }
+    }
+
+    /// As [`World::new`], with a room of everybody that device 0 created.
+    pub fn with_room(users: &[&str]) -> Self {
+        let mut world = Self::new(users);
+        let devices = world.devices.iter().map(Party::reference).collect();
+        let name = RoomName::parse("mission").unwrap();
+        world.create(None, Some(name), devices, |_| {});
+        world
+    }
+
+    pub fn create(
+        &mut self,
+        parties: Option<[Name; 2]>,
+        name: Option<RoomName>,
+        devices: Vec<DeviceRef>,
+        change: impl Fn(&mut MembershipClaim),
+    ) {
+        let creator = self.devices[0].hash();
+        let creation = Creation { organisation: self.organisation.clone(), creator, parties, nonce: [7; 32] };
+        self.room = creation.room_id();
+        let create = Change::Create { creation, name, devices };
+        let mut claim = self.membership(0, create);
+        change(&mut claim);
+        self.room = claim.place.room;
+        let bytes = Object::sign(&claim, &self.devices[0].key);
+        self.append(bytes, None, true);
+    }
+
+    /// A new device of an existing user; `voucher` is the device that vouches.
+    pub fn add_device(&mut self, user: &str, device: &str, voucher: Option<usize>) -> usize {
+        let (user, device) = (Name::parse(user).unwrap(), Name::parse(device).unwrap());
+        let key = SigningKey::generate().unwrap();
+        let vouched = voucher.map(|voucher| {
+            let voucher = &self.devices[voucher];
+            let claim =
+                DeviceClaim::new(voucher.hash(), self.now_ms, user.clone(), device.clone(), key.public());
+            let bytes = Object::sign(&claim, &voucher.key);
+            self.vouching.push(bytes.clone());
+            sha256(&bytes)
+        });
+        let holder = Holder::Device { user, device };
+        let party = issue_to(&self.issuing, &self.store, &mut self.directory, holder, vouched, key);
+        self.devices.push(party);
+        self.devices.len() - 1
+    }
+
+    pub fn seen(&self) -> TreeHead {
+        self.checkpoints.last().map_or_else(TreeHead::empty, SignedCheckpoint::head)
+    }
+
+    pub fn place(&mut self, certificate: Hash) -> Place {
+        let seq = self.seq.entry(certificate).or_default();
+        *seq += 1;
+        let seq = *seq;
+        Place { room: self.room, seq, time_ms: self.now_ms, epoch: self.epoch, seen: self.seen() }
+    }
+
+    pub fn membership(&mut self, by: usize, change: Change) -> MembershipClaim {
+        let certificate = self.devices[by].hash();
+        let place = self.place(certificate);
+        MembershipClaim { certificate, place, change, mls: MlsHashes::default() }
+    }
+
+    pub fn change(&mut self, by: usize, change: Change) -> u64 {
+        let claim = self.membership(by, change);
+        self.epoch = claim.change.new_epoch(self.epoch);
+        let bytes = Object::sign(&claim, &self.devices[by].key);
+        self.append(bytes, None, true)
+    }
+
+    pub fn revoke(&mut self, device: usize) -> u64 {
+        let (revoked, certificate) = (self.devices[device].hash(), self.log.hash());
+        let reason = Reason::KeyCompromise;
+        let place = self.place(certificate);
+        let claim = RevocationClaim { certificate, place, revoked, reason };
+        self.epoch += 1;
+        self.directory.push(Leaf::Revoke(Revoke { certificate: revoked, reason, time_ms: self.now_ms }));
+        let bytes = Object::sign(&claim, &self.log.key);
+        self.append(bytes, None, true)
+    }
+
+    pub fn say(&mut self, by: usize, text: &str) -> u64 {
+        self.say_with(by, text, |_| {})
+    }
+
+    /// Says something by a claim that `change` may spoil before it is signed.
+    pub fn say_with(&mut self, by: usize, text: &str, change: impl FnOnce(&mut StatementClaim)) -> u64 {
+        let (user, certificate) = (self.devices[by].user(), self.devices[by].hash());
+        let place = self.place(certificate);
+        let content = Content::new(vec![
+            Field::Text(text.to_owned()),
+            Field::Composed(self.now_ms),
+            Field::Script(-10_000),
+        ])
+        .unwrap();
+        let mut claim = StatementClaim::new(&user, certificate, place, &content, &content.to_bytes());
+        change(&mut claim);
+        let bytes = Object::sign(&claim, &self.devices[by].key);
+        self.append(bytes, Some(content), false)
+    }
+
+    /// Logs bytes, whatever they are, and signs a checkpoint over them.
+    pub fn append(&mut self, bytes: Vec<u8>, content: Option<Content>, is_change: bool) -> u64 {
+        let index = self.tree.push(leaf_hash(&bytes));
+        if is_change {
+            self.changes.push(index);
+        }
+        self.entries.push(bytes);
+        self.contents.push(content);
+        self.checkpoint();
+        self.now_ms += 1_000;
+        index
+    }
+
+    pub fn checkpoint(&mut self) {
+        let head = TreeHead { size: self.tree.size(), root: self.tree.root() };
+        let checkpoint = Checkpoint { origin: Origin::room(&self.organisation, self.room), head };
+        let signed = checkpoint.sign(&self.log.key, &self.cosigner.key, self.now_ms / 1_000);
+        self.checkpoints.push(signed);
+    }
+
+    pub fn receipt(&mut self, by: usize, from: u64, to: u64) {
+        self.receipt_with(by, from, to, |_| {});
+    }
+
+    pub fn receipt_with(&mut self, by: usize, from: u64, to: u64, change: impl FnOnce(&mut ReceiptClaim)) {
+        let party = &self.devices[by];
+        let mut claim = ReceiptClaim {
+            certificate: party.hash(),
+            room: self.room,
+            time_ms: self.now_ms,
+            head: self.seen(),
+            level: Level::Delivered,
+            from,
+            to,
+            unopened: Vec::new(),
+        };
+        change(&mut claim);
+        let checkpoint = Checkpoint { origin: Origin::room(&self.organisation, self.room), head: claim.head };
+        let device = party.certificate.identity().device().unwrap().clone();
+        let name = device_name(&self.organisation, &party.user(), &device);
+        let cosignature = Cosignature::sign(&checkpoint, &name, &party.key, self.now_ms / 1_000);
+        let bytes = Object::sign(&claim, &party.key);
+        self.receipts.push((bytes, cosignature));
+    }
+
+    pub fn directory_proofs(&self) -> (String, Vec<DirectoryProof>) {
+        let mut tree = Tree::default();
+        for leaf in &self.directory {
+            tree.push(leaf.leaf_hash());
+        }
+        let head = TreeHead { size: tree.size(), root: tree.root() };
+        let checkpoint = Checkpoint { origin: Origin::directory(&self.organisation), head };
+        let signed = checkpoint.sign(&self.log.key, &self.cosigner.key, self.now_ms / 1_000);
+        let proofs = self.directory.iter().zip(0..).map(|(leaf, index)| DirectoryProof {
+            index,
+            leaf: leaf.to_bytes(),
+            path: tree.inclusion(index, head.size).unwrap().path,
+        });
+        (signed.as_text().to_owned(), proofs.collect())
+    }
+
+    pub fn export(&self, from: u64, to: u64) -> Export {
+        let parties = self.devices.iter().chain([&self.log, &self.cosigner]);
+        let (directory, directory_proofs) = self.directory_proofs();
+        let scope = Scope {
+            organisation: self.organisation.clone(),
+            room: self.room,
+            from,
+            to,
+            size: self.tree.size(),
+        };
+        Export {
+            scope,
+            name: Some("mission".to_owned()),
+            root: self.root.certificate().to_vec(),
+            certificates: parties.map(|party| party.chain.clone()).collect(),
+            directory,
+            directory_proofs,
+            vouching: self.vouching.clone(),
+            checkpoints: self.checkpoints.clone(),
+            receipts: self.receipts.clone(),
+            changes_before: self.changes.iter().copied().filter(|index| *index < from).collect(),
+        }
+    }
+
+    pub fn item(&self, index: u64, show: Show) -> Item {
+        let at = usize::try_from(index).unwrap();
+        let entry = self.entries[at].clone();
+        match (&self.contents[at], show) {
+            (None, _) | (Some(_), Show::Nothing) => Item::Entry { index, entry },
+            (Some(_), Show::PlaceOnly) => Item::Hidden { index, leaf: leaf_hash(&entry) },
+            (Some(content), Show::All) => Item::Disclosed { index, entry, content: content.to_bytes() },
+            (Some(content), Show::Fields(numbers)) => {
+                Item::Opened { index, entry, opening: content.open(numbers) }
+            }
+        }
+    }
+
+    pub fn write(&self, export: &Export, show: impl Fn(u64) -> Show) -> Vec<u8> {
+        let mut writer = Writer::start(Cursor::new(Vec::new()), export, &self.tree).unwrap();
+        for index in export.changes_before.iter().copied().chain(export.scope.from..=export.scope.to) {
+            writer.item(&self.item(index, show(index))).unwrap();
+        }
+        writer.finish().unwrap().into_inner()
+    }
+
+    /// A bundle of everything, all shown.
+    pub fn bundle(&self) -> Vec<u8> {
+        self.write(&self.export(0, self.tree.size() - 1), |_| Show::All)
+    }
+
+    pub fn pinned(&self) -> Root {
+        Root::Pinned(Fingerprint::of(self.root.certificate()))
+    }
+
+    pub fn verify(&self, bundle: &[u8]) -> (Verdict, Vec<Said>) {
+        verify(bundle, self.pinned()).unwrap()
+    }
+}
+
+fn issue(
+    issuing: &IssuingCa,
+    store: &TrustStore,
+    directory: &mut Vec<Leaf>,
+    holder: Holder,
+    vouched: Option<Hash>,
+) -> Party {
+    issue_to(issuing, store, directory, holder, vouched, SigningKey::generate().unwrap())
+}
+
+fn issue_to(
+    issuing: &IssuingCa,
+    store: &TrustStore,
+    directory: &mut Vec<Leaf>,
+    holder: Holder,
+    vouched: Option<Hash>,
+    key: SigningKey,
+) -> Party {
+    let validity = Validity::days(START_MS - 1_000, 365).unwrap();
+    let chain = issuing.issue_to_key(key.public(), &holder, &validity).unwrap();
+    let certificate = store.verify_as_of(&chain, holder.usage(), START_MS).unwrap();
+    directory.push(Leaf::Issue(Issue {
+        certificate: certificate.hash(),
+        vouched,
+        subject: Subject::Holder(holder),
+        serial: vec![1, 2, 3],
+        time_ms: START_MS,
+    }));
+    Party { key, chain, certificate }
+}

@@ -1,0 +1,530 @@
+"""Checks an evidence bundle: an independent reading of docs/evidence.md.
+
+usage: bundle_check.py FILE [--root sha256:HEX]      prints one JSON object: verdict, problem, said
+       bundle_check.py --vectors FOLDER              checks hashes.json, log.json and objects.json
+
+COSE by pycose, CBOR by cbor2, X.509 and Ed25519 by cryptography. Rules are cited as in the page.
+"""
+
+import base64
+import datetime
+import hashlib
+import io
+import json
+import pathlib
+import struct
+import sys
+import tarfile
+
+import cbor2
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding
+from pycose.keys import OKPKey
+from pycose.messages import Sign1Message
+
+TYP = "application/vnd.countersign."
+ROOM, SEQ, TIME, EPOCH, CIPHERTEXT, CHECKPOINT = range(-65537, -65543, -1)
+EMPTY = hashlib.sha256().digest()
+TOLERANCE = 310_000
+
+
+class Bad(Exception):
+    pass
+
+
+def need(condition, code):
+    if not condition:
+        raise Bad(code)
+
+
+def H(*parts):
+    return hashlib.sha256(b"".join(parts)).digest()
+
+
+def dcbor(value):
+    return cbor2.dumps(value, canonical=True)
+
+
+def strict(raw):
+    """EV-1"""
+    value = cbor2.loads(raw)
+    need(dcbor(value) == raw, "malformed")
+    return value
+
+
+def sequence(raw):
+    stream, items = io.BytesIO(raw), []
+    while stream.tell() < len(raw):
+        start = stream.tell()
+        value = cbor2.load(stream)
+        items.append((value, raw[start : stream.tell()]))
+    return items
+
+
+def ed25519(key, signature, message, code):
+    try:
+        Ed25519PublicKey.from_public_bytes(key).verify(signature, message)
+    except InvalidSignature:
+        raise Bad(code) from None
+
+
+# 5. The log
+
+
+def leaf_hash(entry):
+    return H(b"\0", entry)
+
+
+def node(left, right):
+    return H(b"\1", left, right)
+
+
+class Compact:
+    """EV-22; `peaks` are (level, hash), largest first."""
+
+    def __init__(self):
+        self.size, self.peaks, self.roots = 0, [], {0: EMPTY}
+
+    def push(self, root, level=0):
+        self.peaks.append((level, root))
+        self.size += 1 << level
+        while len(self.peaks) > 1 and self.peaks[-1][0] == self.peaks[-2][0]:
+            (level, right), (_, left) = self.peaks.pop(), self.peaks.pop()
+            self.peaks.append((level + 1, node(left, right)))
+        self.roots[self.size] = self.root()
+
+    def root(self):
+        root = None
+        for _, peak in reversed(self.peaks):
+            root = peak if root is None else node(peak, root)
+        return EMPTY if root is None else root
+
+    def fill(self, end, proof):
+        """EV-23"""
+        while self.size < end:
+            level = 0
+            while self.size % (2 << level) == 0 and self.size + (2 << level) <= end:
+                level += 1
+            need(proof, "log")
+            self.push(proof.pop(0), level)
+
+
+def inclusion_root(index, size, leaf, path):
+    """RFC 9162, section 2.1.3.2"""
+    need(index < size, "directory")
+    fn, sn, r = index, size - 1, leaf
+    for p in path:
+        need(sn != 0, "directory")
+        if fn & 1 or fn == sn:
+            r = node(p, r)
+            while not fn & 1 and fn:
+                fn, sn = fn >> 1, sn >> 1
+        else:
+            r = node(r, p)
+        fn, sn = fn >> 1, sn >> 1
+    need(sn == 0, "directory")
+    return r
+
+
+# 3. Signed objects
+
+
+def cose(raw, typ, key=None, certificate=None):
+    """EV-9, EV-10: the header map and payload of a verified object."""
+    message = Sign1Message.decode(raw)
+    tagged = cbor2.loads(raw)
+    protected, unprotected, payload, signature = tagged.value
+    header = strict(protected)
+    need(header.get(16) == TYP + typ, "statement")
+    need(tagged.tag == 18 and unprotected == {} and len(signature) == 64, "statement")
+    need(dcbor(tagged) == raw and header[1] == -8 and header[34][0] == -16, "statement")
+    labels = {
+        "statement-v1+cose": [1, 16, 34, 258, 259, ROOM, SEQ, TIME, EPOCH, CIPHERTEXT, CHECKPOINT],
+        "membership-v1+cose": [1, 16, 34, ROOM, SEQ, TIME, EPOCH, CHECKPOINT],
+        "revocation-v1+cose": [1, 16, 34, ROOM, SEQ, TIME, EPOCH, CHECKPOINT],
+        "device-v1+cose": [1, 16, 34, TIME],
+        "receipt-v1+cose": [1, 16, 34, ROOM, TIME, CHECKPOINT],
+        "refusal-v1+cose": [1, 16, 34, ROOM, TIME],
+    }[typ]
+    need(list(header) == labels, "statement")
+    if 258 in header:
+        need(header[258] == -16 and header[259] == TYP + "commitment-v1+cbor", "statement")
+    if certificate is not None:
+        need(header[34][1] == certificate, "signature")
+    if key is not None:
+        message.key = OKPKey(crv="ED25519", x=key)
+        need(message.verify_signature(), "signature")
+    return header, payload
+
+
+def typ_of(raw):
+    return strict(cbor2.loads(raw).value[0])[16].removeprefix(TYP)
+
+
+# 1, 2. Rooms and content
+
+
+def room_id(organisation, creator, mode, parties, suite, nonce):
+    """EV-3"""
+    return H(dcbor(["countersign v1 room", organisation, creator, mode, parties, suite, nonce]))
+
+
+def digest(number, salt, value):
+    """EV-7"""
+    return H(dcbor(["countersign v1 field", number, salt, value]))
+
+
+def commitment(user, certificate, room, seq, digests):
+    """EV-7"""
+    return H(dcbor(["countersign v1 commitment", user, certificate, room, seq, digests]))
+
+
+# 6. Checkpoints
+
+
+def key_id(name, kind, key):
+    return H(name.encode(), b"\n", bytes([kind]), key)[:4]
+
+
+def cosignature_time(blob, body, name, key, code):
+    """EV-26, EV-27"""
+    need(len(blob) == 76 and blob[:4] == key_id(name, 4, key), code)
+    time = struct.unpack(">Q", blob[4:12])[0]
+    ed25519(key, blob[12:], f"cosignature/v1\ntime {time}\n{body}".encode(), code)
+    return time
+
+
+def checkpoint(note, origin, organisation, log, cosigner, code="checkpoint"):
+    """EV-24 to EV-26: size, root, time in milliseconds."""
+    body, signatures = note.split("\n\n")
+    body += "\n"
+    name, size, root = body.splitlines()
+    lines = signatures.splitlines()
+    need(name == origin and str(int(size)) == size and len(lines) == 2, code)
+    parsed = [line.split(" ") for line in lines]
+    need([p[:2] for p in parsed] == [["—", origin], ["—", f"{organisation}/cosigner"]], code)
+    blob = base64.b64decode(parsed[0][2], validate=True)
+    need(len(blob) == 68 and blob[:4] == key_id(origin, 1, log), code)
+    ed25519(log, blob[4:], body.encode(), code)
+    blob = base64.b64decode(parsed[1][2], validate=True)
+    time = cosignature_time(blob, body, f"{organisation}/cosigner", cosigner, code)
+    return int(size), base64.b64decode(root, validate=True), time * 1000
+
+
+# 9. Bundles
+
+
+class Certificate:
+    """EV-29: a chain, checked as of the time of its issue leaf."""
+
+    def __init__(self, chain, root, issue, organisation):
+        self.leaf, self.issue = chain[0], issue
+        at = datetime.datetime.fromtimestamp(issue["time"] / 1000, datetime.timezone.utc)
+        for child, parent in zip(chain, chain[1:] + [root]):
+            child.verify_directly_issued_by(parent)
+            need(child.not_valid_before_utc <= at <= child.not_valid_after_utc, "certificate")
+        self.key = self.leaf.public_key().public_bytes_raw()
+        names = self.leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        (self.name,) = names.get_values_for_type(x509.DNSName)
+        user, device, node = issue["user"], issue["device"], issue["node"]
+        expected = {
+            2: f"{device}.{user}.devices.{organisation}",
+            3: f"{node}.logs.{organisation}",
+            4: f"{node}.cosigners.{organisation}",
+        }[issue["role"]]
+        need(self.name == expected, "directory")
+
+    def valid_at(self, ms):
+        at = datetime.datetime.fromtimestamp(ms / 1000, datetime.timezone.utc)
+        return self.leaf.not_valid_before_utc <= at <= self.leaf.not_valid_after_utc
+
+
+def read(path):
+    """EV-33, EV-34: the parts in order, with the manifest checked."""
+    raw = pathlib.Path(path).read_bytes()
+    need(raw[-1024:] == bytes(1024), "cut")
+    parts = {}
+    with tarfile.open(path, "r:") as archive:
+        for member in archive:
+            need(member.isreg() and member.name not in parts, "unknown-part")
+            parts[member.name] = archive.extractfile(member).read()
+    manifest = parts.pop("manifest.txt").decode()
+    lines = [f"{hashlib.sha256(body).hexdigest()}  {name}\n" for name, body in parts.items()]
+    need(manifest == "".join(lines), "manifest")
+    return parts
+
+
+class Room:
+    """EV-13 to EV-18"""
+
+    def __init__(self):
+        self.members, self.revoked, self.last = {}, set(), {}
+        self.size = self.unseen = self.epoch = 0
+
+    def skip(self, count):
+        self.size += count
+        self.unseen += count
+
+    def accept(self, kind, header, payload, room, organisation, certificates, roots):
+        signer = header[34][1]
+        need(header[ROOM] == room, "wrong-room")
+        need(signer not in self.revoked, "revoked")
+        change = None
+        if kind == "membership-v1+cose":
+            change = strict(payload)
+            if self.size == 0:
+                creation = change[1]
+                need(change[0] == 0 and room_id(*creation) == room, "membership")
+                need(creation[0] == organisation and creation[1] == signer, "membership")
+                need(header[SEQ] == 1 and header[CHECKPOINT] == [0, EMPTY], "membership")
+                need([certificates[signer].issue["user"], signer] in change[6], "membership")
+                self.members[signer] = certificates[signer].issue["user"]
+        need(self.size > 0 or change, "membership")
+        if kind != "revocation-v1+cose":
+            need(signer in self.members, "not-a-member")
+        need(header[EPOCH] == self.epoch, "epoch")
+        seq, unseen = self.last.get(signer, (0, 0))
+        need(1 <= header[SEQ] - seq <= 1 + self.unseen - unseen, "sequence")
+        size, root = header[CHECKPOINT]
+        need(size <= self.size and roots.get(size, root) == root, "fork")
+        self.last[signer] = header[SEQ], self.unseen
+        if change:
+            added, removed, old, new = change[6:]
+            need(old == self.epoch and new == old + (change[0] != 0), "membership")
+            for user, certificate in removed:
+                need(self.members.pop(certificate, None) == user, "membership")
+            for user, certificate in added:
+                known = certificates.get(certificate)
+                need(known and known.issue["user"] == user, "membership")
+                self.members[certificate] = user
+            self.epoch = new
+        elif kind == "revocation-v1+cose":
+            revoked, _, old, new = strict(payload)
+            need(revoked in self.members and old == self.epoch and new == old + 1, "membership")
+            del self.members[revoked]
+            self.revoked.add(revoked)
+            self.epoch = new
+        self.size += 1
+
+
+def load_certificates(parts, organisation, root):
+    issues, revoked = {}, {}
+    proofs = [item for item, _ in sequence(parts["directory/proofs.cbor"])]
+    for index, raw, _ in proofs:
+        kind, leaf = strict(raw)
+        if kind == 1:
+            names = ["certificate", "vouched", "user", "device", "node", "role", "serial", "time"]
+            issues[leaf[0]] = dict(zip(names, leaf), index=index)
+        else:
+            revoked[leaf[0]] = leaf[2]
+    certificates = {}
+    for name, body in parts.items():
+        if name.startswith("certificates/"):
+            chain = x509.load_pem_x509_certificates(body)
+            fingerprint = H(chain[0].public_bytes(Encoding.DER))
+            need(name == f"certificates/{fingerprint.hex()}.pem", "unknown-part")
+            need(fingerprint in issues, "not-in-directory")
+            certificates[fingerprint] = Certificate(chain, root, issues[fingerprint], organisation)
+    return certificates, proofs, revoked
+
+
+def check_vouching(parts, certificates):
+    """EV-20"""
+    statements = {H(raw): raw for _, raw in sequence(parts["directory/vouching.cbor"])}
+    first = set()
+    for certificate in sorted(certificates.values(), key=lambda c: c.issue["index"]):
+        issue = certificate.issue
+        if issue["vouched"] is None:
+            need(issue["user"] is None or issue["user"] not in first, "unvouched")
+            first.add(issue["user"])
+            continue
+        raw = statements.get(issue["vouched"])
+        need(raw, "unvouched")
+        voucher = certificates[strict(cbor2.loads(raw).value[0])[34][1]]
+        _, payload = cose(raw, "device-v1+cose", voucher.key)
+        need(strict(payload) == [issue["user"], issue["device"], certificate.key], "unvouched")
+        need(voucher.issue["user"] == issue["user"], "unvouched")
+        need(voucher.issue["index"] < issue["index"], "unvouched")
+
+
+def check(path, pinned):
+    parts = read(path)
+    context, organisation, room, first, to, size = strict(parts["bundle.cbor"])
+    need(context == "countersign v1 bundle" and first <= to < size, "malformed")
+    root = x509.load_pem_x509_certificate(parts["root.pem"])
+    fingerprint = H(root.public_bytes(Encoding.DER))
+    if pinned is not None:
+        need(pinned == f"sha256:{fingerprint.hex()}", "root-mismatch")
+    certificates, proofs, revoked = load_certificates(parts, organisation, root)
+    (log,) = [c.key for c in certificates.values() if c.issue["role"] == 3]
+    (cosigner,) = [c.key for c in certificates.values() if c.issue["role"] == 4]
+    note = parts["directory/checkpoint.txt"].decode()
+    directory = checkpoint(note, f"{organisation}/directory", organisation, log, cosigner, "directory")
+    for index, raw, path_ in proofs:
+        need(inclusion_root(index, directory[0], leaf_hash(raw), path_) == directory[1], "directory")
+    check_vouching(parts, certificates)
+    origin = f"{organisation}/rooms/{room.hex()}"
+    notes = [n for n in parts if n.startswith("checkpoints/")]
+    checkpoints = []
+    for name in notes:
+        found = checkpoint(parts[name].decode(), origin, organisation, log, cosigner)
+        need(name == f"checkpoints/{found[0]:020}.txt", "checkpoint")
+        checkpoints.append(found)
+    need(checkpoints == sorted(checkpoints) and checkpoints[-1][0] == size, "checkpoint")
+
+    receipts = []
+    for (raw, blob), _ in sequence(parts["receipts.cbor"]):
+        signer = certificates[strict(cbor2.loads(raw).value[0])[34][1]]
+        header, payload = cose(raw, "receipt-v1+cose", signer.key)
+        at, by_root = header[CHECKPOINT]
+        body = f"{origin}\n{at}\n{base64.b64encode(by_root).decode()}\n"
+        name = f"{organisation}/devices/{signer.issue['user']}/{signer.issue['device']}"
+        cosignature_time(blob, body, name, signer.key, "receipt")
+        need(header[ROOM] == room, "receipt")
+        receipts.append((signer.issue["user"], at, by_root, strict(payload)))
+
+    proof = parts["proof.bin"]
+    proof = [proof[at : at + 32] for at in range(0, len(proof), 32)]
+    tree, state, said = Compact(), Room(), []
+    expected = first
+    for item, raw in sequence(parts["entries.cbor"]):
+        need(dcbor(item) == raw, "malformed")
+        index, kind = item[0], item[1]
+        need(index < first or index == expected, "missing")
+        expected += index >= first
+        state.skip(index - tree.size)
+        tree.fill(index, proof)
+        known = {s: r for s, r in tree.roots.items() if s >= first or s == tree.size or s == 0}
+        anchor = next(t for s, _, t in checkpoints if s > index)
+        if kind == 0:
+            need(index >= first, "membership")
+            state.skip(1)
+            tree.push(item[2])
+            said.append({"index": index, "from": None, "text": None, "state": "hidden"})
+            continue
+        entry = item[2]
+        signer_hash = strict(cbor2.loads(entry).value[0])[34][1]
+        need(signer_hash in certificates, "unknown-sender")
+        signer = certificates[signer_hash]
+        word = typ_of(entry)
+        header, payload = cose(entry, word, signer.key, signer_hash)
+        need(header[TIME] <= anchor + TOLERANCE and signer.valid_at(anchor), "time")
+        floors = [t for s, _, t in checkpoints if s <= index]
+        if floors:
+            need(header[TIME] + TOLERANCE >= floors[-1], "time")
+            need(revoked.get(signer_hash, floors[-1]) >= floors[-1], "revoked")
+        need(index >= first or word != "statement-v1+cose", "membership")
+        fields = {}
+        state.accept(word, header, payload, room, organisation, certificates, known)
+        if word == "statement-v1+cose":
+            if kind == 2:
+                content = strict(item[3])
+                shown = [(n, *content[n]) for n in sorted(content)]
+                digests = [digest(*field) for field in shown]
+            elif kind == 3:
+                shown = [field for field in item[3] if isinstance(field, list)]
+                digests = [digest(*f) if isinstance(f, list) else f for f in item[3]]
+            if kind > 1:
+                where = signer.issue["user"], signer_hash, room, header[SEQ], digests
+                need(commitment(*where) == payload, "opening")
+                fields = {number: value for number, _, value in shown}
+            if kind == 2:
+                need(H(item[3]) == header[CIPHERTEXT], "ciphertext")
+            states = {1: "withheld", 2: "disclosed", 3: "partly"}
+            text = fields.get(1)
+            said.append({"index": index, "from": signer.issue["user"], "text": text, "state": states[kind]})
+        else:
+            need(kind == 1, "opening")
+        tree.push(leaf_hash(entry))
+    need(expected == to + 1, "missing")
+    roots = dict(tree.roots)
+    for mark in sorted({at for _, at, _, _ in receipts if to + 2 <= at < size}):
+        tree.fill(mark, proof)
+        roots[mark] = tree.root()
+    tree.fill(size, proof)
+    need(not proof and tree.root() == checkpoints[-1][1], "log")
+    roots[size] = tree.root()
+    for at, by_root, _ in checkpoints:
+        need(roots.get(at) == by_root, "fork")
+    for _, at, by_root, (_, low, high, _) in receipts:
+        need(roots.get(at) == by_root and low <= high < at, "receipt")
+    for message in said:
+        users = set()
+        for user, _, _, (_, low, high, unopened) in receipts:
+            if low <= message["index"] <= high and message["index"] not in [i for i, _ in unopened]:
+                users.add(user)
+        message["received_by"] = sorted(users - {message["from"]})
+    return said
+
+
+def vectors(folder):
+    folder = pathlib.Path(folder)
+    unhex = bytes.fromhex
+    hashes = json.loads((folder / "hashes.json").read_text())
+    room, direct, said = hashes["room"], hashes["direct"], hashes["commitment"]
+    creator, nonce = unhex(room["creator"]), unhex(room["nonce"])
+    assert room_id(room["organisation"], creator, 0, None, 0, nonce).hex() == room["id"]
+    assert room_id(room["organisation"], creator, 0, direct["parties"], 0, nonce).hex() == direct["id"]
+    content = strict(unhex(said["content"]))
+    digests = [digest(n, *content[n]) for n in sorted(content)]
+    assert [d.hex() for d in digests] == said["digests"]
+    where = said["user"], unhex(said["certificate"]), unhex(said["room"]), said["seq"]
+    assert commitment(*where, digests).hex() == said["commitment"]
+
+    log = json.loads((folder / "log.json").read_text())
+    tree, leaves = Compact(), [leaf_hash(unhex(e)) for e in log["entries"]]
+    for leaf in leaves:
+        tree.push(leaf)
+    assert [tree.roots[n].hex() for n in range(len(leaves) + 1)] == log["roots"]
+    stored = struct.pack(">Q", tree.size) + b"".join(peak for _, peak in tree.peaks)
+    assert stored.hex() == log["compact"]
+    proof = log["inclusion"]
+    path = [unhex(p) for p in proof["path"]]
+    assert inclusion_root(proof["index"], proof["size"], leaves[proof["index"]], path) == tree.root()
+    cover, filled = [unhex(h) for h in log["cover"]["hashes"]], Compact()
+    for index in log["cover"]["indices"]:
+        filled.fill(index, cover)
+        filled.push(leaves[index])
+    for stop in [*log["cover"]["marks"], log["cover"]["size"]]:
+        filled.fill(stop, cover)
+        assert filled.root().hex() == log["roots"][stop]
+    assert filled.root() == tree.root() and not cover
+
+    objects = json.loads((folder / "objects.json").read_text())
+    for item in objects["objects"]:
+        certificate, key = unhex(item["certificate"]), unhex(item["key"])
+        raw = unhex(item["object"])
+        cose(raw, f"{item['kind']}-v1+cose", key, certificate)
+        spoiled = raw[:-1] + bytes([raw[-1] ^ 1])
+        try:
+            cose(spoiled, f"{item['kind']}-v1+cose", key, certificate)
+            raise AssertionError("a spoiled signature verifies")
+        except Bad:
+            pass
+    note = objects["checkpoint"]
+    origin = f"apollo.example/rooms/{objects['room']}"
+    keys = unhex(note["log"]), unhex(note["cosigner"])
+    assert checkpoint(note["note"], origin, "apollo.example", *keys)[0] == 4
+    by = objects["cosignature"]
+    cosignature_time(unhex(by["bytes"]), by["body"], by["by"], unhex(by["key"]), "receipt")
+    print("vectors hold")
+
+
+def main(arguments):
+    if arguments[0] == "--vectors":
+        return vectors(arguments[1])
+    pinned = arguments[2] if arguments[1:2] == ["--root"] else None
+    try:
+        said = check(arguments[0], pinned)
+    except Bad as bad:
+        print(json.dumps({"verdict": "invalid", "problem": str(bad)}))
+        return None
+    verdict = "valid" if pinned else "consistent-unpinned"
+    print(json.dumps({"verdict": verdict, "problem": None, "said": said}))
+    return None
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
