@@ -1,1 +1,44 @@
-//! The SDK: connection, sync, vault, outbox
+//! The SDK: a home on disk, a running client, and what it tells.
+//!
+//! - [`join`], [`join_device`]: from an invite link to a [`Home`].
+//! - [`Client`]: connects, follows rooms, sends, and does it again after whatever heals by itself.
+//! - [`Event`], [`TimelineItem`]: what happens, and what was said.
+//! - [`ExportOptions`]: evidence of a room, for [`Client::export`].
+//!
+//! Below: `vault` (what is stored, sealed), `connection` (one TCP connection and its channel), `account` (login and
+//! enrolment), `certificates` (whose keys are accepted), `room` (a log, verified whole before anything of it is shown),
+//! `outbox` (what is said and not answered yet), `engine` (the tasks that drive them).
+//!
+//! Called by the command line and by whoever builds on it. Runs on tokio; clock and sockets are read here.
+
+mod account;
+mod certificates;
+mod client;
+mod clock;
+mod connection;
+mod engine;
+mod error;
+mod event;
+mod export;
+mod home;
+mod outbox;
+mod platform;
+mod reply;
+mod room;
+mod timeline;
+mod vault;
+
+pub use account::{Joiner, Progress, join, join_device};
+pub use client::{
+    Client, ClientOptions, Contradiction, Device, DeviceRequest, Invite, InviteSummary, MemberDevice,
+    Outgoing, RoomSummary, User,
+};
+pub use clock::{Clock, system_clock};
+pub use connection::{Address, ConnectionError};
+pub use error::ClientError;
+pub use event::{Event, Events};
+pub use export::{Disclose, ExportOptions, Exported};
+pub use home::Home;
+pub use outbox::{Logged, SendHandle};
+pub use timeline::{MessageState, TimelineItem, What};
+pub use vault::VaultError;

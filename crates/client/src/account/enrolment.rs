@@ -1,0 +1,310 @@
+//! Joining by an invite link, and adding this machine as a new device (SE-11 to SE-14).
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use channel::{ClientConfig, ServerTrust, Suite};
+use pki::{Chain, Email, Fingerprint, Name, Password, TrustAnchor, TrustStore, Usage, short_code};
+use session::limits::ENROL_DEADLINE_MS;
+use session::link::{Link, Purpose};
+use session::login::{ClientRegistration, Parties};
+use session::message::{Command, Reply};
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::login::challenge;
+use crate::ClientError;
+use crate::clock::system_clock;
+use crate::connection::{Address, Connection, Established};
+use crate::home::{Home, Unfinished};
+use crate::reply::expect_reply;
+use crate::vault::Profile;
+
+/// How long a new device waits before it asks again whether it was approved.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How a new device is getting on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Progress {
+    /// It waits for an earlier device; the short code is shown on both, and compared by their user.
+    Waiting {
+        /// Short code of the new device's key.
+        code: String,
+    },
+}
+
+/// Who joins.
+#[derive(Debug)]
+pub struct Joiner<'a> {
+    /// User name; canonical, or made so.
+    pub user: &'a str,
+    /// E-mail address that can be used to log in as well.
+    pub email: Option<&'a str>,
+    /// Device name.
+    pub device: &'a str,
+    /// The account's password.
+    pub password: Password,
+}
+
+/// Joins an organisation by an invite link and makes a home in `folder`.
+///
+/// # Errors
+/// [`ClientError`]; nothing half-made is left in `folder`.
+pub async fn join(folder: &Path, link: &str, joiner: Joiner<'_>) -> Result<Home, ClientError> {
+    let link = Link::parse(link).map_err(input)?;
+    if link.purpose != Purpose::Join {
+        return Err(ClientError::Input(
+            "this link adds a device to an account; it does not make one".to_owned(),
+        ));
+    }
+    let user = name(joiner.user, "user name")?;
+    let device = name(joiner.device, "device name")?;
+    let email = joiner.email.map(Email::parse).transpose().map_err(input)?;
+    pki::password::check(joiner.password.expose()).map_err(input)?;
+    let password = Arc::new(joiner.password);
+
+    let unfinished = Unfinished::start(folder, Arc::clone(&password)).await?;
+    let session = match connect(&link).await {
+        Ok(session) => session,
+        Err(error) => return give_up(unfinished, error).await,
+    };
+    let asked = JoinRequest { link: &link, user: &user, email: email.as_ref(), device: &device };
+    let outcome = register(&session, &unfinished, asked, password).await;
+    session.connection.close().await;
+    match outcome {
+        Ok(profile) => unfinished.finish(&profile).await,
+        // Once the request was sent, the account may be there: its key is kept for another try.
+        Err((error, true)) => Err(error),
+        Err((error, false)) => give_up(unfinished, error).await,
+    }
+}
+
+/// Adds this machine as a new device by a link that an earlier device made, and makes a home in `folder`. Waits until
+/// the earlier device has approved it; `progress` tells what to show meanwhile.
+///
+/// # Errors
+/// [`ClientError`]; nothing half-made is left in `folder`.
+pub async fn join_device(
+    folder: &Path,
+    link: &str,
+    device: &str,
+    password: Password,
+    mut progress: impl FnMut(Progress),
+) -> Result<Home, ClientError> {
+    let link = Link::parse(link).map_err(input)?;
+    let Purpose::Device { user } = &link.purpose else {
+        return Err(ClientError::Input("this link is for joining; it does not add a device".to_owned()));
+    };
+    let user = name(user, "user name")?;
+    let device = name(device, "device name")?;
+    let password = Arc::new(password);
+    let unfinished = Unfinished::start(folder, Arc::clone(&password)).await?;
+    let deadline = Instant::now() + Duration::from_millis(ENROL_DEADLINE_MS);
+    let waiting = async {
+        let mut shown = false;
+        loop {
+            let mut show = || {
+                if !std::mem::replace(&mut shown, true) {
+                    progress(Progress::Waiting { code: short_code(unfinished.key.public()) });
+                }
+            };
+            match ask_once(&link, &user, &device, &unfinished, &password, &mut show).await {
+                Err(error) if error.heals() => sleep(POLL_INTERVAL).await,
+                other => return other,
+            }
+        }
+    };
+    match timeout_at(deadline, waiting).await {
+        Ok(Ok(profile)) => unfinished.finish(&profile).await,
+        Ok(Err(error)) => give_up(unfinished, error).await,
+        Err(_) => {
+            let error = ClientError::Input(
+                "no earlier device approved this one in time; make a new link and try again".to_owned(),
+            );
+            give_up(unfinished, error).await
+        }
+    }
+}
+
+async fn give_up(unfinished: Unfinished, error: ClientError) -> Result<Home, ClientError> {
+    unfinished.abandon().await?;
+    Err(error)
+}
+
+/// An anonymous session whose server's root has the link's fingerprint.
+struct Anonymous {
+    connection: Connection,
+    exporter: channel::Exporter,
+    root: Vec<u8>,
+    server_organisation: pki::Organisation,
+}
+
+async fn connect(link: &Link) -> Result<Anonymous, ClientError> {
+    let config = ClientConfig {
+        trust: ServerTrust::PinnedRoot(Fingerprint(link.root)),
+        identity: None,
+        suites: Suite::ALL.to_vec(),
+    };
+    let address = address(link);
+    let Established { connection, exporter, server, pinned_root, .. } =
+        Connection::open(&address, config, system_clock).await?;
+    let root = pinned_root.ok_or_else(ClientError::unexpected)?;
+    let server_organisation = server.identity().organisation.clone();
+    Ok(Anonymous { connection, exporter, root, server_organisation })
+}
+
+struct JoinRequest<'a> {
+    link: &'a Link,
+    user: &'a Name,
+    email: Option<&'a Email>,
+    device: &'a Name,
+}
+
+/// Registers; an error says whether the account may be there nevertheless.
+async fn register(
+    session: &Anonymous,
+    unfinished: &Unfinished,
+    asked: JoinRequest<'_>,
+    password: Arc<Password>,
+) -> Result<Profile, (ClientError, bool)> {
+    let before = |error: ClientError| (error, false);
+    let (registration, registration_request) =
+        ClientRegistration::start(password.expose()).map_err(|error| before(error.into()))?;
+    let start = Command::JoinStart {
+        token: asked.link.token.to_vec(),
+        user: asked.user.to_string(),
+        email: asked.email.map(ToString::to_string),
+        device: asked.device.to_string(),
+        registration_request,
+    };
+    let reply = session.connection.ask(start).await.map_err(|error| before(error.into()))?;
+    let (response, organisation) = expect_reply!(reply,
+        Reply::JoinChallenge { registration_response, organisation } => (registration_response, organisation))
+    .map_err(bad_invite)
+    .map_err(before)?;
+    if organisation != session.server_organisation.as_str() {
+        return Err(before(ClientError::Untrusted("the server names another organisation".to_owned())));
+    }
+    let (user, root) = (asked.user.to_string(), asked.link.root);
+    let registration_upload = tokio::task::spawn_blocking(move || {
+        registration.finish(password.expose(), &response, Parties { user: &user, root: &root })
+    })
+    .await
+    .map_err(|_| before(ClientError::Cryptography))?
+    .map_err(|error| before(error.into()))?;
+    let proof =
+        pki::request::prove_possession(&unfinished.key, session.exporter.as_bytes(), &unfinished.request);
+    let finish = Command::JoinFinish {
+        registration_upload,
+        request: unfinished.request.clone(),
+        proof: proof.to_vec(),
+    };
+    let reply = session.connection.ask(finish).await.map_err(|error| (error.into(), true))?;
+    if let Reply::Failed { .. } = reply {
+        return Err(before(bad_invite(crate::reply::refused(reply))));
+    }
+    profile(reply, session, asked.link, asked.user, asked.device, unfinished).map_err(|error| (error, true))
+}
+
+fn bad_invite(error: ClientError) -> ClientError {
+    match error {
+        ClientError::Login => ClientError::Input(
+            "this invite is not good: it was used, has expired or was revoked; ask for a new one".to_owned(),
+        ),
+        other => other,
+    }
+}
+
+/// One try at being accepted as a new device, on one connection.
+async fn ask_once(
+    link: &Link,
+    user: &Name,
+    device: &Name,
+    unfinished: &Unfinished,
+    password: &Arc<Password>,
+    show: &mut impl FnMut(),
+) -> Result<Profile, ClientError> {
+    let session = connect(link).await?;
+    let connection = &session.connection;
+    let start = |ke1| Command::DeviceStart {
+        token: link.token.to_vec(),
+        user: user.to_string(),
+        device: device.to_string(),
+        ke1,
+    };
+    let (ke3, _) =
+        challenge(connection, user.as_str(), link.root, &session.exporter, Arc::clone(password), start)
+            .await?;
+    let proof =
+        pki::request::prove_possession(&unfinished.key, session.exporter.as_bytes(), &unfinished.request);
+    let request = Command::DeviceRequest { ke3, request: unfinished.request.clone(), proof: proof.to_vec() };
+    expect_reply!(connection.ask(request).await?, Reply::DevicePending { .. } => ())?;
+    show();
+    loop {
+        match connection.ask(Command::DevicePoll).await? {
+            Reply::DevicePending { .. } => sleep(POLL_INTERVAL).await,
+            reply => {
+                let profile = profile(reply, &session, link, user, device, unfinished);
+                connection.close().await;
+                return profile;
+            }
+        }
+    }
+}
+
+/// Checks what the server issued: our name, our key, under the root of the link.
+fn profile(
+    reply: Reply,
+    session: &Anonymous,
+    link: &Link,
+    user: &Name,
+    device: &Name,
+    unfinished: &Unfinished,
+) -> Result<Profile, ClientError> {
+    let (chain, root) = expect_reply!(reply, Reply::Joined { chain, root, .. } => (chain, root))?;
+    if root != session.root {
+        return Err(ClientError::Untrusted("the server gives another root than it showed".to_owned()));
+    }
+    let organisation = session.server_organisation.clone();
+    let trust = TrustStore::new(vec![TrustAnchor::new(&root, organisation.clone())?]);
+    let now = system_clock();
+    let issued = Chain(chain.iter().map(|der| der.to_vec()).collect());
+    // Certificates start at the server's time, from which ours may differ a little.
+    let certificate = trust.verify_as_of(&issued, Usage::Device, now).or_else(|error| match error {
+        pki::CertificateError::NotYetValid { not_before_ms } => {
+            trust.verify_as_of(&issued, Usage::Device, not_before_ms)
+        }
+        other => Err(other),
+    })?;
+    let identity = certificate.identity();
+    if identity.user() != Some(user)
+        || identity.device() != Some(device)
+        || certificate.key() != unfinished.key.public()
+    {
+        return Err(ClientError::Untrusted("the server issued a certificate for somebody else".to_owned()));
+    }
+    let Address { host, port } = address(link);
+    Ok(Profile {
+        organisation: organisation.to_string(),
+        user: user.to_string(),
+        device: device.to_string(),
+        host,
+        port,
+        root,
+        chain,
+        joined_ms: now.max(certificate.not_before_ms()),
+        first: link.purpose == Purpose::Join,
+    })
+}
+
+fn address(link: &Link) -> Address {
+    Address { host: link.host.clone(), port: link.port }
+}
+
+fn name(text: &str, what: &str) -> Result<Name, ClientError> {
+    Name::parse(text).map_err(|error| ClientError::Input(format!("the {what} cannot be used: {error}")))
+}
+
+fn input(error: impl std::fmt::Display) -> ClientError {
+    ClientError::Input(error.to_string())
+}

@@ -1,0 +1,7 @@
+//! The account: joining, new devices, login, and what administrators do.
+
+mod enrolment;
+mod login;
+
+pub use enrolment::{Joiner, Progress, join, join_device};
+pub(crate) use login::{LoggedIn, log_in};

@@ -1,0 +1,134 @@
+//! Saying something, and reading what was said.
+
+use evidence::content::{Content, Field};
+use evidence::room::RoomId;
+
+use super::Client;
+use crate::ClientError;
+use crate::outbox::{Draft, SendHandle};
+use crate::timeline::TimelineItem;
+use crate::vault::Alarm;
+
+/// A message to be sent.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Outgoing {
+    /// What is said, at most 65,536 bytes.
+    pub text: String,
+    /// When it was composed, Unix milliseconds, if that is to be said.
+    pub composed_ms: Option<u64>,
+    /// Time of a script's line, in milliseconds of the script's own clock.
+    pub script_ms: Option<i64>,
+}
+
+impl Outgoing {
+    /// A message with nothing but a text.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self { text: text.into(), ..Self::default() }
+    }
+
+    fn fields(self) -> Vec<Field> {
+        let mut fields = vec![Field::Text(self.text)];
+        fields.extend(self.composed_ms.map(Field::Composed));
+        fields.extend(self.script_ms.map(Field::Script));
+        fields
+    }
+}
+
+/// Why a room is not followed any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contradiction {
+    /// When it was found, Unix milliseconds.
+    pub at_ms: u64,
+    /// What was found, for people.
+    pub what: String,
+    /// The signed checkpoint that this device held.
+    pub held: Option<Vec<u8>>,
+    /// The checkpoint that the server showed with what cannot be; its signature was not always reached.
+    pub shown: Option<Vec<u8>>,
+    /// The entry that cannot be, if it is one entry.
+    pub entry: Option<Vec<u8>>,
+}
+
+impl Client {
+    /// Says something in a room: signed, stored and synced on this device when this returns, then sent, and sent again
+    /// until the server has answered. Messages of one caller keep their order.
+    ///
+    /// # Errors
+    /// [`ClientError::NotAMember`], [`ClientError::Input`] for a message that is too long, [`ClientError::Stopped`],
+    /// [`ClientError::Vault`].
+    pub async fn send(&self, room: RoomId, message: Outgoing) -> Result<SendHandle, ClientError> {
+        if message.text.is_empty() {
+            return Err(ClientError::Input("an empty message cannot be sent".to_owned()));
+        }
+        let room = self.room(&room)?;
+        self.queue(room, Draft::Said(message.fields())).await
+    }
+
+    /// Texts of this device that are not in the log yet, each with its number, in order.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`], [`ClientError::Vault`].
+    pub async fn outbox(&self, room: RoomId) -> Result<Vec<(u64, String)>, ClientError> {
+        let room = self.room(&room)?;
+        let rows = self.core().vault.outbox(room.key, 0, usize::MAX).await?;
+        Ok(rows
+            .into_iter()
+            .filter_map(|row| {
+                let content = Content::from_bytes(row.parcel.content.as_deref()?).ok()?;
+                Some((row.seq, content.text()?.to_owned()))
+            })
+            .collect())
+    }
+
+    /// Up to `limit` entries of a room from log index `from`, ascending; only what is stored here under a verified
+    /// checkpoint.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`], [`ClientError::Vault`].
+    pub async fn timeline(
+        &self,
+        room: RoomId,
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<TimelineItem>, ClientError> {
+        let room = self.room(&room)?;
+        self.core().timeline(&room, from, limit).await
+    }
+
+    /// Refusals that this device holds for a room, oldest first: the refusal and the entry refused, exact bytes.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`], [`ClientError::Vault`].
+    pub async fn refusals(&self, room: RoomId) -> Result<Vec<(Vec<u8>, Vec<u8>)>, ClientError> {
+        let room = self.room(&room)?;
+        Ok(self.core().vault.refusals(room.key).await?)
+    }
+
+    /// What stopped a room, oldest first, with what shows it.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`], [`ClientError::Vault`].
+    pub async fn contradictions(&self, room: RoomId) -> Result<Vec<Contradiction>, ClientError> {
+        let room = self.room(&room)?;
+        let alarms = self.core().vault.alarms(room.key).await?;
+        let contradiction = |(at_ms, alarm): (u64, Alarm)| Contradiction {
+            at_ms,
+            what: alarm.what,
+            held: alarm.held,
+            shown: alarm.shown,
+            entry: alarm.entry,
+        };
+        Ok(alarms.into_iter().map(contradiction).collect())
+    }
+
+    /// Notes that the user was shown all entries below index `end`; receipts say so.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`].
+    pub fn shown(&self, room: RoomId, end: u64) -> Result<(), ClientError> {
+        let room = self.room(&room)?;
+        let mut told = room.told();
+        told.shown = told.shown.max(end);
+        Ok(())
+    }
+}

@@ -1,0 +1,167 @@
+//! The handle that an application holds.
+
+mod messages;
+mod people;
+mod rooms;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use evidence::room::RoomId;
+use session::message::Role;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+pub use messages::{Contradiction, Outgoing};
+pub use people::{Device, DeviceRequest, Invite, InviteSummary, User};
+pub use rooms::{MemberDevice, RoomSummary};
+
+use crate::ClientError;
+use crate::clock::{Clock, system_clock};
+use crate::connection::Address;
+use crate::engine::{Core, Status, supervise};
+use crate::event::Events;
+use crate::home::Home;
+use crate::outbox::{Draft, Job, SendHandle, push, write};
+use crate::room::Room;
+
+/// Drafts that wait to be written.
+const JOBS: usize = 4096;
+/// How long a close waits for messages that are under way.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How a client runs.
+#[derive(Debug, Clone)]
+pub struct ClientOptions {
+    /// Where the server is, if not where it was at joining.
+    pub server: Option<Address>,
+    /// The clock.
+    pub clock: Clock,
+}
+
+impl Default for ClientOptions {
+    fn default() -> Self {
+        Self { server: None, clock: system_clock }
+    }
+}
+
+/// A running client. Clones are handles to the same one; when the last is dropped it ends without ceremony.
+#[derive(Clone)]
+pub struct Client(Arc<Inner>);
+
+struct Inner {
+    core: Arc<Core>,
+    jobs: mpsc::Sender<Job>,
+    tasks: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.core.closing.send_replace(true);
+    }
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client").field("user", &self.0.core.owner.user).finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// Starts: connects, logs in, follows the rooms, sends what waits in the outbox, and reconnects by itself.
+    ///
+    /// # Errors
+    /// [`ClientError::Vault`]; what goes wrong with the connection is told by [`Self::ready`] and [`Self::events`].
+    pub async fn start(home: Home, options: ClientOptions) -> Result<Self, ClientError> {
+        let core = Arc::new(Core::new(home, options.server, options.clock).await?);
+        let (jobs, job_receiver) = mpsc::channel(JOBS);
+        let tasks = vec![
+            tokio::spawn(supervise(Arc::clone(&core))),
+            tokio::spawn(push(Arc::clone(&core))),
+            tokio::spawn(write(Arc::clone(&core), job_receiver)),
+        ];
+        Ok(Self(Arc::new(Inner { core, jobs, tasks: Mutex::new(tasks) })))
+    }
+
+    /// What happens from now on.
+    pub fn events(&self) -> Events {
+        Events(self.core().listen())
+    }
+
+    /// Waits until the client has logged in and read all rooms up to date.
+    ///
+    /// # Errors
+    /// What ended the client for good; what heals by itself is waited for.
+    pub async fn ready(&self) -> Result<(), ClientError> {
+        let mut status = self.core().status.subscribe();
+        let settled = status.wait_for(|status| !matches!(status, Status::Starting)).await;
+        match settled.as_deref() {
+            Ok(Status::Ended(cause)) => Err(ClientError::Ended(Arc::clone(cause))),
+            Ok(_) => Ok(()),
+            Err(_) => Err(ClientError::Closed),
+        }
+    }
+
+    /// Ends in order: messages under way get their answers, receipts for all that is held are given, the connection is
+    /// closed. What has no answer then stays in the outbox for the next start.
+    pub async fn close(&self) {
+        let core = self.core();
+        if core.session().is_ok() {
+            let _ = timeout(CLOSE_TIMEOUT, core.waiters.settled()).await;
+        }
+        core.closing.send_replace(true);
+        let mut tasks = std::mem::take(&mut *self.0.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        // The writer goes on until the last handle is dropped.
+        tasks.truncate(2);
+        for task in tasks {
+            let _ = task.await;
+        }
+        core.vault.close().await;
+    }
+
+    /// Role of the account, if logged in.
+    pub fn role(&self) -> Option<Role> {
+        Some(self.core().session().ok()?.role)
+    }
+
+    /// Canonical user name.
+    pub fn user(&self) -> &str {
+        self.core().owner.user.as_str()
+    }
+
+    /// Device name.
+    pub fn device(&self) -> &str {
+        self.core().owner.device.as_str()
+    }
+
+    /// Waits until the first `size` entries of a room are stored here, under a verified checkpoint.
+    ///
+    /// # Errors
+    /// [`ClientError::Stopped`]; [`ClientError::Ended`]; [`ClientError::NotFound`].
+    pub async fn synced(&self, room: RoomId, size: u64) -> Result<(), ClientError> {
+        let room = self.room(&room)?;
+        let (mut facts, mut status) = (room.watch(), self.core().status.subscribe());
+        tokio::select! {
+            _ = facts.wait_for(|facts| facts.held >= size || facts.stopped) => room.check_not_stopped(),
+            ended = status.wait_for(|status| matches!(status, Status::Ended(_))) => match ended.as_deref() {
+                Ok(Status::Ended(cause)) => Err(ClientError::Ended(Arc::clone(cause))),
+                _ => Err(ClientError::Closed),
+            },
+        }
+    }
+
+    pub(crate) fn core(&self) -> &Core {
+        &self.0.core
+    }
+
+    pub(crate) fn room(&self, id: &RoomId) -> Result<Arc<Room>, ClientError> {
+        self.core().room(id)
+    }
+
+    async fn queue(&self, room: Arc<Room>, draft: Draft) -> Result<SendHandle, ClientError> {
+        let (reply, receiver) = oneshot::channel();
+        self.0.jobs.send(Job { room, draft, reply }).await.map_err(|_| ClientError::Closed)?;
+        receiver.await.map_err(|_| ClientError::Closed)?
+    }
+}

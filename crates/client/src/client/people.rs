@@ -1,0 +1,285 @@
+//! The account, its devices, and what administrators do.
+
+use std::sync::Arc;
+
+use evidence::Hash;
+use minicbor::bytes::ByteArray;
+use pki::ed25519::PublicKey;
+use pki::{Chain, Name, Password, Usage, short_code};
+use session::limits::TOKEN_LEN;
+use session::link::{Link, Purpose};
+use session::login::{ClientRegistration, Parties};
+use session::message::{Command, DeviceInfo, InviteInfo, Reply, Role, UserInfo};
+
+use super::Client;
+use crate::ClientError;
+use crate::certificates::vouch;
+use crate::reply::expect_reply;
+
+/// A new invite.
+#[derive(Debug, Clone)]
+pub struct Invite {
+    /// The link, for the one who joins.
+    pub link: Link,
+    /// SHA-256 of its token: its name in lists.
+    pub id: Hash,
+}
+
+/// An invite that can still be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InviteSummary {
+    /// SHA-256 of its token.
+    pub id: Hash,
+    /// The one user name that it is good for.
+    pub user: Option<String>,
+    /// Role that it gives.
+    pub role: Role,
+    /// Uses left.
+    pub uses_left: u32,
+    /// Until when it is good, Unix milliseconds.
+    pub expires_ms: u64,
+}
+
+/// A user of the organisation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// Canonical name.
+    pub user: String,
+    /// Role.
+    pub role: Role,
+    /// Whether it may log in.
+    pub enabled: bool,
+    /// Devices not revoked.
+    pub devices: u64,
+}
+
+/// A device of a user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Device {
+    /// Its user.
+    pub user: String,
+    /// Its name.
+    pub device: String,
+    /// SHA-256 of its certificate.
+    pub certificate: Hash,
+    /// When its certificate was issued, Unix milliseconds.
+    pub issued_ms: u64,
+    /// When it was revoked, Unix milliseconds.
+    pub revoked_ms: Option<u64>,
+}
+
+/// A new device of this user that waits for a word.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceRequest {
+    /// Number of the request.
+    pub id: Hash,
+    /// Name that it asks for.
+    pub device: String,
+    /// Short code of its key, to be compared with the one that it shows.
+    pub code: String,
+    key: PublicKey,
+}
+
+impl Client {
+    async fn ask(&self, command: Command) -> Result<Reply, ClientError> {
+        Ok(self.core().session()?.connection.ask(command).await?)
+    }
+
+    /// Changes the account's password, on the server and for this home. Other homes of the user keep the old one for
+    /// their vaults and ask for the new one at login.
+    ///
+    /// # Errors
+    /// [`ClientError::Input`] for a weak password; [`ClientError::Offline`].
+    pub async fn change_password(&self, new: Password) -> Result<(), ClientError> {
+        pki::password::check(new.expose()).map_err(|error| ClientError::Input(error.to_string()))?;
+        let core = self.core();
+        let new = Arc::new(new);
+        let (registration, registration_request) = ClientRegistration::start(new.expose())?;
+        let reply = self.ask(Command::PasswordStart { registration_request }).await?;
+        let response = expect_reply!(reply,
+            Reply::PasswordChallenge { registration_response } => registration_response)?;
+        let (user, root) = (core.owner.user.to_string(), pki::sha256(&core.owner.root));
+        let password = Arc::clone(&new);
+        let registration_upload = tokio::task::spawn_blocking(move || {
+            registration.finish(password.expose(), &response, Parties { user: &user, root: &root })
+        })
+        .await
+        .map_err(|_| ClientError::Cryptography)??;
+        // Whichever of the two the server has after an interruption, the home knows both.
+        core.vault.put_next_password(Some(&new)).await?;
+        expect_reply!(self.ask(Command::PasswordFinish { registration_upload }).await?, Reply::Done => ())?;
+        core.adopt_password(new).await
+    }
+
+    /// Makes an invite; administrators only.
+    ///
+    /// # Errors
+    /// [`ClientError::Failed`].
+    pub async fn create_invite(
+        &self,
+        user: Option<&str>,
+        role: Role,
+        uses: u32,
+        expires_ms: u64,
+    ) -> Result<Invite, ClientError> {
+        let user = user.map(ToOwned::to_owned);
+        let reply = self.ask(Command::InviteCreate { user, role, uses, expires: expires_ms }).await?;
+        let (token, id) = expect_reply!(reply, Reply::Invite { token, id } => (token, *id))?;
+        Ok(Invite { link: self.link(&token, Purpose::Join)?, id })
+    }
+
+    fn link(&self, token: &[u8], purpose: Purpose) -> Result<Link, ClientError> {
+        let core = self.core();
+        let token: [u8; TOKEN_LEN] = token.try_into().map_err(|_| ClientError::unexpected())?;
+        Ok(Link {
+            host: core.address.host.clone(),
+            port: core.address.port,
+            root: pki::sha256(&core.owner.root),
+            token,
+            purpose,
+        })
+    }
+
+    /// Invites that can still be used; administrators only.
+    ///
+    /// # Errors
+    /// [`ClientError::Failed`].
+    pub async fn invites(&self) -> Result<Vec<InviteSummary>, ClientError> {
+        let invites =
+            expect_reply!(self.ask(Command::InviteList).await?, Reply::Invites { invites } => invites)?;
+        let summary = |invite: InviteInfo| InviteSummary {
+            id: *invite.id,
+            user: invite.user,
+            role: invite.role,
+            uses_left: invite.uses_left,
+            expires_ms: invite.expires,
+        };
+        Ok(invites.into_iter().map(summary).collect())
+    }
+
+    /// Revokes an invite; administrators only.
+    ///
+    /// # Errors
+    /// [`ClientError::Failed`].
+    pub async fn revoke_invite(&self, id: Hash) -> Result<(), ClientError> {
+        expect_reply!(self.ask(Command::InviteRevoke { id: ByteArray::from(id) }).await?, Reply::Done => ())
+    }
+
+    /// The organisation's users; administrators only.
+    ///
+    /// # Errors
+    /// [`ClientError::Failed`].
+    pub async fn users(&self) -> Result<Vec<User>, ClientError> {
+        let users = expect_reply!(self.ask(Command::UserList).await?, Reply::Users { users } => users)?;
+        let user = |info: UserInfo| User {
+            user: info.user,
+            role: info.role,
+            enabled: info.enabled,
+            devices: info.devices,
+        };
+        Ok(users.into_iter().map(user).collect())
+    }
+
+    /// Lets a user log in, or not, at once; administrators only.
+    ///
+    /// # Errors
+    /// [`ClientError::Failed`].
+    pub async fn enable_user(&self, user: &str, enabled: bool) -> Result<(), ClientError> {
+        let user = user.to_owned();
+        expect_reply!(self.ask(Command::UserEnable { user, enabled }).await?, Reply::Done => ())
+    }
+
+    /// Devices of a user; of this one without a name.
+    ///
+    /// # Errors
+    /// [`ClientError::Failed`].
+    pub async fn devices(&self, user: Option<&str>) -> Result<Vec<Device>, ClientError> {
+        let command = Command::DeviceList { user: user.map(ToOwned::to_owned) };
+        let devices = expect_reply!(self.ask(command).await?, Reply::Devices { devices } => devices)?;
+        let device = |info: DeviceInfo| Device {
+            user: info.user,
+            device: info.device,
+            certificate: *info.certificate,
+            issued_ms: info.issued,
+            revoked_ms: info.revoked,
+        };
+        Ok(devices.into_iter().map(device).collect())
+    }
+
+    /// Revokes a device by the hash of its certificate, at once.
+    ///
+    /// # Errors
+    /// [`ClientError::Failed`].
+    pub async fn revoke_device(&self, certificate: Hash, reason: &str) -> Result<(), ClientError> {
+        let command =
+            Command::DeviceRevoke { certificate: ByteArray::from(certificate), reason: reason.to_owned() };
+        expect_reply!(self.ask(command).await?, Reply::Done => ())
+    }
+
+    /// Makes a link for a new device of this user, good until the second value, Unix milliseconds.
+    ///
+    /// # Errors
+    /// [`ClientError::Failed`].
+    pub async fn create_device_link(&self) -> Result<(Link, u64), ClientError> {
+        let reply = self.ask(Command::DeviceLinkCreate).await?;
+        let (token, expires) =
+            expect_reply!(reply, Reply::DeviceLink { token, expires } => (token, expires))?;
+        let user = self.core().owner.user.to_string();
+        Ok((self.link(&token, Purpose::Device { user })?, expires))
+    }
+
+    /// New devices of this user that wait for a word.
+    ///
+    /// # Errors
+    /// [`ClientError::Failed`].
+    pub async fn device_requests(&self) -> Result<Vec<DeviceRequest>, ClientError> {
+        let reply = self.ask(Command::DeviceRequests).await?;
+        let requests = expect_reply!(reply, Reply::DeviceRequests { requests } => requests)?;
+        Ok(requests
+            .into_iter()
+            .filter_map(|pending| {
+                let request = pki::CertificateRequest::parse(&pending.request).ok()?;
+                let key = *request.key();
+                Some(DeviceRequest { id: *pending.id, device: pending.device, code: short_code(&key), key })
+            })
+            .collect())
+    }
+
+    /// Vouches for a new device, after its user has compared the short codes, and adds it to the rooms of this user.
+    ///
+    /// # Errors
+    /// [`ClientError::Failed`]; [`ClientError::Untrusted`] if the certificate that the server issues is another.
+    pub async fn approve_device(&self, request: &DeviceRequest) -> Result<(), ClientError> {
+        let core = self.core();
+        let device =
+            Name::canonical(&request.device).map_err(|error| ClientError::Input(error.to_string()))?;
+        let statement = vouch(&core.owner, device.clone(), &request.key, (core.clock)());
+        let command = Command::DeviceApprove { id: ByteArray::from(request.id), statement };
+        let chain = expect_reply!(self.ask(command).await?, Reply::DeviceApproved { chain } => chain)?;
+        let chain = Chain(chain.into_iter().map(Vec::from).collect());
+        let certificate = core.owner.trust.verify_as_of(&chain, Usage::Device, (core.clock)())?;
+        let identity = certificate.identity();
+        let right = identity.user() == Some(&core.owner.user)
+            && identity.device() == Some(&device)
+            && *certificate.key() == request.key;
+        if !right {
+            return Err(ClientError::Untrusted("the server issued a certificate for another key".to_owned()));
+        }
+        let own = core.owner.user.to_string();
+        for room in self.rooms().await? {
+            if room.member && !room.stopped {
+                self.add(room.id, &[&own]).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Turns a new device away.
+    ///
+    /// # Errors
+    /// [`ClientError::Failed`].
+    pub async fn deny_device(&self, request: &DeviceRequest) -> Result<(), ClientError> {
+        let command = Command::DeviceDeny { id: ByteArray::from(request.id) };
+        expect_reply!(self.ask(command).await?, Reply::Done => ())
+    }
+}

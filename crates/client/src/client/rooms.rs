@@ -1,0 +1,404 @@
+//! Rooms and their members.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use evidence::Hash;
+use evidence::entry::{Entry, UnverifiedEntry};
+use evidence::limits::MAX_CHANGES;
+use evidence::membership::{Change, DeviceRef};
+use evidence::refusal::Reason;
+use evidence::room::{Creation, RoomId, RoomName};
+use minicbor::bytes::ByteArray;
+use pki::Name;
+use session::message::{Command, DeviceInfo, FailureCode, Reply};
+use tokio::time::sleep;
+
+use super::Client;
+use crate::ClientError;
+use crate::engine::Session;
+use crate::outbox::Draft;
+use crate::reply::expect_reply;
+use crate::room::Room;
+use crate::vault::RoomRecord;
+
+/// How often a change of members is made again when the room has moved on under it.
+const TRIES: usize = 20;
+/// How long a change waits for messages that are being signed again.
+const REWORK_WAIT: Duration = Duration::from_millis(100);
+
+/// A room as it is listed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoomSummary {
+    /// Its id.
+    pub id: RoomId,
+    /// Its name; none for a direct room.
+    pub name: Option<String>,
+    /// The other party of a direct room.
+    pub direct_with: Option<String>,
+    /// Entries stored here under a verified checkpoint.
+    pub size: u64,
+    /// Whether this device is a member.
+    pub member: bool,
+    /// Whether its log contradicted itself, so that it is not followed any more.
+    pub stopped: bool,
+}
+
+/// A device in a room.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MemberDevice {
+    /// Its user.
+    pub user: String,
+    /// Its name.
+    pub device: String,
+    /// SHA-256 of its certificate.
+    pub certificate: Hash,
+    /// First log index that it may speak and read at.
+    pub since: u64,
+}
+
+impl Client {
+    /// All rooms that this device knows, by name.
+    ///
+    /// # Errors
+    /// [`ClientError::Vault`].
+    pub async fn rooms(&self) -> Result<Vec<RoomSummary>, ClientError> {
+        let mut all = Vec::new();
+        for room in self.core().rooms() {
+            all.push(self.summary(&room).await?);
+        }
+        all.sort_by(|a, b| (&a.name, &a.direct_with, a.id).cmp(&(&b.name, &b.direct_with, b.id)));
+        Ok(all)
+    }
+
+    async fn summary(&self, room: &Room) -> Result<RoomSummary, ClientError> {
+        let mut facts = room.facts();
+        if !facts.loaded && !facts.stopped {
+            let own = self.core().owner.certificate.hash();
+            facts = self.core().with_log(room, |log| log.facts(&own, false)).await?;
+        }
+        let creation = self.creation(room).await?;
+        let (name, direct_with) = match creation {
+            Some((creation, name)) => {
+                let own = &self.core().owner.user;
+                let other =
+                    creation.parties.and_then(|parties| parties.into_iter().find(|party| party != own));
+                (name.map(|name| name.as_str().to_owned()), other.map(|other| other.to_string()))
+            }
+            // Until index 0 is here, what the server says has to do.
+            None => {
+                (Some(room.listed_name.clone()).filter(|name| !name.is_empty()), room.direct_with.clone())
+            }
+        };
+        Ok(RoomSummary {
+            id: room.id,
+            name,
+            direct_with,
+            size: facts.held,
+            member: facts.member,
+            stopped: facts.stopped,
+        })
+    }
+
+    /// How a room was created, by its entry at index 0.
+    async fn creation(&self, room: &Room) -> Result<Option<(Creation, Option<RoomName>)>, ClientError> {
+        let first = self.core().vault.entries(room.key, 0, 1).await?;
+        Ok(first.first().and_then(|(_, entry)| match Entry::parse(&entry.entry).ok()? {
+            UnverifiedEntry::Membership(statement) => match statement.claim().change.clone() {
+                Change::Create { creation, name, .. } => Some((creation, name)),
+                _ => None,
+            },
+            _ => None,
+        }))
+    }
+
+    /// Finds a room by `@USER`, by its id in 64 hexadecimal digits, or by its name if that is unique among the rooms of
+    /// which this device is a member.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`], [`ClientError::Ambiguous`].
+    pub async fn find_room(&self, text: &str) -> Result<RoomId, ClientError> {
+        if let Some(user) = text.strip_prefix('@') {
+            let user = Name::parse(user).map_err(|error| ClientError::Input(error.to_string()))?;
+            return self
+                .find_direct(&user)
+                .await?
+                .ok_or_else(|| ClientError::NotFound(format!("there is no direct room with {user} yet")));
+        }
+        if let Ok(id) = text.parse::<RoomId>() {
+            return Ok(self.room(&id)?.id);
+        }
+        let rooms = self.rooms().await?;
+        let named: Vec<_> = rooms.iter().filter(|room| room.name.as_deref() == Some(text)).collect();
+        let ours: Vec<_> = named.iter().filter(|room| room.member).collect();
+        match (named.as_slice(), ours.as_slice()) {
+            ([], _) => {
+                Err(ClientError::NotFound(format!("no room is called {text:?}; `room list` shows yours")))
+            }
+            (_, [one]) => Ok(one.id),
+            ([one], []) => Ok(one.id),
+            _ => Err(ClientError::Ambiguous(format!(
+                "several rooms are called {text:?}: use an id of `room list`"
+            ))),
+        }
+    }
+
+    async fn find_direct(&self, user: &Name) -> Result<Option<RoomId>, ClientError> {
+        let rooms = self.rooms().await?;
+        let with = |room: &&RoomSummary| room.direct_with.as_deref() == Some(user.as_str());
+        Ok(rooms.iter().find(with).map(|room| room.id))
+    }
+
+    /// Creates a room with all devices of this user in it, and waits until it stands.
+    ///
+    /// # Errors
+    /// [`ClientError`]; [`ClientError::Offline`] without a connection.
+    pub async fn create_room(&self, name: &str) -> Result<RoomId, ClientError> {
+        let name = RoomName::parse(name).map_err(|error| ClientError::Input(error.to_string()))?;
+        let session = self.core().session()?;
+        let devices = self.own_devices(&session).await?;
+        self.create(None, Some(name), devices).await
+    }
+
+    /// The direct room with a user; it is created if there is none. Two who create it at once get the same.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`] if there is no such user; [`ClientError::Offline`] if it has to be created.
+    pub async fn direct(&self, user: &str) -> Result<RoomId, ClientError> {
+        let user = Name::parse(user).map_err(|error| ClientError::Input(error.to_string()))?;
+        if let Some(room) = self.find_direct(&user).await? {
+            return Ok(room);
+        }
+        let own = &self.core().owner.user;
+        if user == *own {
+            return Err(ClientError::Input("a direct room needs somebody else".to_owned()));
+        }
+        let session = self.core().session()?;
+        let mut devices = self.own_devices(&session).await?;
+        devices.extend(self.devices_of(&session, &user).await?);
+        let mut parties = [own.clone(), user.clone()];
+        parties.sort();
+        match self.create(Some(parties), None, devices).await {
+            Err(error) if already_exists(&error) => {
+                self.core().refresh_rooms(&session).await?;
+                self.find_direct(&user).await?.ok_or(error)
+            }
+            other => other,
+        }
+    }
+
+    async fn create(
+        &self,
+        parties: Option<[Name; 2]>,
+        name: Option<RoomName>,
+        devices: Vec<DeviceRef>,
+    ) -> Result<RoomId, ClientError> {
+        let core = self.core();
+        let mut nonce = [0; 32];
+        aws_lc_rs::rand::fill(&mut nonce).map_err(|_| ClientError::Cryptography)?;
+        let own = &core.owner.user;
+        let record = |room: RoomId| RoomRecord {
+            room: ByteArray::from(room.0),
+            name: name.as_ref().map(|name| name.as_str().to_owned()).unwrap_or_default(),
+            direct_with: parties.iter().flatten().find(|party| *party != own).map(ToString::to_string),
+        };
+        let creation = Creation {
+            organisation: core.owner.organisation.clone(),
+            creator: core.owner.certificate.hash(),
+            parties: parties.clone(),
+            nonce,
+        };
+        let id = creation.room_id();
+        let (room, _) = core.ensure_room(&record(id)).await?;
+        let change = Change::Create { creation, name: name.clone(), devices };
+        let mut handle = self.queue(Arc::clone(&room), Draft::Change(change)).await?;
+        handle.logged().await?;
+        core.catch_up(&room, &*core.session()?).await?;
+        Ok(id)
+    }
+
+    /// Adds users, with all their devices that are not in the room yet.
+    ///
+    /// # Errors
+    /// [`ClientError`]; [`ClientError::NotFound`] if a user has no device.
+    pub async fn add(&self, room: RoomId, users: &[&str]) -> Result<(), ClientError> {
+        let users = names(users)?;
+        let session = self.core().session()?;
+        let mut devices = Vec::new();
+        for user in &users {
+            devices.extend(self.devices_of(&session, user).await?);
+        }
+        self.change(room, |present| {
+            let missing: Vec<DeviceRef> = devices
+                .iter()
+                .filter(|device| !present.iter().any(|member| member.certificate == device.certificate))
+                .cloned()
+                .collect();
+            Ok((!missing.is_empty()).then_some(Change::Add(missing)))
+        })
+        .await
+    }
+
+    /// Removes users, with all their devices.
+    ///
+    /// # Errors
+    /// [`ClientError`]; [`ClientError::NotFound`] if a user is not a member.
+    pub async fn remove(&self, room: RoomId, users: &[&str]) -> Result<(), ClientError> {
+        let users = names(users)?;
+        self.change(room, |present| {
+            let leaving: Vec<DeviceRef> =
+                present.iter().filter(|member| users.contains(&member.user)).cloned().collect();
+            let found: BTreeSet<&Name> = leaving.iter().map(|member| &member.user).collect();
+            match users.iter().find(|user| !found.contains(user)) {
+                Some(user) => Err(ClientError::NotFound(format!("{user} is not a member of this room"))),
+                None => Ok(Some(Change::Remove(leaving))),
+            }
+        })
+        .await
+    }
+
+    /// Leaves a room with all devices of this user.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn leave(&self, room: RoomId) -> Result<(), ClientError> {
+        let own = self.core().owner.user.clone();
+        self.change(room, |present| {
+            let leaving = present.iter().filter(|member| member.user == own).cloned().collect();
+            Ok(Some(Change::Leave(leaving)))
+        })
+        .await
+    }
+
+    /// The devices in a room, by user and device.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`], [`ClientError::Stopped`].
+    pub async fn members(&self, room: RoomId) -> Result<Vec<MemberDevice>, ClientError> {
+        let room = self.room(&room)?;
+        let core = self.core();
+        let mut members: Vec<MemberDevice> = core
+            .with_log(&room, |log| {
+                let members = log.state().into_iter().flat_map(|state| state.members());
+                members
+                    .map(|(certificate, member)| MemberDevice {
+                        user: member.user.to_string(),
+                        device: core
+                            .certificates
+                            .accepted(certificate)
+                            .and_then(|known| known.certificate.identity().device().map(ToString::to_string))
+                            .unwrap_or_default(),
+                        certificate: *certificate,
+                        since: member.since,
+                    })
+                    .collect()
+            })
+            .await?;
+        members.sort_by(|a, b| (&a.user, &a.device).cmp(&(&b.user, &b.device)));
+        Ok(members)
+    }
+
+    /// Makes a change for the members as they are, again if the room has moved on under it, and waits until it is in
+    /// the log and stored here. `None` from `make` means that nothing has to change.
+    async fn change(
+        &self,
+        id: RoomId,
+        make: impl Fn(&[DeviceRef]) -> Result<Option<Change>, ClientError>,
+    ) -> Result<(), ClientError> {
+        let core = self.core();
+        let room = self.room(&id)?;
+        for _ in 0..TRIES {
+            let session = core.session()?;
+            core.catch_up(&room, &session).await?;
+            let present: Vec<DeviceRef> = core
+                .with_log(&room, |log| {
+                    let members = log.state().into_iter().flat_map(|state| state.members());
+                    members
+                        .map(|(certificate, member)| DeviceRef {
+                            user: member.user.clone(),
+                            certificate: *certificate,
+                        })
+                        .collect()
+                })
+                .await?;
+            let Some(change) = make(&present)? else { return Ok(()) };
+            if change.added().len() + change.removed().len() > MAX_CHANGES {
+                return Err(ClientError::Input(format!("more than {MAX_CHANGES} devices at once")));
+            }
+            let outcome = match self.queue(Arc::clone(&room), Draft::Change(change)).await {
+                Ok(mut handle) => handle.logged().await,
+                Err(error) => Err(error),
+            };
+            match outcome {
+                Ok(_) => return core.catch_up(&room, &*core.session()?).await,
+                Err(error) if moved_on(&error) => {}
+                // Messages of this room are being signed again.
+                Err(ClientError::Offline) => sleep(REWORK_WAIT).await,
+                Err(error) => return Err(error),
+            }
+        }
+        Err(ClientError::Failed {
+            code: FailureCode::Conflict,
+            message: "the room changes all the time: try again later".to_owned(),
+            retry_ms: None,
+        })
+    }
+
+    async fn own_devices(&self, session: &Session) -> Result<Vec<DeviceRef>, ClientError> {
+        let own = self.core().owner.user.clone();
+        self.devices_of(session, &own).await
+    }
+
+    /// The devices of a user that are not revoked, and whose certificates stand and are vouched for.
+    async fn devices_of(&self, session: &Session, user: &Name) -> Result<Vec<DeviceRef>, ClientError> {
+        let core = self.core();
+        let none = || ClientError::NotFound(format!("there is no user {user}, or without a device"));
+        let reply = session.connection.ask(Command::DeviceList { user: Some(user.to_string()) }).await?;
+        let listed: Vec<DeviceInfo> = match reply {
+            Reply::Failed { code: FailureCode::NotFound, .. } => return Err(none()),
+            reply => expect_reply!(reply, Reply::Devices { devices } => devices)?,
+        };
+        let now = (core.clock)();
+        let live: Vec<(Hash, u64)> = listed
+            .iter()
+            .filter(|device| device.revoked.is_none())
+            .map(|device| (*device.certificate, now))
+            .collect();
+        core.certificates.fetch(&live, &core.owner, &core.vault, &session.connection).await?;
+        let devices: Vec<DeviceRef> = live
+            .iter()
+            .filter(|(certificate, _)| {
+                core.certificates
+                    .accepted(certificate)
+                    .is_some_and(|known| known.certificate.identity().user() == Some(user))
+            })
+            .map(|(certificate, _)| DeviceRef { user: user.clone(), certificate: *certificate })
+            .collect();
+        if devices.is_empty() { Err(none()) } else { Ok(devices) }
+    }
+}
+
+fn names(users: &[&str]) -> Result<BTreeSet<Name>, ClientError> {
+    users
+        .iter()
+        .map(|user| {
+            Name::parse(user.trim_start_matches('@')).map_err(|error| ClientError::Input(error.to_string()))
+        })
+        .collect()
+}
+
+fn cause(error: &ClientError) -> &ClientError {
+    match error {
+        ClientError::Ended(inner) => cause(inner),
+        other => other,
+    }
+}
+
+fn already_exists(error: &ClientError) -> bool {
+    matches!(cause(error), ClientError::Failed { code: FailureCode::Exists, .. })
+}
+
+fn moved_on(error: &ClientError) -> bool {
+    matches!(cause(error), ClientError::Refused(Reason::Epoch | Reason::Sequence | Reason::Membership))
+}

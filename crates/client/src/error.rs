@@ -1,0 +1,159 @@
+//! What can go wrong, by whom it is to be put right.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use evidence::refusal::Reason;
+use evidence::room::RoomId;
+use pki::CertificateError;
+use session::message::FailureCode;
+
+use crate::connection::ConnectionError;
+use crate::vault::VaultError;
+
+/// Why the client did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// There is no home in this folder.
+    #[error("there is no home in {}: join an organisation first", .0.display())]
+    NoHome(PathBuf),
+    /// There is one already.
+    #[error("there is a home in {} already; choose another folder, or use that one", .0.display())]
+    HomeExists(PathBuf),
+    /// What was typed cannot be used.
+    #[error("{0}")]
+    Input(String),
+    /// No such room, user or device, as far as this device knows.
+    #[error("{0}")]
+    NotFound(String),
+    /// The name fits several.
+    #[error("{0}")]
+    Ambiguous(String),
+    /// The vault.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// The connection.
+    #[error(transparent)]
+    Connection(#[from] Arc<ConnectionError>),
+    /// The server refused a request.
+    #[error("{message}")]
+    Failed {
+        /// Why, for programs.
+        code: FailureCode,
+        /// Why, for people.
+        message: String,
+        /// When another try makes sense, in milliseconds from now.
+        retry_ms: Option<u64>,
+    },
+    /// Wrong password, disabled account, or not the server that this account is on.
+    #[error("the server does not accept this login: wrong password, or the account is disabled")]
+    Login,
+    /// A certificate is refused.
+    #[error("a certificate is refused: {0}")]
+    Certificate(#[from] CertificateError),
+    /// What the server showed does not stand.
+    #[error("what the server shows cannot be trusted: {0}")]
+    Untrusted(String),
+    /// The server refused a statement for good; the refusal is signed and stored.
+    #[error("the server refused the message: {0}")]
+    Refused(Reason),
+    /// This machine's clock and the server's are too far apart for statements to be taken.
+    #[error(
+        "this machine's clock is {} s away from the server's; set it, then messages that wait are sent",
+        .0 / 1000
+    )]
+    Clock(
+        /// Distance in milliseconds.
+        u64,
+    ),
+    /// The room's log contradicted itself; it is not followed any more.
+    #[error(
+        "room {0} is stopped: the server showed two histories that contradict each other, and both are kept"
+    )]
+    Stopped(RoomId),
+    /// This device is not a member of the room.
+    #[error("you are not a member of this room")]
+    NotAMember,
+    /// There is no connection now; it is being tried again.
+    #[error("not connected to the server now")]
+    Offline,
+    /// The client has ended.
+    #[error(transparent)]
+    Ended(#[from] Arc<ClientError>),
+    /// The client was closed.
+    #[error("the client is closed")]
+    Closed,
+    /// The cryptographic library failed.
+    #[error("the cryptographic library failed")]
+    Cryptography,
+    /// A file could not be written.
+    #[error("cannot write: {0}")]
+    Write(#[from] std::io::Error),
+    /// Evidence could not be put together.
+    #[error("the evidence cannot be written: {0}")]
+    Bundle(String),
+}
+
+impl ClientError {
+    /// A stable word for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NoHome(_) => "no-home",
+            Self::HomeExists(_) => "home-exists",
+            Self::Input(_) => "input",
+            Self::NotFound(_) => "not-found",
+            Self::Ambiguous(_) => "ambiguous",
+            Self::Vault(VaultError::WrongPassword) => "wrong-password",
+            Self::Vault(VaultError::Newer { .. }) => "newer-home",
+            Self::Vault(_) => "home",
+            Self::Connection(error) if error.heals() => "connection",
+            Self::Connection(_) => "not-trusted",
+            Self::Failed { code, .. } => code.name(),
+            Self::Login => "credentials",
+            Self::Certificate(error) => error.code(),
+            Self::Untrusted(_) => "not-trusted",
+            Self::Refused(reason) => reason.code(),
+            Self::Clock(_) => "clock",
+            Self::Stopped(_) => "stopped",
+            Self::NotAMember => "not-a-member",
+            Self::Offline => "offline",
+            Self::Ended(cause) => cause.code(),
+            Self::Closed => "closed",
+            Self::Cryptography => "cryptography",
+            Self::Write(_) => "write",
+            Self::Bundle(_) => "bundle",
+        }
+    }
+
+    /// Whether another try may succeed without anybody doing anything.
+    pub fn heals(&self) -> bool {
+        match self {
+            Self::Connection(error) => error.heals(),
+            Self::Failed { code, .. } => {
+                matches!(code, FailureCode::RateLimited | FailureCode::Unavailable | FailureCode::Conflict)
+            }
+            Self::Offline => true,
+            _ => false,
+        }
+    }
+
+    pub(crate) fn unexpected() -> Self {
+        Self::Untrusted("an answer that does not fit the request".to_owned())
+    }
+}
+
+impl From<session::login::LoginError> for ClientError {
+    fn from(error: session::login::LoginError) -> Self {
+        match error {
+            session::login::LoginError::Refused => Self::Login,
+            session::login::LoginError::Malformed => Self::unexpected(),
+            session::login::LoginError::Local => Self::Cryptography,
+        }
+    }
+}
+
+impl From<pki::ed25519::KeyError> for ClientError {
+    fn from(_: pki::ed25519::KeyError) -> Self {
+        Self::Cryptography
+    }
+}

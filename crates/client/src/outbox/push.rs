@@ -1,0 +1,312 @@
+//! From the outbox to the server. One process of a home pushes at a time, under a file lock; requests are pipelined.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::fs::File;
+use std::sync::Arc;
+use std::time::Duration;
+
+use evidence::checkpoint::Origin;
+use evidence::log::{InclusionProof, leaf_hash};
+use evidence::membership::{Change, Membership};
+use evidence::refusal::{Reason, Refusal, RefusalClaim};
+use evidence::room::RoomId;
+use minicbor::bytes::ByteArray;
+use session::message::{Command, FailureCode, Reply};
+use tokio::time::sleep;
+
+use super::waiting::{Logged, Ticket, ticket};
+use crate::ClientError;
+use crate::connection::Answer;
+use crate::engine::{Core, Session};
+use crate::event::Event;
+use crate::platform;
+use crate::room::Room;
+use crate::vault::{OutboxRow, OutboxState};
+
+/// Requests under way at once.
+const WINDOW: usize = 256;
+/// How long to wait for another process that pushes.
+const LOCK_WAIT: Duration = Duration::from_millis(20);
+/// How long to wait after the server could not do it.
+const RETRY_WAIT: Duration = Duration::from_millis(500);
+
+/// Pushes whenever the bell rings and there is a session, until the client is closed.
+pub(crate) async fn push(core: Arc<Core>) {
+    loop {
+        tokio::select! {
+            () = core.outbox_bell.notified() => {}
+            () = core.closed() => return,
+        }
+        let Ok(session) = core.session() else { continue };
+        if let Err(error) = push_all(&core, &session).await {
+            tracing::info!("the outbox waits: {error}");
+            if session.connection.has_ended() {
+                continue;
+            }
+            sleep(RETRY_WAIT).await;
+            core.outbox_bell.notify_one();
+        }
+    }
+}
+
+async fn push_all(core: &Core, session: &Session) -> Result<(), ClientError> {
+    let lock = Lock::take(core, session).await?;
+    let outcome = Push::new(core, session).run().await;
+    lock.give_back()?;
+    outcome
+}
+
+/// The lock of the outbox.
+struct Lock(File);
+
+impl Lock {
+    async fn take(core: &Core, session: &Session) -> Result<Self, ClientError> {
+        let file = platform::open_private_file(&core.lock_path)?;
+        while !platform::try_lock(&file)? {
+            if session.connection.has_ended() {
+                return Err(ClientError::Offline);
+            }
+            sleep(LOCK_WAIT).await;
+        }
+        Ok(Self(file))
+    }
+
+    fn give_back(self) -> Result<(), ClientError> {
+        Ok(platform::unlock(&self.0)?)
+    }
+}
+
+/// A row that was sent.
+struct Sent {
+    room: Arc<Room>,
+    row: OutboxRow,
+    answer: Answer,
+}
+
+/// Everything in the outbox, once.
+struct Push<'a> {
+    core: &'a Core,
+    session: &'a Session,
+    under_way: VecDeque<Sent>,
+    /// Whether the outbox may hold rows that were not read.
+    unread: bool,
+    /// Highest number sent, by room.
+    sent: HashMap<RoomId, u64>,
+    /// Rooms with refusals, and why.
+    refused: HashMap<RoomId, HashMap<Ticket, Reason>>,
+    /// Rooms that cannot go on in this session.
+    blocked: HashSet<RoomId>,
+    /// How often each row was signed again.
+    tries: HashMap<Ticket, u32>,
+}
+
+impl<'a> Push<'a> {
+    fn new(core: &'a Core, session: &'a Session) -> Self {
+        Self {
+            core,
+            session,
+            under_way: VecDeque::new(),
+            unread: true,
+            sent: HashMap::new(),
+            refused: HashMap::new(),
+            blocked: HashSet::new(),
+            tries: HashMap::new(),
+        }
+    }
+
+    async fn run(mut self) -> Result<(), ClientError> {
+        loop {
+            if self.unread && self.under_way.len() <= WINDOW / 2 {
+                self.fill().await?;
+            }
+            let Some(mut sent) = self.under_way.pop_front() else {
+                if !self.unread && !self.rework().await? {
+                    return self.settle().await;
+                }
+                self.unread = true;
+                continue;
+            };
+            tokio::select! {
+                biased;
+                reply = sent.answer.wait() => {
+                    let reply = reply?;
+                    self.take_answer(sent, reply).await?;
+                }
+                () = self.core.outbox_bell.notified() => {
+                    self.unread = true;
+                    self.under_way.push_front(sent);
+                }
+            }
+        }
+    }
+
+    /// Answers those who wait for rows that another process of this home has settled: they are in the log, or were
+    /// given up.
+    async fn settle(&self) -> Result<(), ClientError> {
+        let open = self.core.waiters.open();
+        let rooms: HashSet<RoomId> = open.iter().map(|(room, _)| *room).collect();
+        for id in rooms {
+            let Ok(room) = self.core.room(&id) else { continue };
+            let rows = self.core.vault.outbox(room.key, 0, usize::MAX).await?;
+            let queued: HashSet<Ticket> = rows.iter().map(|row| ticket(&row.parcel)).collect();
+            // What is in the log is answered by reading it.
+            self.core.with_log(&room, |_| ()).await?;
+            let gone = open.iter().filter(|(of, ticket)| *of == id && !queued.contains(ticket));
+            let cause = Arc::new(ClientError::Refused(Reason::Sequence));
+            gone.for_each(|(_, ticket)| self.core.waiters.failed(ticket, &cause));
+        }
+        Ok(())
+    }
+
+    /// Sends rows that were not sent, as long as the window has room.
+    async fn fill(&mut self) -> Result<(), ClientError> {
+        self.unread = false;
+        for key in self.core.vault.outbox_rooms().await? {
+            let Some(room) = self.core.rooms().into_iter().find(|room| room.key == key) else { continue };
+            if self.blocked.contains(&room.id) || room.facts().stopped {
+                continue;
+            }
+            let from = self.sent.get(&room.id).map_or(0, |sent| sent + 1);
+            let space = WINDOW.saturating_sub(self.under_way.len());
+            let rows = self.core.vault.outbox(key, from, space).await?;
+            // A full window may have left some.
+            self.unread |= rows.len() == space;
+            for row in rows {
+                if row.state == OutboxState::Signed {
+                    self.send(&room, row).await;
+                } else {
+                    self.refused.entry(room.id).or_default();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn send(&mut self, room: &Arc<Room>, row: OutboxRow) {
+        let (id, statement) = (ByteArray::from(room.id.0), row.parcel.entry.clone());
+        let command = if is_create(&row) {
+            Command::RoomCreate { room: id, statement }
+        } else {
+            Command::Append { room: id, statement, content: row.parcel.content.clone() }
+        };
+        self.sent.insert(room.id, row.seq);
+        let answer = self.session.connection.request(command).await;
+        self.under_way.push_back(Sent { room: Arc::clone(room), row, answer });
+    }
+
+    async fn take_answer(&mut self, sent: Sent, reply: Reply) -> Result<(), ClientError> {
+        let Sent { room, row, .. } = sent;
+        match reply {
+            Reply::Appended { index, checkpoint, proof } => {
+                self.check_place(&room, &row, index, &checkpoint, proof)?;
+                let statement = pki::sha256(&row.parcel.entry);
+                let logged = Logged { seq: row.seq, index, statement };
+                self.core.message_logged(&room, &ticket(&row.parcel), logged);
+                Ok(())
+            }
+            Reply::Refused { refusal } => {
+                let reason = self.check_refusal(&room, &row, &refusal).await?;
+                self.core.vault.put_refusal(room.key, &row, &refusal).await?;
+                self.refused.entry(room.id).or_default().insert(ticket(&row.parcel), reason);
+                Ok(())
+            }
+            Reply::Failed { code: FailureCode::Exists, message, retry_ms } if is_create(&row) => {
+                // Somebody else was first to create this direct room: ours never was.
+                let error = ClientError::Failed { code: FailureCode::Exists, message, retry_ms };
+                self.core.vault.drop_room(room.key).await?;
+                self.core.forget_room(&room.id);
+                self.core.message_failed(&room, &ticket(&row.parcel), error);
+                Ok(())
+            }
+            Reply::Failed {
+                code: code @ (FailureCode::Unavailable | FailureCode::RateLimited | FailureCode::Conflict),
+                message,
+                retry_ms,
+            } => Err(ClientError::Failed { code, message, retry_ms }),
+            reply => {
+                // Not signed, so not final: the row stays, and its number with it.
+                self.blocked.insert(room.id);
+                let error = crate::reply::refused(reply);
+                tracing::warn!(room = %room.id, seq = row.seq, "a message cannot be sent: {error}");
+                self.core.message_failed(&room, &ticket(&row.parcel), error);
+                Ok(())
+            }
+        }
+    }
+
+    /// The proof that the server holds exactly these bytes at `index`, under a checkpoint that it signed.
+    fn check_place(
+        &self,
+        room: &Room,
+        row: &OutboxRow,
+        index: u64,
+        checkpoint: &[u8],
+        proof: Vec<ByteArray<32>>,
+    ) -> Result<(), ClientError> {
+        let origin = Origin::room(&self.core.owner.organisation, room.id);
+        let head = self.session.verify_checkpoint(&origin, checkpoint)?.head();
+        let path = proof.into_iter().map(|hash| *hash).collect();
+        InclusionProof { index, size: head.size, path }
+            .verify(&leaf_hash(&row.parcel.entry), &head.root)
+            .map_err(|error| ClientError::Untrusted(error.to_string()))
+    }
+
+    /// A refusal counts if it is of exactly these bytes, and signed by the log (EV-32).
+    async fn check_refusal(
+        &self,
+        room: &Room,
+        row: &OutboxRow,
+        refusal: &[u8],
+    ) -> Result<Reason, ClientError> {
+        let untrusted =
+            |error: String| ClientError::Untrusted(format!("a refusal that does not stand: {error}"));
+        let unverified = Refusal::parse(refusal).map_err(|error| untrusted(error.to_string()))?;
+        let core = self.core;
+        let signer = [(unverified.certificate(), unverified.claim().time_ms)];
+        core.certificates.fetch(&signer, &core.owner, &core.vault, &self.session.connection).await?;
+        let log = core
+            .certificates
+            .accepted(&unverified.certificate())
+            .ok_or_else(|| untrusted("unknown signer".to_owned()))?;
+        let verified = unverified.verify(&log.certificate).map_err(|error| untrusted(error.to_string()))?;
+        let RefusalClaim { room: of, statement, device, seq, reason, .. } = &*verified;
+        let fits = *of == room.id
+            && *statement == pki::sha256(&row.parcel.entry)
+            && *device == core.owner.certificate.hash()
+            && *seq == row.seq;
+        if fits { Ok(*reason) } else { Err(untrusted("it is of another statement".to_owned())) }
+    }
+
+    /// Signs again what was refused; whether there is something to send now.
+    async fn rework(&mut self) -> Result<bool, ClientError> {
+        let mut again = false;
+        for (id, reasons) in std::mem::take(&mut self.refused) {
+            let Ok(room) = self.core.room(&id) else { continue };
+            let outcome = self.core.rework(&room, self.session, &reasons, &mut self.tries).await;
+            self.sent.remove(&id);
+            match outcome {
+                Ok(more) => again |= more,
+                // The room has to wait for something that this push cannot bring about; others go on.
+                Err(
+                    error @ (ClientError::Clock(_) | ClientError::Stopped(_) | ClientError::Failed { .. }),
+                ) if !error.heals() => {
+                    self.blocked.insert(id);
+                    let why = Arc::new(error);
+                    for (_, ticket) in self.core.waiters.open().iter().filter(|(of, _)| *of == id) {
+                        self.core.waiters.failed(ticket, &why);
+                    }
+                    self.core.emit(Event::NotSent { room: id, why });
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(again)
+    }
+}
+
+fn is_create(row: &OutboxRow) -> bool {
+    row.seq == 1
+        && row.parcel.content.is_none()
+        && Membership::parse(&row.parcel.entry)
+            .is_ok_and(|statement| matches!(statement.claim().change, Change::Create { .. }))
+}

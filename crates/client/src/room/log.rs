@@ -1,0 +1,90 @@
+//! A room's log, folded from index 0.
+//!
+//! A member that came later reads the whole log too: who may speak depends on every change before, and an export must
+//! prove places among all leaves. See docs/decisions/0010-members-read-the-whole-log.md.
+
+use evidence::Hash;
+use evidence::checkpoint::SignedCheckpoint;
+use evidence::entry::Entry;
+use evidence::log::{Tree, TreeHead};
+use evidence::room::{Certificates, Context, RoomState, Unacceptable};
+
+use super::Facts;
+
+/// The state of a log at its size.
+#[derive(Default)]
+pub(crate) struct Log {
+    state: Option<RoomState>,
+    pub(crate) tree: Tree,
+    pub(crate) head: Option<Head>,
+    /// Indices whose content this device should have and does not, with the reason of EV-30, ascending.
+    pub(crate) unopened: Vec<(u64, u8)>,
+}
+
+/// A verified checkpoint that this log agrees with.
+#[derive(Debug, Clone)]
+pub(crate) struct Head {
+    pub(crate) head: TreeHead,
+    pub(crate) time_s: u64,
+    pub(crate) note: Vec<u8>,
+}
+
+impl From<&SignedCheckpoint> for Head {
+    fn from(checkpoint: &SignedCheckpoint) -> Self {
+        Self {
+            head: checkpoint.head(),
+            time_s: checkpoint.time_s(),
+            note: checkpoint.as_text().as_bytes().to_vec(),
+        }
+    }
+}
+
+impl Log {
+    pub(crate) fn size(&self) -> u64 {
+        self.tree.size()
+    }
+
+    pub(crate) fn state(&self) -> Option<&RoomState> {
+        self.state.as_ref()
+    }
+
+    /// Puts a verified entry at the next index, if it may stand there (EV-13, EV-16).
+    pub(crate) fn accept(
+        &mut self,
+        entry: &Entry,
+        certificates: &dyn Certificates,
+    ) -> Result<u64, Unacceptable> {
+        let context = Context { certificates, roots: &self.tree, now_ms: None };
+        match (&mut self.state, entry) {
+            (Some(state), entry) => {
+                state.accept(entry, &context)?;
+            }
+            (None, Entry::Membership(first)) => self.state = Some(RoomState::create(first, &context)?),
+            (None, _) => return Err(Unacceptable::Membership(evidence::room::MembershipFault::Create)),
+        }
+        Ok(self.tree.push(entry.leaf_hash()))
+    }
+
+    /// First index from which `device` is a member without a gap.
+    pub(crate) fn member_since(&self, device: &Hash) -> Option<u64> {
+        Some(self.state.as_ref()?.member(device)?.since)
+    }
+
+    /// The last number of this signer.
+    pub(crate) fn last_seq(&self, device: &Hash) -> u64 {
+        self.state.as_ref().map_or(0, |state| state.last_seq(device))
+    }
+
+    pub(crate) fn facts(&self, device: &Hash, stopped: bool) -> Facts {
+        let head = self.head.as_ref().map_or_else(TreeHead::empty, |head| head.head);
+        Facts {
+            loaded: true,
+            size: self.size(),
+            held: head.size,
+            head,
+            epoch: self.state.as_ref().map_or(0, RoomState::epoch),
+            member: self.member_since(device).is_some(),
+            stopped,
+        }
+    }
+}

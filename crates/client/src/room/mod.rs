@@ -1,0 +1,123 @@
+//! A room while the client runs: its log, its members, who has received what.
+//!
+//! - [`Room`]: what all tasks share.
+//! - [`Log`]: the log folded, from index 0; held by whoever moves it.
+//! - [`sync`]: takes entries and checkpoints from the server; the way into the vault.
+//! - [`verify`]: signatures and contents of many entries at once.
+//! - [`receipts`]: this device's receipts and others'.
+
+mod log;
+mod receipts;
+mod received;
+mod sync;
+mod verify;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use evidence::log::TreeHead;
+use evidence::room::RoomId;
+use tokio::sync::watch;
+
+pub(crate) use log::Log;
+pub(crate) use received::Received;
+pub(crate) use sync::Batch;
+
+use crate::ClientError;
+use crate::vault::{RoomKey, RoomRow};
+
+/// A room that this device knows.
+pub(crate) struct Room {
+    pub(crate) id: RoomId,
+    pub(crate) key: RoomKey,
+    /// Name and other party as the server lists them, until index 0 is held.
+    pub(crate) listed_name: String,
+    pub(crate) direct_with: Option<String>,
+    /// Held while the log moves; `None` until it was read from the vault.
+    pub(crate) log: tokio::sync::Mutex<Option<Log>>,
+    facts: watch::Sender<Facts>,
+    received: Mutex<Received>,
+    told: Mutex<Told>,
+}
+
+/// What others need to know of a room's log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Facts {
+    /// Whether the log was read from the vault; until then all but sizes is unknown.
+    pub(crate) loaded: bool,
+    /// Entries stored.
+    pub(crate) size: u64,
+    /// Entries under a verified checkpoint.
+    pub(crate) held: u64,
+    /// That checkpoint.
+    pub(crate) head: TreeHead,
+    /// The room's epoch.
+    pub(crate) epoch: u64,
+    /// Whether this device is a member.
+    pub(crate) member: bool,
+    /// Whether the log contradicted itself.
+    pub(crate) stopped: bool,
+}
+
+/// How far this device's own receipts are.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Told {
+    /// Entries covered, level delivered.
+    pub(crate) delivered: u64,
+    /// Entries shown to the user.
+    pub(crate) shown: u64,
+    /// Entries covered, level shown.
+    pub(crate) shown_told: u64,
+}
+
+impl Room {
+    pub(crate) fn new(row: &RoomRow) -> Self {
+        let facts = Facts {
+            loaded: false,
+            size: row.size,
+            held: row.held,
+            head: TreeHead::empty(),
+            epoch: 0,
+            member: false,
+            stopped: row.stopped,
+        };
+        Self {
+            id: RoomId(*row.record.room),
+            key: row.key,
+            listed_name: row.record.name.clone(),
+            direct_with: row.record.direct_with.clone(),
+            log: tokio::sync::Mutex::new(None),
+            facts: watch::Sender::new(facts),
+            received: Mutex::default(),
+            told: Mutex::new(Told { delivered: row.delivered, shown: row.shown, shown_told: row.shown_told }),
+        }
+    }
+
+    pub(crate) fn facts(&self) -> Facts {
+        *self.facts.borrow()
+    }
+
+    pub(crate) fn set_facts(&self, facts: Facts) {
+        self.facts.send_replace(facts);
+    }
+
+    /// Notes that the room is not followed any more.
+    pub(crate) fn stop(&self) {
+        self.facts.send_modify(|facts| facts.stopped = true);
+    }
+
+    pub(crate) fn watch(&self) -> watch::Receiver<Facts> {
+        self.facts.subscribe()
+    }
+
+    pub(crate) fn check_not_stopped(&self) -> Result<(), ClientError> {
+        if self.facts().stopped { Err(ClientError::Stopped(self.id)) } else { Ok(()) }
+    }
+
+    pub(crate) fn received(&self) -> MutexGuard<'_, Received> {
+        self.received.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn told(&self) -> MutexGuard<'_, Told> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

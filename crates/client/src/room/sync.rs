@@ -1,0 +1,358 @@
+//! Entries and checkpoints from the server: verified whole, then stored, then told (SE-18).
+//!
+//! What cannot be true stops the room: what shows it is kept, nothing of it is shown.
+
+use std::sync::Arc;
+
+use evidence::checkpoint::{Origin, SignedCheckpoint};
+use minicbor::bytes::ByteArray;
+use session::limits::FETCH_ENTRIES;
+use session::message::{Command, Reply};
+
+use super::log::Head;
+use super::verify::{self, Checked, Item};
+use super::{Log, Room};
+use crate::ClientError;
+use crate::engine::{Core, Session};
+use crate::event::Event;
+use crate::reply::expect_reply;
+use crate::timeline::{Claims, item};
+use crate::vault::{Alarm, StoredEntry, VaultError};
+
+/// Entries read from the vault at once.
+const LOAD: usize = 4096;
+/// How often another process may be first before this is given up.
+const TRIES: usize = 8;
+
+/// Entries of a room as they came, with the newest checkpoint of the room.
+pub(crate) struct Batch {
+    /// Index of the first.
+    pub(crate) first: u64,
+    pub(crate) entries: Vec<session::message::Entry>,
+    pub(crate) checkpoint: Vec<u8>,
+}
+
+/// Why entries were not taken.
+enum Trouble {
+    /// What the server shows cannot be true.
+    Contradiction { what: String, entry: Option<Vec<u8>> },
+    /// Anything else.
+    Other(ClientError),
+}
+
+impl<E: Into<ClientError>> From<E> for Trouble {
+    fn from(error: E) -> Self {
+        Self::Other(error.into())
+    }
+}
+
+impl Core {
+    /// Reads a room's log up to the server's newest checkpoint.
+    pub(crate) async fn catch_up(&self, room: &Room, session: &Session) -> Result<(), ClientError> {
+        loop {
+            room.check_not_stopped()?;
+            let (from, held) =
+                self.with_log(room, |log| (log.size(), log.head.as_ref().map_or(0, |h| h.head.size))).await?;
+            let fetch = Command::Fetch { room: ByteArray::from(room.id.0), from, limit: FETCH_ENTRIES };
+            let reply = session.connection.ask(fetch).await?;
+            let (first, entries, checkpoint) = expect_reply!(reply,
+                Reply::Entries { first, entries, checkpoint, .. } => (first, entries, checkpoint))?;
+            if first != from && !entries.is_empty() {
+                return Err(ClientError::unexpected());
+            }
+            let nothing = entries.is_empty();
+            let batch = Batch { first: from, entries, checkpoint: checkpoint.clone() };
+            let newest = self.take(room, session, batch).await?;
+            if newest < held {
+                let what = format!("the server shows {newest} entries where it has shown {held}");
+                self.stop(room, what, Some(checkpoint), None).await?;
+                return Err(ClientError::Stopped(room.id));
+            }
+            if newest <= room.facts().size {
+                return Ok(());
+            }
+            if nothing && !room.facts().member {
+                // The log goes on without this device.
+                return Ok(());
+            }
+            if nothing {
+                return Err(ClientError::Untrusted("the server holds entries back".to_owned()));
+            }
+        }
+    }
+
+    /// Takes a batch: what is not held yet of it, if it follows what is. Returns the size of its checkpoint.
+    pub(crate) async fn take(
+        &self,
+        room: &Room,
+        session: &Session,
+        batch: Batch,
+    ) -> Result<u64, ClientError> {
+        room.check_not_stopped()?;
+        let mut guard = room.log.lock().await;
+        let mut items = None;
+        for _ in 0..TRIES {
+            let outcome = async {
+                self.load(room, &mut guard).await?;
+                let log = guard.get_or_insert_default();
+                if items.is_none() {
+                    items = Some(self.check(room, session, log.size(), &batch).await?);
+                }
+                let (first, checked) = items.take().unwrap_or_default();
+                self.fold(room, session, log, first, checked, &batch.checkpoint).await
+            }
+            .await;
+            match outcome {
+                Ok(newest) => return Ok(newest),
+                Err(Trouble::Other(ClientError::Vault(VaultError::Moved))) => {
+                    // Another process of this home has moved the room: read what it stored and go on from there.
+                    *guard = None;
+                    items = None;
+                }
+                Err(Trouble::Other(error)) => {
+                    *guard = None;
+                    return Err(error);
+                }
+                Err(Trouble::Contradiction { what, entry }) => {
+                    *guard = None;
+                    drop(guard);
+                    self.stop(room, what, Some(batch.checkpoint), entry).await?;
+                    return Err(ClientError::Stopped(room.id));
+                }
+            }
+        }
+        Err(VaultError::Moved.into())
+    }
+
+    /// Verifies those entries of a batch that are at `size` or beyond; none if the batch does not reach that far down.
+    async fn check(
+        &self,
+        room: &Room,
+        session: &Session,
+        size: u64,
+        batch: &Batch,
+    ) -> Result<(u64, Vec<Checked>), Trouble> {
+        let skip = size.saturating_sub(batch.first);
+        let skip = usize::try_from(skip).unwrap_or(usize::MAX);
+        if batch.first > size || skip >= batch.entries.len() {
+            return Ok((size, Vec::new()));
+        }
+        let fresh: Vec<_> = batch.entries.iter().skip(skip).cloned().collect();
+        let contradiction = |(at, fault): (usize, String)| {
+            let index = size.saturating_add(u64::try_from(at).unwrap_or(u64::MAX));
+            let entry = batch.entries.get(skip + at).map(|entry| entry.statement.clone());
+            Trouble::Contradiction { what: format!("the entry at index {index} cannot be: {fault}"), entry }
+        };
+        let items: Vec<Item> = verify::parse(fresh).map_err(contradiction)?;
+        let needed = verify::needed(&items);
+        self.certificates.fetch(&needed, &self.owner, &self.vault, &session.connection).await?;
+        if let Some(at) = items.iter().position(|item| item.entry.place().room != room.id) {
+            return Err(contradiction((at, "of another room".to_owned())));
+        }
+        let checked = verify::verify(items, &self.certificates).await.map_err(contradiction)?;
+        Ok((size, checked))
+    }
+
+    /// Puts verified entries where they belong, compares the checkpoint, stores all in one transaction, tells it.
+    async fn fold(
+        &self,
+        room: &Room,
+        session: &Session,
+        log: &mut Log,
+        first: u64,
+        checked: Vec<Checked>,
+        checkpoint: &[u8],
+    ) -> Result<u64, Trouble> {
+        let own = self.owner.certificate.hash();
+        let held_before = log.head.as_ref().map_or(0, |head| head.head.size);
+        let own_before = log.last_seq(&own);
+        let mut stored = Vec::with_capacity(checked.len());
+        for entry in &checked {
+            let member = log.member_since(&own).is_some();
+            let index =
+                log.accept(&entry.entry, &*self.certificates).map_err(|fault| Trouble::Contradiction {
+                    what: format!("the entry at index {} cannot be: {fault}", log.size()),
+                    entry: Some(entry.entry.bytes().to_vec()),
+                })?;
+            let unopened = entry.unopened(member);
+            log.unopened.extend(unopened.map(|reason| (index, reason)));
+            stored.push((entry, unopened));
+        }
+        let head = self.compare(room, session, log, checkpoint)?;
+        let newest = head.head.size;
+        let moves = newest <= log.size() && newest > held_before;
+        if stored.is_empty() && !moves {
+            return Ok(newest);
+        }
+        let own_now = log.last_seq(&own);
+        let mut transaction = self.vault.begin().await?;
+        if own_now > own_before {
+            self.vault.clear_outbox(&mut transaction, room.key, 0, own_now).await?;
+            self.vault.raise_seq(&mut transaction, room.key, own_now + 1).await?;
+        }
+        let rows = stored
+            .iter()
+            .map(|(entry, unopened)| StoredEntry {
+                entry: entry.entry.bytes().to_vec(),
+                content: entry.content.clone(),
+                unopened: *unopened,
+            })
+            .collect();
+        self.vault.append(&mut transaction, room.key, first, rows).await?;
+        if moves {
+            self.vault.move_head(&mut transaction, room.key, newest, head.time_s, &head.note).await?;
+            log.head = Some(head);
+        }
+        transaction.commit().await.map_err(VaultError::from)?;
+
+        room.set_facts(log.facts(&own, false));
+        if own_now > own_before {
+            for (index, (entry, _)) in (first..).zip(&stored) {
+                self.own_entry_logged(room, index, &entry.entry);
+            }
+        }
+        self.tell(room, held_before, first, &stored).await?;
+        Ok(newest)
+    }
+
+    /// Verifies a checkpoint and holds it against the log, as far as the log goes.
+    fn compare(&self, room: &Room, session: &Session, log: &Log, checkpoint: &[u8]) -> Result<Head, Trouble> {
+        if let Some(head) = log.head.as_ref().filter(|head| head.note == checkpoint) {
+            return Ok(head.clone());
+        }
+        let signed =
+            session.verify_checkpoint(&Origin::room(&self.owner.organisation, room.id), checkpoint)?;
+        let head = Head::from(&*signed);
+        match log.tree.root_at(head.head.size) {
+            Some(root) if root != head.head.root => Err(Trouble::Contradiction {
+                what: format!("the server signed another history of the first {} entries", head.head.size),
+                entry: None,
+            }),
+            _ => Ok(head),
+        }
+    }
+
+    /// Folds what the vault holds beyond what is loaded.
+    pub(crate) async fn load(&self, room: &Room, guard: &mut Option<Log>) -> Result<(), ClientError> {
+        let row = self.vault.room(&room.id.0).await?.ok_or(VaultError::Damaged("room"))?;
+        if row.stopped {
+            room.stop();
+            return Err(ClientError::Stopped(room.id));
+        }
+        let own = self.owner.certificate.hash();
+        let log = guard.get_or_insert_default();
+        let held_before = log.head.as_ref().map(|head| head.head.size);
+        while log.size() < row.size {
+            let entries = self.vault.entries(room.key, log.size(), LOAD).await?;
+            if entries.is_empty() {
+                return Err(VaultError::Damaged("segment").into());
+            }
+            let (mut parts, mut unopened) = (Vec::new(), Vec::new());
+            for (index, entry) in entries {
+                parts.push(session::message::Entry { statement: entry.entry, content: None });
+                unopened.extend(entry.unopened.map(|reason| (index, reason)));
+            }
+            let items = verify::parse(parts).map_err(|_| VaultError::Damaged("segment"))?;
+            let checked = verify::verify(items, &self.certificates)
+                .await
+                .map_err(|_| VaultError::Damaged("segment"))?;
+            for entry in checked {
+                let index = log
+                    .accept(&entry.entry, &*self.certificates)
+                    .map_err(|_| VaultError::Damaged("segment"))?;
+                self.own_entry_logged(room, index, &entry.entry);
+            }
+            log.unopened.extend(unopened);
+        }
+        if let Some(note) = row.head.filter(|_| held_before != Some(row.held)) {
+            let root = log.tree.root_at(row.held).ok_or(VaultError::Damaged("room head"))?;
+            let head = evidence::log::TreeHead { size: row.held, root };
+            log.head = Some(Head { head, time_s: 0, note });
+        }
+        room.set_facts(log.facts(&own, false));
+        Ok(())
+    }
+
+    /// Looks at a room's log as the vault holds it.
+    pub(crate) async fn with_log<T>(
+        &self,
+        room: &Room,
+        look: impl FnOnce(&Log) -> T,
+    ) -> Result<T, ClientError> {
+        let mut guard = room.log.lock().await;
+        if let Err(error) = self.load(room, &mut guard).await {
+            *guard = None;
+            return Err(error);
+        }
+        Ok(look(guard.get_or_insert_default()))
+    }
+
+    /// Tells of entries that are now under a verified checkpoint.
+    async fn tell(
+        &self,
+        room: &Room,
+        held_before: u64,
+        first: u64,
+        stored: &[(&Checked, Option<u8>)],
+    ) -> Result<(), ClientError> {
+        let held = room.facts().held;
+        if !self.has_listeners() || held <= held_before {
+            return Ok(());
+        }
+        if held_before < first {
+            // Stored before, without a checkpoint that covered them.
+            let limit = usize::try_from(first.min(held) - held_before).unwrap_or(usize::MAX);
+            for item in self.timeline(room, held_before, limit).await? {
+                self.emit(Event::Item { room: room.id, item: Arc::new(item) });
+            }
+        }
+        for (index, (entry, unopened)) in (first..held).zip(stored) {
+            let known = |hash: &_| evidence::room::Certificates::certificate(&*self.certificates, hash);
+            let bytes = entry.entry.bytes();
+            let content = entry.content.as_deref();
+            let item = item(index, &Claims::from(&entry.entry), bytes, content, *unopened, known);
+            self.emit(Event::Item { room: room.id, item: Arc::new(item) });
+        }
+        Ok(())
+    }
+
+    /// Stops following a room and keeps what shows why.
+    pub(crate) async fn stop(
+        &self,
+        room: &Room,
+        what: String,
+        shown: Option<Vec<u8>>,
+        entry: Option<Vec<u8>>,
+    ) -> Result<(), ClientError> {
+        let held = self.vault.room(&room.id.0).await?.and_then(|row| row.head);
+        let alarm = Alarm { what: what.clone(), held, shown, entry };
+        self.vault.stop_room(room.key, (self.clock)(), &alarm).await?;
+        room.stop();
+        tracing::error!(room = %room.id, "room stopped: {what}");
+        self.emit(Event::Alarm { room: room.id, what, stopped: true });
+        Ok(())
+    }
+}
+
+impl Session {
+    /// Verifies a checkpoint under the keys that sign now; the last one is remembered.
+    pub(crate) fn verify_checkpoint(
+        &self,
+        origin: &Origin,
+        note: &[u8],
+    ) -> Result<Arc<SignedCheckpoint>, ClientError> {
+        let mut last = self.last_checkpoint.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(known) = last
+            .iter()
+            .find(|known| known.as_text().as_bytes() == note && known.checkpoint().origin == *origin)
+        {
+            return Ok(Arc::clone(known));
+        }
+        let signed = SignedCheckpoint::verify(note, origin, &self.log, &self.cosigner)
+            .map_err(|error| ClientError::Untrusted(error.to_string()))?;
+        let signed = Arc::new(signed);
+        last.truncate(7);
+        last.insert(0, Arc::clone(&signed));
+        Ok(signed)
+    }
+}

@@ -1,0 +1,121 @@
+//! Signatures and contents of entries that came together, on all cores when they are many.
+
+use std::sync::Arc;
+
+use evidence::Hash;
+use evidence::content::Content;
+use evidence::entry::{Entry, UnverifiedEntry};
+use evidence::receipt::Unopened;
+use evidence::room::Certificates as _;
+use pki::VerifiedCertificate;
+use rayon::prelude::*;
+
+use crate::certificates::{KnownCertificates, SKEW_MS};
+
+/// Entries from which on other cores are worth asking.
+const MANY: usize = 8;
+
+/// An entry whose signature stands.
+#[derive(Debug)]
+pub(super) struct Checked {
+    pub(super) entry: Entry,
+    /// The content, if it is what the statement names and commits to.
+    pub(super) content: Option<Vec<u8>>,
+    /// Whether a content came that was not.
+    pub(super) mismatch: bool,
+}
+
+/// An entry to check.
+pub(super) struct Item {
+    pub(super) entry: UnverifiedEntry,
+    pub(super) content: Option<Vec<u8>>,
+}
+
+/// Reads entries.
+///
+/// # Errors
+/// Position and fault of the first that is none.
+pub(super) fn parse(entries: Vec<session::message::Entry>) -> Result<Vec<Item>, (usize, String)> {
+    entries
+        .into_iter()
+        .enumerate()
+        .map(|(at, entry)| {
+            let parsed = Entry::parse(&entry.statement).map_err(|error| (at, error.to_string()))?;
+            Ok(Item { entry: parsed, content: entry.content })
+        })
+        .collect()
+}
+
+/// Checks all items under known certificates.
+///
+/// # Errors
+/// Position and fault of the first that does not stand.
+pub(super) async fn verify(
+    items: Vec<Item>,
+    known: &Arc<KnownCertificates>,
+) -> Result<Vec<Checked>, (usize, String)> {
+    if items.len() < MANY {
+        return items
+            .into_iter()
+            .enumerate()
+            .map(|(at, item)| check(item, known).map_err(|e| (at, e)))
+            .collect();
+    }
+    let known = Arc::clone(known);
+    let all = tokio::task::spawn_blocking(move || {
+        items
+            .into_par_iter()
+            .enumerate()
+            .map(|(at, item)| check(item, &known).map_err(|error| (at, error)))
+            .collect::<Result<Vec<_>, _>>()
+    });
+    all.await.unwrap_or_else(|_| Err((0, "verification was interrupted".to_owned())))
+}
+
+fn check(item: Item, known: &KnownCertificates) -> Result<Checked, String> {
+    let signer = known
+        .certificate(&item.entry.certificate())
+        .ok_or_else(|| "signed under a certificate that the organisation does not vouch for".to_owned())?;
+    let time_ms = item.entry.place().time_ms;
+    if time_ms.saturating_add(SKEW_MS) < signer.not_before_ms() || time_ms > signer.not_after_ms() {
+        return Err("signed when its signer's certificate was not valid".to_owned());
+    }
+    let entry = item.entry.verify(&signer).map_err(|error| error.to_string())?;
+    let opened = item.content.map(|content| open(&entry, &signer, content));
+    Ok(Checked { entry, mismatch: matches!(opened, Some(None)), content: opened.flatten() })
+}
+
+/// The content if it is the one that the statement names (EV-8) and commits to (EV-7).
+fn open(entry: &Entry, signer: &VerifiedCertificate, content: Vec<u8>) -> Option<Vec<u8>> {
+    let Entry::Statement(statement) = entry else { return None };
+    let parsed = Content::from_bytes(&content).ok()?;
+    let user = signer.identity().user()?;
+    (statement.is_ciphertext(&content) && statement.is_commitment_to(user, &parsed)).then_some(content)
+}
+
+impl Checked {
+    /// Why there is no content, if this device should have one (EV-30).
+    pub(super) fn unopened(&self, member: bool) -> Option<u8> {
+        let missing = matches!(self.entry, Entry::Statement(_)) && self.content.is_none() && member;
+        let reason = if self.mismatch { Unopened::Mismatch } else { Unopened::Withheld };
+        missing.then_some(reason as u8)
+    }
+}
+
+/// Certificates that the entries need: signers, and devices that are added, each with the time of its use.
+pub(super) fn needed(items: &[Item]) -> Vec<(Hash, u64)> {
+    let mut wanted: Vec<(Hash, u64)> = Vec::new();
+    for item in items {
+        let time = item.entry.place().time_ms;
+        let mut want = |hash| {
+            if !wanted.iter().rev().take(64).any(|(known, _)| *known == hash) {
+                wanted.push((hash, time));
+            }
+        };
+        want(item.entry.certificate());
+        if let UnverifiedEntry::Membership(membership) = &item.entry {
+            membership.claim().change.added().iter().for_each(|device| want(device.certificate));
+        }
+    }
+    wanted
+}

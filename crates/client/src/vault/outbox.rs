@@ -1,0 +1,235 @@
+//! What this device has said and not yet seen in the log.
+//!
+//! A number (room, seq) and what was signed under it stand here, synced, before anything is sent.
+
+use minicbor::{Decode, Encode};
+use sqlx::Row as _;
+
+use super::{Place, RoomKey, Vault, VaultError, WriteTransaction, decode, int, uint};
+
+const TABLE: &str = "outbox";
+const REFUSAL: &str = "refusal";
+
+/// How far a row is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OutboxState {
+    /// Signed: these bytes are sent, and sent again, until there is an answer.
+    Signed,
+    /// Has no valid signature: a refusal of the last one is stored, or there never was one. Signed again before it
+    /// is sent.
+    Unsigned,
+}
+
+/// What a row holds.
+#[derive(Debug, Clone, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct Parcel {
+    /// The exact signed bytes; those refused last if the row is unsigned, empty if never signed.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub(crate) entry: Vec<u8>,
+    /// The content of a statement.
+    #[cbor(n(2), with = "minicbor::bytes")]
+    pub(crate) content: Option<Vec<u8>>,
+}
+
+/// A row of the outbox.
+#[derive(Debug, Clone)]
+pub(crate) struct OutboxRow {
+    pub(crate) seq: u64,
+    pub(crate) state: OutboxState,
+    pub(crate) parcel: Parcel,
+}
+
+#[derive(Encode, Decode)]
+#[cbor(map)]
+struct RefusalRecord {
+    #[cbor(n(1), with = "minicbor::bytes")]
+    refusal: Vec<u8>,
+    #[cbor(n(2), with = "minicbor::bytes")]
+    entry: Vec<u8>,
+}
+
+impl Vault {
+    /// Takes the next number of this device in a room.
+    pub(crate) async fn take_seq(
+        &self,
+        transaction: &mut WriteTransaction,
+        key: RoomKey,
+    ) -> Result<u64, VaultError> {
+        let next: i64 =
+            sqlx::query_scalar("UPDATE room SET next_seq = next_seq + 1 WHERE id = ? RETURNING next_seq - 1")
+                .bind(int(key.0)?)
+                .fetch_one(&mut **transaction)
+                .await?;
+        uint(next)
+    }
+
+    /// Raises the next number to at least `next`: the log has others of this device below it.
+    pub(crate) async fn raise_seq(
+        &self,
+        transaction: &mut WriteTransaction,
+        key: RoomKey,
+        next: u64,
+    ) -> Result<(), VaultError> {
+        sqlx::query("UPDATE room SET next_seq = max(next_seq, ?) WHERE id = ?")
+            .bind(int(next)?)
+            .bind(int(key.0)?)
+            .execute(&mut **transaction)
+            .await?;
+        Ok(())
+    }
+
+    /// Sets the next number, when the refusals of all that stood from there on are stored.
+    pub(crate) async fn reset_seq(
+        &self,
+        transaction: &mut WriteTransaction,
+        key: RoomKey,
+        next: u64,
+    ) -> Result<(), VaultError> {
+        sqlx::query("UPDATE room SET next_seq = ? WHERE id = ?")
+            .bind(int(next)?)
+            .bind(int(key.0)?)
+            .execute(&mut **transaction)
+            .await?;
+        Ok(())
+    }
+
+    /// Writes a row, in the place of what stood under its number.
+    pub(crate) async fn put_outbox(
+        &self,
+        transaction: &mut WriteTransaction,
+        key: RoomKey,
+        row: &OutboxRow,
+    ) -> Result<(), VaultError> {
+        let sealed = self.keys.seal(Place::at(TABLE, [key.0, row.seq]), &wire::cbor::to_vec(&row.parcel))?;
+        sqlx::query("INSERT OR REPLACE INTO outbox (room, seq, state, sealed) VALUES (?, ?, ?, ?)")
+            .bind(int(key.0)?)
+            .bind(int(row.seq)?)
+            .bind(i64::from(row.state == OutboxState::Unsigned))
+            .bind(sealed)
+            .execute(&mut **transaction)
+            .await?;
+        Ok(())
+    }
+
+    /// Removes the rows of a room with these numbers, inclusive.
+    pub(crate) async fn clear_outbox(
+        &self,
+        transaction: &mut WriteTransaction,
+        key: RoomKey,
+        from: u64,
+        to: u64,
+    ) -> Result<(), VaultError> {
+        sqlx::query("DELETE FROM outbox WHERE room = ? AND seq BETWEEN ? AND ?")
+            .bind(int(key.0)?)
+            .bind(int(from)?)
+            .bind(i64::try_from(to).unwrap_or(i64::MAX))
+            .execute(&mut **transaction)
+            .await?;
+        Ok(())
+    }
+
+    /// Up to `limit` rows of a room with numbers from `from`, ascending.
+    pub(crate) async fn outbox(
+        &self,
+        key: RoomKey,
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<OutboxRow>, VaultError> {
+        let mut connection = self.readers.acquire().await?;
+        self.outbox_on(&mut connection, key, from, limit).await
+    }
+
+    /// [`Self::outbox`] within a transaction.
+    pub(crate) async fn outbox_on(
+        &self,
+        connection: &mut sqlx::sqlite::SqliteConnection,
+        key: RoomKey,
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<OutboxRow>, VaultError> {
+        let rows = sqlx::query(
+            "SELECT seq, state, sealed FROM outbox WHERE room = ? AND seq >= ? ORDER BY seq LIMIT ?",
+        )
+        .bind(int(key.0)?)
+        .bind(int(from)?)
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .fetch_all(connection)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                let seq = uint(row.try_get(0)?)?;
+                let state =
+                    if row.try_get::<i64, _>(1)? == 0 { OutboxState::Signed } else { OutboxState::Unsigned };
+                let opened = self.keys.open(Place::at(TABLE, [key.0, seq]), row.try_get(2)?)?;
+                Ok(OutboxRow { seq, state, parcel: decode(TABLE, &opened)? })
+            })
+            .collect()
+    }
+
+    /// Whether a room has rows that must be signed again.
+    pub(crate) async fn has_unsigned(
+        &self,
+        connection: &mut sqlx::sqlite::SqliteConnection,
+        key: RoomKey,
+    ) -> Result<bool, VaultError> {
+        Ok(sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM outbox WHERE room = ? AND state = 1)")
+            .bind(int(key.0)?)
+            .fetch_one(connection)
+            .await?)
+    }
+
+    /// Rooms that have something in the outbox.
+    pub(crate) async fn outbox_rooms(&self) -> Result<Vec<RoomKey>, VaultError> {
+        let rooms: Vec<i64> =
+            sqlx::query_scalar("SELECT DISTINCT room FROM outbox").fetch_all(&self.readers).await?;
+        rooms.into_iter().map(|id| Ok(RoomKey(uint(id)?))).collect()
+    }
+
+    /// Keeps a refusal and what it refused; the row is unsigned from now on.
+    pub(crate) async fn put_refusal(
+        &self,
+        key: RoomKey,
+        row: &OutboxRow,
+        refusal: &[u8],
+    ) -> Result<(), VaultError> {
+        let mut transaction = self.begin().await?;
+        let id: i64 = sqlx::query_scalar("SELECT coalesce(max(id), 0) + 1 FROM refusal")
+            .fetch_one(&mut *transaction)
+            .await?;
+        let record = RefusalRecord { refusal: refusal.to_vec(), entry: row.parcel.entry.clone() };
+        let place = Place::at(REFUSAL, [key.0, uint(id)?]);
+        sqlx::query("INSERT INTO refusal (id, room, seq, sealed) VALUES (?, ?, ?, ?)")
+            .bind(id)
+            .bind(int(key.0)?)
+            .bind(int(row.seq)?)
+            .bind(self.keys.seal(place, &wire::cbor::to_vec(&record))?)
+            .execute(&mut *transaction)
+            .await?;
+        let done = sqlx::query("UPDATE outbox SET state = 1 WHERE room = ? AND seq = ?")
+            .bind(int(key.0)?)
+            .bind(int(row.seq)?)
+            .execute(&mut *transaction)
+            .await?;
+        if done.rows_affected() != 1 {
+            return Err(VaultError::Moved);
+        }
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// The refusals stored for a room: the refusal and what it refused, oldest first.
+    pub(crate) async fn refusals(&self, key: RoomKey) -> Result<Vec<(Vec<u8>, Vec<u8>)>, VaultError> {
+        let rows = sqlx::query("SELECT id, sealed FROM refusal WHERE room = ? ORDER BY id")
+            .bind(int(key.0)?)
+            .fetch_all(&self.readers)
+            .await?;
+        rows.iter()
+            .map(|row| {
+                let place = Place::at(REFUSAL, [key.0, uint(row.try_get(0)?)?]);
+                let record: RefusalRecord = decode(REFUSAL, &self.keys.open(place, row.try_get(1)?)?)?;
+                Ok((record.refusal, record.entry))
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,138 @@
+//! A room's log: entries that came together stand together in one sealed row.
+
+use minicbor::{Decode, Encode};
+use sqlx::Row as _;
+
+use super::{Place, RoomKey, Vault, VaultError, WriteTransaction, decode, int, uint};
+
+const TABLE: &str = "segment";
+
+/// Entries and bytes after which a segment is full.
+const SEGMENT_ENTRIES: usize = 256;
+const SEGMENT_BYTES: usize = 256 * 1024;
+
+/// An entry whose signature, sender and place were verified.
+#[derive(Debug, Clone, Encode, Decode)]
+#[cbor(map)]
+pub(crate) struct StoredEntry {
+    /// The exact bytes of the entry.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub(crate) entry: Vec<u8>,
+    /// Its content, verified against the statement.
+    #[cbor(n(2), with = "minicbor::bytes")]
+    pub(crate) content: Option<Vec<u8>>,
+    /// Why there is no content where there should be, by the reasons of EV-30.
+    #[n(3)]
+    pub(crate) unopened: Option<u8>,
+}
+
+#[derive(Encode, Decode)]
+#[cbor(map)]
+struct Record {
+    #[n(1)]
+    entries: Vec<StoredEntry>,
+}
+
+/// Entries in a row.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    /// Index of the first.
+    pub(crate) first: u64,
+    pub(crate) entries: Vec<StoredEntry>,
+}
+
+impl Vault {
+    /// Appends entries from index `first`, the room's size; moves the size.
+    ///
+    /// # Errors
+    /// [`VaultError::Moved`] if another process has moved it.
+    pub(crate) async fn append(
+        &self,
+        transaction: &mut WriteTransaction,
+        key: RoomKey,
+        first: u64,
+        entries: Vec<StoredEntry>,
+    ) -> Result<(), VaultError> {
+        let count = u64::try_from(entries.len()).unwrap_or(u64::MAX);
+        self.move_size(transaction, key, first, first.saturating_add(count)).await?;
+        let mut at = first;
+        let mut part = Vec::new();
+        let mut bytes = 0;
+        for entry in entries {
+            bytes += entry.entry.len() + entry.content.as_ref().map_or(0, Vec::len);
+            part.push(entry);
+            if part.len() >= SEGMENT_ENTRIES || bytes >= SEGMENT_BYTES {
+                at = self.insert_segment(transaction, key, at, std::mem::take(&mut part)).await?;
+                bytes = 0;
+            }
+        }
+        if !part.is_empty() {
+            self.insert_segment(transaction, key, at, part).await?;
+        }
+        Ok(())
+    }
+
+    async fn insert_segment(
+        &self,
+        transaction: &mut WriteTransaction,
+        key: RoomKey,
+        first: u64,
+        entries: Vec<StoredEntry>,
+    ) -> Result<u64, VaultError> {
+        let count = u64::try_from(entries.len()).unwrap_or(u64::MAX);
+        let sealed = self
+            .keys
+            .seal(Place::at(TABLE, [key.0, first, count]), &wire::cbor::to_vec(&Record { entries }))?;
+        sqlx::query("INSERT INTO segment (room, first, count, sealed) VALUES (?, ?, ?, ?)")
+            .bind(int(key.0)?)
+            .bind(int(first)?)
+            .bind(int(count)?)
+            .bind(sealed)
+            .execute(&mut **transaction)
+            .await?;
+        Ok(first.saturating_add(count))
+    }
+
+    /// The segment that holds index `at`, or `None` past the end.
+    pub(crate) async fn segment(&self, key: RoomKey, at: u64) -> Result<Option<Segment>, VaultError> {
+        let row = sqlx::query(
+            "SELECT first, count, sealed FROM segment WHERE room = ? AND first <= ? ORDER BY first DESC LIMIT 1",
+        )
+        .bind(int(key.0)?)
+        .bind(int(at)?)
+        .fetch_optional(&self.readers)
+        .await?;
+        let Some(row) = row else { return Ok(None) };
+        let (first, count) = (uint(row.try_get(0)?)?, uint(row.try_get(1)?)?);
+        if at >= first.saturating_add(count) {
+            return Ok(None);
+        }
+        let opened = self.keys.open(Place::at(TABLE, [key.0, first, count]), row.try_get(2)?)?;
+        let Record { entries } = decode(TABLE, &opened)?;
+        if u64::try_from(entries.len()).unwrap_or(u64::MAX) != count {
+            return Err(VaultError::Damaged(TABLE));
+        }
+        Ok(Some(Segment { first, entries }))
+    }
+
+    /// Up to `limit` entries from index `from`.
+    pub(crate) async fn entries(
+        &self,
+        key: RoomKey,
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, StoredEntry)>, VaultError> {
+        let mut out = Vec::new();
+        let mut at = from;
+        while out.len() < limit {
+            let Some(segment) = self.segment(key, at).await? else { break };
+            for (index, entry) in (segment.first..).zip(segment.entries) {
+                if index >= at && out.len() < limit {
+                    out.push((index, entry));
+                    at = index + 1;
+                }
+            }
+        }
+        Ok(out)
+    }
+}
