@@ -5,39 +5,90 @@ use std::fmt;
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroize;
 
-/// Fewest characters of a password.
-pub const MIN_CHARACTERS: usize = 10;
+/// Fewest characters of a password (NIST SP 800-63B, section 5.1.1.2).
+pub const MIN_CHARACTERS: usize = 8;
 /// Most bytes of a password, in UTF-8.
 pub const MAX_BYTES: usize = 1024;
 /// Fewest different characters in a password.
 pub const MIN_DIFFERENT_CHARACTERS: usize = 4;
 
-/// Passwords of ten characters and more that head the lists of leaked ones, in lower case.
-const COMMON: [&str; 24] = [
+/// Passwords of eight characters and more that head the lists of leaked ones, in lower case.
+const COMMON: [&str; 75] = [
+    "11111111",
+    "12341234",
+    "12345678",
+    "123456789",
     "1234567890",
     "12345678910",
     "123456789a",
+    "123qweasd",
+    "1q2w3e4r",
     "1q2w3e4r5t",
     "1q2w3e4r5t6y",
+    "1qaz2wsx",
     "1qaz2wsx3edc",
+    "87654321",
+    "a1b2c3d4",
+    "abc12345",
+    "abcd1234",
+    "admin123",
+    "adminadmin",
     "administrator",
-    "asdfghjkl;",
+    "asdfasdf",
+    "asdfghjk",
+    "asdfghjkl",
+    "baseball",
     "basketball",
+    "changeme",
     "changeme123",
-    "correct horse battery staple",
-    "correcthorsebatterystaple",
+    "charlie1",
+    "computer",
     "countersign",
-    "iloveyou123",
-    "letmein123",
+    "dragon123",
+    "football",
     "football123",
+    "iloveyou",
+    "iloveyou1",
+    "iloveyou123",
+    "jennifer",
+    "letmein1",
+    "letmein123",
+    "michael1",
+    "monkey123",
+    "p@ssw0rd",
+    "p@ssword",
+    "pass1234",
+    "passw0rd",
+    "password",
+    "password!",
+    "password1",
     "password12",
     "password123",
     "password1234",
     "passwordpassword",
+    "princess",
+    "princess1",
+    "q1w2e3r4",
+    "qazwsxedc",
+    "qwer1234",
+    "qwerty12",
+    "qwerty123",
+    "qwerty1234",
     "qwerty12345",
     "qwerty123456",
+    "qwertyui",
     "qwertyuiop",
+    "starwars",
+    "sunshine",
+    "sunshine1",
+    "superman",
+    "test1234",
+    "testtest",
+    "trustno1",
+    "welcome1",
     "welcome123",
+    "whatever",
+    "zaq12wsx",
 ];
 
 /// A password of an account or the passphrase of a key; cleared when dropped, never printed.
@@ -137,11 +188,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn asks_for_ten_characters_off_the_list() {
+    fn asks_for_eight_characters_off_the_list() {
         for good in ["tape crater lunar", "Ünïcödé wörd", "0123456789"] {
             assert_eq!(check(good), Ok(()), "{good}");
         }
-        assert_eq!(check("short one"), Err(WeakPassword::TooShort));
+        assert_eq!(check("a short"), Err(WeakPassword::TooShort));
         assert_eq!(check("éééééééééé"), Err(WeakPassword::Repetitive));
         assert_eq!(check("PassWord123"), Err(WeakPassword::Common));
         assert_eq!(check("line\nof text"), Err(WeakPassword::NotText));

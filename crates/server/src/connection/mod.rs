@@ -150,7 +150,11 @@ impl Task {
             self.written = 0;
         }
         while let Some(bytes) = self.channel.poll_transmit() {
-            self.pending.extend_from_slice(&bytes);
+            if self.pending.is_empty() {
+                self.pending = bytes;
+            } else {
+                self.pending.extend_from_slice(&bytes);
+            }
         }
     }
 
@@ -160,7 +164,7 @@ impl Task {
 
     /// Sends the messages together: fewer records, fewer writes.
     fn send_taken(&mut self, taken: &mut Vec<Arc<[u8]>>, inbox: &Inbox) -> Result<(), Ended> {
-        let together: Vec<u8> = taken.iter().flat_map(|m| m.iter().copied()).collect();
+        let together: Vec<u8> = taken.concat();
         for message in taken.drain(..) {
             inbox.taken(&message);
         }

@@ -15,6 +15,7 @@ use pki::password::Password;
 use pki::{Chain, Fingerprint, TrustAnchor};
 
 use super::folder::{DataFolder, FolderError, REQUESTED, io_error, read_text, write_file};
+use super::pem::to_pem;
 
 /// Days of validity: root, issuing CA, the server's own leaves.
 const ROOT_DAYS: u32 = 7300;
@@ -153,6 +154,18 @@ impl Authority {
         finish(folder, &place, &issuing, protection, now_ms)
     }
 
+    /// Checks that the root's key, if it is in the folder, opens.
+    ///
+    /// # Errors
+    /// [`AuthorityError::NoRootKey`] if it is not there; [`AuthorityError`].
+    pub fn check_root_key(folder: &DataFolder, protection: &KeyProtection) -> Result<(), AuthorityError> {
+        let place = folder.organisation();
+        if !place.join("root.key").exists() {
+            return Err(AuthorityError::NoRootKey);
+        }
+        read_key(&place, "root", protection).map(|_| ())
+    }
+
     /// Loads the organisation of a folder.
     ///
     /// # Errors
@@ -164,10 +177,12 @@ impl Authority {
         }
         let root = first(&read_text(&place.join("root.pem"))?, "root.pem")?;
         let certificate = first(&read_text(&place.join("issuing.pem"))?, "issuing.pem")?;
-        let organisation = constrained_organisation(&root, &certificate)?;
+        let (server_key, server_chain) = read_leaf(&place, "server", protection)?;
+        let organisation = TrustAnchor::for_chain(&root, &server_chain)
+            .map(|anchor| anchor.organisation().clone())
+            .map_err(|e| AuthorityError::Certificate("server.pem".into(), e.to_string()))?;
         let issuing =
             IssuingCa::load(read_key(&place, "issuing", protection)?, &certificate, &root, &organisation)?;
-        let (server_key, server_chain) = read_leaf(&place, "server", protection)?;
         let (log_key, log_chain) = read_leaf(&place, "log", protection)?;
         let (cosigner_key, cosigner_chain) = read_leaf(&place, "cosigner", protection)?;
         let storage = storage_key(&read_key(&place, "storage", protection)?)?;
@@ -297,14 +312,6 @@ impl Authority {
     }
 }
 
-/// The organisation that the issuing CA is constrained to.
-fn constrained_organisation(root: &[u8], issuing: &[u8]) -> Result<Organisation, AuthorityError> {
-    let chain = Chain(vec![issuing.to_vec()]);
-    TrustAnchor::for_chain(root, &chain)
-        .map(|anchor| anchor.organisation().clone())
-        .map_err(|e| AuthorityError::Certificate("issuing.pem".into(), e.to_string()))
-}
-
 fn start_folder(folder: &DataFolder) -> Result<PathBuf, AuthorityError> {
     if folder.organisation().exists() {
         return Err(AuthorityError::Exists);
@@ -412,17 +419,4 @@ fn first(text: &str, whose: &str) -> Result<Vec<u8>, AuthorityError> {
         .into_iter()
         .next()
         .ok_or_else(|| AuthorityError::Certificate(whose.into(), "it is empty".into()))
-}
-
-/// PEM with this label (RFC 7468).
-pub fn to_pem(label: &str, der: &[u8]) -> String {
-    use base64::Engine;
-    let text = base64::engine::general_purpose::STANDARD.encode(der);
-    let mut out = format!("-----BEGIN {label}-----\n");
-    for line in text.as_bytes().chunks(64) {
-        out.push_str(&String::from_utf8_lossy(line));
-        out.push('\n');
-    }
-    out.push_str(&format!("-----END {label}-----\n"));
-    out
 }

@@ -92,9 +92,28 @@ impl DataFolder {
         !self.organisation().exists() && self.unfinished().join(REQUESTED).exists()
     }
 
+    /// The folder at `path`, whether it is there or not; nothing is made.
+    pub fn at(path: &Path) -> Self {
+        Self(path.to_owned())
+    }
+
+    /// Whether the key that waits for its certificate needs a passphrase.
+    ///
+    /// # Errors
+    /// [`FolderError::Io`], also if none waits.
+    pub fn waiting_key_is_encrypted(&self) -> Result<bool, FolderError> {
+        let text = zeroize::Zeroizing::new(read_text(&self.unfinished().join("issuing.key"))?);
+        Ok(pki::ed25519::at_rest::is_encrypted(&text))
+    }
+
     /// The default database.
     pub fn database(&self) -> PathBuf {
         self.0.join("store.db")
+    }
+
+    /// Whether a server or a command has made the database.
+    pub fn has_database(&self) -> bool {
+        self.database().exists() || self.0.join("store").exists()
     }
 
     /// Remembers that the database is somewhere else than [`Self::database`].

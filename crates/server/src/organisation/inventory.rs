@@ -66,8 +66,8 @@ impl Inventory {
     pub fn read(folder: &DataFolder) -> Result<Self, AuthorityError> {
         let root = certificates(folder, "root")?;
         let issuing = certificates(folder, "issuing")?;
-        let anchor = TrustAnchor::for_chain(first("root", &root)?, &issuing)
-            .map_err(|e| AuthorityError::Certificate("issuing.pem".into(), e.to_string()))?;
+        let anchor = TrustAnchor::for_chain(first("root", &root)?, &certificates(folder, "server")?)
+            .map_err(|e| unusable("server", e.to_string()))?;
         let mut leaves = Vec::with_capacity(LEAVES.len());
         for name in LEAVES {
             leaves.push(listed(name, first(name, &certificates(folder, name)?)?)?);

@@ -4,16 +4,19 @@
 //! - [`authority`]: root, issuing CA, server, log and cosigner keys: made once, loaded at each start.
 //! - [`inventory`]: what can be told of them without a passphrase.
 //! - [`root_key`]: moving the root's key out.
+//! - [`pem`]: requests and revocation lists as text.
 //! - [`directory`]: the log of every issuance and revocation.
 
 mod authority;
 mod directory;
 mod folder;
 mod inventory;
+mod pem;
 mod root_key;
 
-pub use authority::{Authority, AuthorityError, KeyProtection, to_pem};
+pub use authority::{Authority, AuthorityError, KeyProtection};
 pub use directory::{Directory, Issue};
 pub use folder::{DataFolder, FolderError, FolderLock};
 pub use inventory::{Inventory, KeyFile, Listed, validity_ms};
+pub use pem::{from_pem, to_pem};
 pub use root_key::export_root_key;

@@ -1,0 +1,147 @@
+//! Arguments of the commands that talk, show and check.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+/// Arguments of `demo`.
+#[derive(Debug, Args)]
+pub struct DemoArguments {
+    /// Lines of {"t": seconds, "from": "NAME", "text": "…"} to say instead of the built-in talk
+    #[arg(long, value_name = "FILE.jsonl")]
+    pub script: Option<PathBuf>,
+    /// Do not wait for each line's acknowledgement: keep each speaker's own order only
+    #[arg(long)]
+    pub pipelined: bool,
+    /// Keep bundle, root.pem, server/, homes/, password and index.jsonl in this folder (new or empty)
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}
+
+/// Arguments of `join`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  countersign join 'countersign://chat.example.org:7117/join?root=…&token=…' --user alice"
+)]
+pub struct JoinArguments {
+    /// The invite link, in quotes
+    pub invite: String,
+    /// Your user name (asked for in a terminal)
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+    /// An e-mail address that you can log in with as well
+    #[arg(long)]
+    pub email: Option<String>,
+    /// Name of this device
+    #[arg(long, value_name = "NAME")]
+    pub device: Option<String>,
+}
+
+/// Arguments of `chat`.
+#[derive(Debug, Args)]
+pub struct ChatArguments {
+    /// A room's name or id, or @USER for a direct message
+    #[arg(value_name = "ROOM|@USER")]
+    pub room: Option<String>,
+    /// A line a message; /quit or the end of input leaves after the last acknowledgement
+    #[arg(long)]
+    pub plain: bool,
+    /// Write evidence of the whole room to this file on leaving
+    #[arg(long, value_name = "FILE")]
+    pub export: Option<PathBuf>,
+}
+
+/// What `room` does.
+#[derive(Debug, Subcommand)]
+pub enum RoomCommand {
+    /// Create a room; prints its id
+    Create {
+        /// Name of the room
+        name: String,
+    },
+    /// List your rooms
+    List,
+    /// List a room's members
+    Members {
+        /// Name or id
+        room: String,
+    },
+    /// Add people to a room
+    Add {
+        /// Name or id
+        room: String,
+        /// User names
+        #[arg(required = true)]
+        users: Vec<String>,
+    },
+    /// Remove people from a room
+    Remove {
+        /// Name or id
+        room: String,
+        /// User names
+        #[arg(required = true)]
+        users: Vec<String>,
+    },
+    /// Leave a room
+    Leave {
+        /// Name or id
+        room: String,
+    },
+}
+
+/// Arguments of `send`.
+#[derive(Debug, Args)]
+pub struct SendArguments {
+    /// A room's name or id, or @USER
+    #[arg(value_name = "ROOM|@USER")]
+    pub room: String,
+    /// The text; - or nothing reads standard input
+    pub text: Option<String>,
+}
+
+/// Arguments of `tail`.
+#[derive(Debug, Args)]
+pub struct TailArguments {
+    /// A room's name or id, or @USER
+    #[arg(value_name = "ROOM|@USER")]
+    pub room: String,
+    /// Go on with what comes
+    #[arg(long)]
+    pub follow: bool,
+    /// First log index to print
+    #[arg(long, value_name = "N")]
+    pub from: Option<u64>,
+}
+
+/// Arguments of `export`.
+#[derive(Debug, Args)]
+pub struct ExportArguments {
+    /// A room's name or id, or @USER
+    #[arg(value_name = "ROOM|@USER")]
+    pub room: String,
+    /// File to write; it must not exist
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// First log index
+    #[arg(long, value_name = "N")]
+    pub from: Option<u64>,
+    /// Last log index
+    #[arg(long, value_name = "N")]
+    pub to: Option<u64>,
+    /// Which messages to open: all, none, or log indices like 5,9-12
+    #[arg(long, default_value = "all", value_name = "all|none|5,9-12")]
+    pub disclose: String,
+}
+
+/// Arguments of `verify`.
+#[derive(Debug, Args)]
+pub struct VerifyArguments {
+    /// The bundle
+    pub file: PathBuf,
+    /// The organisation's root: a certificate file or sha256:HEX; without it, your home's
+    #[arg(long, value_name = "CERT|sha256:HEX")]
+    pub root: Option<String>,
+    /// Write the verdict for people to this HTML file
+    #[arg(long, value_name = "OUT.html")]
+    pub report: Option<PathBuf>,
+}

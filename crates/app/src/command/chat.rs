@@ -1,0 +1,204 @@
+//! `chat`: talk in a room, a line a message.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+
+use client::{Client, Disclose, Event, ExportOptions, Outgoing, SendHandle};
+use evidence::limits::MAX_TEXT;
+use evidence::room::RoomId;
+use evidence::verdict::safe;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::{Context, export, online, room_size, room_to_talk_in, tail};
+use crate::cli::ChatArguments;
+use crate::terminal::Failure;
+
+/// Entries shown on entering.
+const SHOWN_ON_ENTERING: u64 = 20;
+/// Entries read from the home at a time.
+const PAGE: usize = 512;
+/// Lines read ahead of what is sent.
+const LINES_AHEAD: usize = 256;
+
+/// Talks until `/quit` or the end of input, then waits for the last acknowledgement.
+pub async fn run(context: &Context, arguments: ChatArguments) -> Result<(), Failure> {
+    let client = online(context).await?;
+    let outcome = talk_in(context, &client, &arguments).await;
+    client.close().await;
+    outcome
+}
+
+async fn talk_in(context: &Context, client: &Client, arguments: &ChatArguments) -> Result<(), Failure> {
+    let room = match &arguments.room {
+        Some(room) => room_to_talk_in(client, room).await?,
+        None => only_room(client).await?,
+    };
+    if !arguments.plain {
+        context
+            .output
+            .note("A line is a message; /quit leaves. The server can read what is said (content suite 0).");
+    }
+    let mut talk = Talk { context, client, room, next: 0, sent: JoinSet::new() };
+    let size = room_size(client, room).await?;
+    talk.next = size.saturating_sub(SHOWN_ON_ENTERING);
+    talk.run().await?;
+    if let Some(out) = &arguments.export {
+        save(context, client, room, out).await?;
+    }
+    Ok(())
+}
+
+async fn save(context: &Context, client: &Client, room: RoomId, out: &Path) -> Result<(), Failure> {
+    let options = ExportOptions { from: None, to: None, disclose: Disclose::All };
+    let bytes = export::write(client, room, options, out).await?;
+    context.output.note(&format!("{}: {bytes} bytes of evidence", out.display()));
+    Ok(())
+}
+
+/// The one room of somebody who is in one only.
+async fn only_room(client: &Client) -> Result<RoomId, Failure> {
+    let rooms: Vec<_> = client.rooms().await?.into_iter().filter(|r| r.member).collect();
+    match rooms.as_slice() {
+        [room] => Ok(room.id),
+        [] => Err(Failure::usage("you are in no room yet; make one with `countersign room create NAME`")),
+        _ => Err(Failure::usage("name the room; `countersign room list` shows yours")),
+    }
+}
+
+struct Talk<'a> {
+    context: &'a Context,
+    client: &'a Client,
+    room: RoomId,
+    /// First index not shown yet.
+    next: u64,
+    sent: JoinSet<Result<(), Failure>>,
+}
+
+impl Talk<'_> {
+    async fn run(&mut self) -> Result<(), Failure> {
+        let mut events = self.client.events();
+        let mut lines = read_lines();
+        let mut open = true;
+        self.show().await?;
+        loop {
+            if !open && self.sent.is_empty() {
+                // What was logged last is shown before leaving.
+                return self.show().await;
+            }
+            tokio::select! {
+                line = lines.recv(), if open => match line {
+                    Some(line) => open = self.line(line?).await?,
+                    None => open = false,
+                },
+                Some(outcome) = self.sent.join_next() => match outcome {
+                    Ok(Ok(())) | Err(_) => {}
+                    Ok(Err(failure)) => self.context.output.note(&format!("not sent: {failure}")),
+                },
+                event = events.next() => match event {
+                    Some(event) => self.event(event).await?,
+                    None => return Ok(()),
+                },
+                _ = tokio::signal::ctrl_c() => {
+                    if !self.sent.is_empty() {
+                        self.context.output.note("left with unsent messages; they go out next time");
+                    }
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// Sends a line; says whether to go on.
+    async fn line(&mut self, line: String) -> Result<bool, Failure> {
+        if line == "/quit" {
+            return Ok(false);
+        }
+        if line.is_empty() {
+            return Ok(true);
+        }
+        let handle = self.client.send(self.room, Outgoing::text(line)).await?;
+        self.sent.spawn(logged(handle));
+        Ok(true)
+    }
+
+    async fn event(&mut self, event: Event) -> Result<(), Failure> {
+        let output = self.context.output;
+        match event {
+            Event::Item { room, .. } if room == self.room => self.show().await?,
+            Event::Missed(_) => self.show().await?,
+            Event::Connected => output.note("connected"),
+            Event::Disconnected { why, retry_in } => {
+                output.note(&format!(
+                    "not connected ({}); next try in {} s",
+                    safe(&why),
+                    retry_in.as_secs_f32().ceil()
+                ));
+            }
+            Event::Receipt { room, user, to, .. } if room == self.room => {
+                output.note(&format!("received by {} up to {to}", safe(&user)));
+            }
+            Event::Alarm { room, what, .. } if room == self.room => {
+                output.note(&format!("ALARM: {}", safe(&what)))
+            }
+            Event::DeviceRequested { device, code, .. } => output.note(&format!(
+                "a new device {} asks to be yours (code {code}); approve it with `countersign device add`",
+                safe(&device)
+            )),
+            Event::Ended(cause) => return Err(Failure::new(cause.code(), cause.to_string())),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Prints what is new.
+    async fn show(&mut self) -> Result<(), Failure> {
+        loop {
+            let page = self.client.timeline(self.room, self.next, PAGE).await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            self.next = last.index + 1;
+            self.client.shown(self.room, self.next)?;
+            for item in &page {
+                self.context.output.result(|| tail::object(item), || tail::line(item))?;
+            }
+        }
+    }
+}
+
+async fn logged(mut handle: SendHandle) -> Result<(), Failure> {
+    handle.logged().await.map(drop).map_err(Failure::from)
+}
+
+/// Standard input by lines, read on a thread of its own as it cannot be awaited.
+fn read_lines() -> mpsc::Receiver<Result<String, Failure>> {
+    let (sender, receiver) = mpsc::channel(LINES_AHEAD);
+    std::thread::spawn(move || {
+        let mut input = BufReader::new(std::io::stdin());
+        loop {
+            let mut line = Vec::new();
+            let read = input.by_ref().take(MAX_TEXT as u64 + 2).read_until(b'\n', &mut line);
+            let line = match read {
+                Ok(0) => return,
+                Ok(_) => text_of(&line),
+                Err(e) => Err(Failure::failed(format!("cannot read standard input: {e}"))),
+            };
+            let stop = line.is_err();
+            if sender.blocking_send(line).is_err() || stop {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
+fn text_of(line: &[u8]) -> Result<String, Failure> {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    if line.len() > MAX_TEXT {
+        return Err(Failure::new(
+            "too-large",
+            format!("a message has at most {MAX_TEXT} bytes; send it in parts"),
+        ));
+    }
+    String::from_utf8(line.to_vec()).map_err(|_| Failure::usage("a message is text in UTF-8"))
+}

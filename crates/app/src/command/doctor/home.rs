@@ -1,0 +1,135 @@
+//! A home: whether it opens, and whether its server is there and agrees about who it is.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+use client::{Client, ClientError, ClientOptions, Event, Home};
+use pki::Password;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::Findings;
+use crate::command::Context;
+
+/// How long the server has to answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Permission bits that nobody but the owner may have.
+const OTHERS: u32 = 0o077;
+
+/// Looks at it. Without a password in a file or descriptor only what lies open is looked at.
+pub async fn examine(context: &Context, folder: &Path, findings: &mut Findings) {
+    match Home::root_fingerprint(folder) {
+        Ok(root) => findings.good("home", format!("{}, root {root}", folder.display())),
+        Err(e) => findings.bad(
+            "home",
+            e.to_string(),
+            "restore the home from a backup, or add this machine as a new device",
+        ),
+    }
+    private(folder, findings);
+    if !context.password_given() {
+        let advice = "give --password-file FILE to look further: whether it opens, and its server";
+        return findings.warn("home", "not opened: no password was given", advice);
+    }
+    let home = match open(context, folder).await {
+        Ok(home) => home,
+        Err((what, advice)) => return findings.bad("home", what, advice),
+    };
+    findings.good("home", format!("opens; {} on {} in {}", home.user(), home.device(), home.organisation()));
+    let address = (home.server().host.clone(), home.server().port);
+    if reachable(&address, findings).await {
+        log_in(home, findings).await;
+    }
+}
+
+async fn open(context: &Context, folder: &Path) -> Result<Home, (String, &'static str)> {
+    let password =
+        context.password().read("Password: ").map_err(|e| (e.to_string(), "name a file that can be read"))?;
+    let opened = Home::open(folder, Password::new(password.as_str().to_owned())).await;
+    opened.map_err(|e| {
+        (
+            e.to_string(),
+            "the password is that of your account; a home that is damaged is replaced by a new device",
+        )
+    })
+}
+
+async fn reachable(address: &(String, u16), findings: &mut Findings) -> bool {
+    let (host, port) = address;
+    let shown = format!("{host}:{port}");
+    let why = match timeout(PATIENCE, TcpStream::connect((host.as_str(), *port))).await {
+        Ok(Ok(_)) => {
+            findings.good("server", format!("{shown} is reachable"));
+            return true;
+        }
+        Ok(Err(e)) => e.to_string(),
+        Err(_) => format!("no answer in {} s", PATIENCE.as_secs()),
+    };
+    findings.bad(
+        "server",
+        format!("{shown} is not reachable: {why}"),
+        "check the network, and whether the server runs; its operator sees that with `countersign doctor --data DIR`",
+    );
+    false
+}
+
+/// Handshake, login and the time.
+async fn log_in(home: Home, findings: &mut Findings) {
+    let client = match Client::start(home, ClientOptions::default()).await {
+        Ok(client) => client,
+        Err(e) => {
+            return findings.bad(
+                "login",
+                e.to_string(),
+                "restore the home, or add this machine as a new device",
+            );
+        }
+    };
+    let mut events = client.events();
+    let refused = async {
+        loop {
+            match events.next().await {
+                Some(Event::Disconnected { why, .. }) => return why,
+                Some(_) => {}
+                None => return "the client ended".to_owned(),
+            }
+        }
+    };
+    let outcome: Result<Result<(), String>, _> = timeout(PATIENCE, async {
+        tokio::select! {
+            ready = client.ready() => ready.map_err(|e: ClientError| e.to_string()),
+            why = refused => Err(why),
+        }
+    })
+    .await;
+    match outcome {
+        Ok(Ok(())) => {
+            findings.good("login", "the server is the organisation's, and takes the login");
+        }
+        Ok(Err(why)) => findings.bad(
+            "login",
+            why,
+            "an administrator can tell whether the account is enabled and the device in force",
+        ),
+        Err(_) => findings.bad(
+            "login",
+            format!("not logged in within {} s", PATIENCE.as_secs()),
+            "try again; if it stays so, the server's log says more",
+        ),
+    }
+    client.close().await;
+}
+
+fn private(folder: &Path, findings: &mut Findings) {
+    let Ok(metadata) = fs::metadata(folder) else { return };
+    let mode = metadata.permissions().mode() & 0o777;
+    if mode & OTHERS != 0 {
+        findings.bad(
+            "home",
+            format!("{} can be used by others than its owner (mode {mode:o})", folder.display()),
+            format!("chmod 700 {}", crate::command::shown(folder)),
+        );
+    }
+}

@@ -1,0 +1,123 @@
+//! `export`: evidence of a room, a member's own.
+
+use std::fs::{self, OpenOptions};
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use client::{Client, Disclose, ExportOptions};
+use evidence::room::RoomId;
+use serde_json::json;
+
+use super::{Context, online};
+use crate::cli::ExportArguments;
+use crate::terminal::Failure;
+
+/// Most parts that `--disclose` may have.
+const MAX_RANGES: usize = 10_000;
+
+/// Writes a bundle to a new file; it appears whole or not at all.
+pub async fn run(context: &Context, arguments: ExportArguments) -> Result<(), Failure> {
+    let disclose = parse_disclose(&arguments.disclose)?;
+    refuse_existing(&arguments.out)?;
+    let client = online(context).await?;
+    let options = ExportOptions { from: arguments.from, to: arguments.to, disclose };
+    let outcome = async {
+        let room = client.find_room(&arguments.room).await?;
+        write(&client, room, options, &arguments.out).await
+    }
+    .await;
+    client.close().await;
+    let bytes = outcome?;
+    let out = arguments.out.display().to_string();
+    context.output.result(
+        || json!({ "bundle": out, "bytes": bytes }),
+        || format!("{out}: {bytes} bytes; check it with `countersign verify {out}`"),
+    )
+}
+
+/// Exports to a file beside `out` and renames it into place; returns its size in bytes.
+pub async fn write(
+    client: &Client,
+    room: RoomId,
+    options: ExportOptions,
+    out: &Path,
+) -> Result<u64, Failure> {
+    refuse_existing(out)?;
+    let beside = beside(out);
+    let failed = |e: std::io::Error| Failure::failed(format!("cannot write {}: {e}", out.display()));
+    let file = OpenOptions::new()
+        .write(true)
+        .read(true)
+        .create_new(true)
+        .open(&beside)
+        .map_err(|e| Failure::failed(format!("cannot write {}: {e}", beside.display())))?;
+    let mut writer = BufWriter::with_capacity(1 << 20, file);
+    let written = match client.export(room, &options, &mut writer).await {
+        Ok(_) => writer
+            .flush()
+            .and_then(|()| writer.get_ref().sync_all())
+            .and_then(|()| fs::rename(&beside, out))
+            .map_err(failed),
+        Err(e) => Err(e.into()),
+    };
+    if let Err(failure) = written {
+        // What is half-made is of no use to anybody.
+        let _ = fs::remove_file(&beside);
+        return Err(failure);
+    }
+    Ok(fs::metadata(out).map_err(failed)?.len())
+}
+
+fn refuse_existing(out: &Path) -> Result<(), Failure> {
+    if out.exists() {
+        return Err(Failure::new("exists", format!("{} exists already; name a new file", out.display())));
+    }
+    Ok(())
+}
+
+fn beside(out: &Path) -> PathBuf {
+    let mut name = out.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.unfinished", std::process::id()));
+    out.with_file_name(name)
+}
+
+/// `all`, `none`, or indices and ranges like `5,9-12`.
+fn parse_disclose(text: &str) -> Result<Disclose, Failure> {
+    let bad = |part: &str| {
+        Failure::usage(format!(
+            "--disclose takes all, none, or log indices like 5,9-12; {part:?} is none of these"
+        ))
+    };
+    match text {
+        "all" => return Ok(Disclose::All),
+        "none" => return Ok(Disclose::None),
+        _ => {}
+    }
+    let mut ranges = Vec::new();
+    for part in text.split(',') {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let (Ok(first), Ok(last)) = (first.trim().parse::<u64>(), last.trim().parse::<u64>()) else {
+            return Err(bad(part));
+        };
+        if first > last || ranges.len() == MAX_RANGES {
+            return Err(bad(part));
+        }
+        ranges.push(first..=last);
+    }
+    Ok(Disclose::Only(ranges))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn disclosure_is_all_none_or_indices() {
+        assert!(matches!(parse_disclose("all"), Ok(Disclose::All)));
+        assert!(matches!(parse_disclose("none"), Ok(Disclose::None)));
+        assert!(matches!(parse_disclose("5,9-12"), Ok(Disclose::Only(r)) if r == [5..=5, 9..=12]));
+        for bad in ["", "x", "5-", "9-5", "-1", "5,,6"] {
+            assert!(parse_disclose(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! `join`: become a member, or add this machine as a device.
+
+use std::io::{self, BufRead, IsTerminal, Write};
+
+use client::{Joiner, Progress};
+use pki::{Name, Password};
+use serde_json::json;
+use session::link::{Link, Purpose};
+
+use super::Context;
+use crate::cli::JoinArguments;
+use crate::terminal::Failure;
+
+/// Joins by a link of either kind.
+pub async fn run(context: &Context, arguments: JoinArguments) -> Result<(), Failure> {
+    let link = Link::parse(&arguments.invite).map_err(|e| Failure::new("bad-link", e.to_string()))?;
+    let folder = context.home_folder()?;
+    if client::Home::exists(&folder) {
+        return Err(client::ClientError::HomeExists(folder).into());
+    }
+    let device = arguments.device.unwrap_or_else(device_name);
+    let home = match &link.purpose {
+        Purpose::Join => {
+            let user = match arguments.user {
+                Some(user) => user,
+                None => ask("User name: ")?,
+            };
+            let password = context.password().read_new("Choose a password: ")?;
+            let password = Password::new(password.as_str().to_owned());
+            let joiner = Joiner { user: &user, email: arguments.email.as_deref(), device: &device, password };
+            client::join(&folder, &arguments.invite, joiner).await?
+        }
+        Purpose::Device { user } => {
+            if arguments.user.is_some_and(|named| named != *user) {
+                return Err(Failure::usage(format!("this link adds a device of {user}; leave out --user")));
+            }
+            let password = context.password().read(&format!("Password of {user}: "))?;
+            let password = Password::new(password.as_str().to_owned());
+            let progress = |progress: Progress| match progress {
+                Progress::Waiting { code } => {
+                    eprintln!("Waiting for your other device. Compare this code there: {code}");
+                }
+            };
+            client::join_device(&folder, &arguments.invite, &device, password, progress).await?
+        }
+    };
+    let fingerprint = client::Home::root_fingerprint(&folder)?;
+    context.output.note("The server can read what is said (content suite 0).");
+    context.output.result(
+        || {
+            json!({ "user": home.user().as_str(), "device": home.device().as_str(),
+                    "organisation": home.organisation().as_str(), "root": fingerprint.to_string(),
+                    "home": folder.display().to_string() })
+        },
+        || {
+            format!(
+                "You are {} on {}, in {} (root {fingerprint}).\nTalk with: countersign chat ROOM",
+                home.user(),
+                home.device(),
+                home.organisation()
+            )
+        },
+    )
+}
+
+fn ask(prompt: &str) -> Result<String, Failure> {
+    if !io::stdin().is_terminal() {
+        return Err(Failure::usage("name yourself with --user NAME"));
+    }
+    let mut line = String::new();
+    let asked = (|| {
+        eprint!("{prompt}");
+        io::stderr().flush()?;
+        io::stdin().lock().read_line(&mut line)
+    })();
+    asked.map_err(|e| Failure::failed(format!("cannot read from the terminal: {e}")))?;
+    Ok(line.trim().to_owned())
+}
+
+/// This machine's name, made into one that a certificate takes.
+fn device_name() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    match host.trim() {
+        "" => "device".to_owned(),
+        host => Name::suggest(host).to_string(),
+    }
+}

@@ -1,0 +1,51 @@
+//! A connected client for a command that needs the server.
+
+use client::{Client, ClientOptions, Event, Events};
+
+use evidence::room::RoomId;
+
+use super::Context;
+use crate::terminal::Failure;
+
+/// Opens the home, connects, logs in and reads what is new.
+pub async fn online(context: &Context) -> Result<Client, Failure> {
+    let home = context.open_home().await?;
+    let client = Client::start(home, ClientOptions::default()).await?;
+    let events = client.events();
+    let ready = tokio::select! {
+        ready = client.ready() => ready.map_err(Failure::from),
+        why = refused(events) => Err(Failure::new("connection", why)),
+    };
+    match ready {
+        Ok(()) => Ok(client),
+        Err(failure) => {
+            client.close().await;
+            Err(failure)
+        }
+    }
+}
+
+/// Why the first try to connect failed. Who typed a command is told, instead of left waiting for another try.
+async fn refused(mut events: Events) -> String {
+    loop {
+        match events.next().await {
+            Some(Event::Disconnected { why, .. }) => return why,
+            Some(_) => {}
+            None => return std::future::pending().await,
+        }
+    }
+}
+
+/// The room that is meant; the direct room with a user is opened if there is none yet.
+pub async fn room_to_talk_in(client: &Client, text: &str) -> Result<RoomId, Failure> {
+    match text.strip_prefix('@') {
+        Some(user) => Ok(client.direct(user).await?),
+        None => Ok(client.find_room(text).await?),
+    }
+}
+
+/// Entries of a room that are stored here.
+pub async fn room_size(client: &Client, room: RoomId) -> Result<u64, Failure> {
+    let rooms = client.rooms().await?;
+    Ok(rooms.iter().find(|r| r.id == room).map_or(0, |r| r.size))
+}

@@ -1,0 +1,193 @@
+//! `serve`: runs a server until it is told to stop. The first start makes the organisation.
+
+use std::fs;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use pki::Organisation;
+use serde::Deserialize;
+use server::organisation::{Authority, DataFolder, Inventory, KeyProtection};
+use server::{Server, ServerConfig};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::Context;
+use super::keys::KeyOptions;
+use crate::cli::ServeArguments;
+use crate::clock::now_ms;
+use crate::terminal::Failure;
+
+/// Where a server listens if nothing else is said.
+const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 7117);
+/// The organisation's name if the server's is no DNS name.
+const DEFAULT_ORGANISATION: &str = "countersign.internal";
+/// Largest settings file, in bytes.
+const MAX_CONFIG: u64 = 64 * 1024;
+/// Longest host name that invites carry.
+const MAX_HOST: usize = 253;
+
+/// Runs it.
+pub async fn run(context: &Context, arguments: ServeArguments) -> Result<(), Failure> {
+    let settings = Settings::new(context, arguments)?;
+    if settings.data.exists() {
+        // Before a passphrase is asked for; the server takes the lock for good.
+        drop(DataFolder::open(&settings.data)?.lock()?);
+    }
+    let protection = match DataFolder::existing(&settings.data) {
+        Some(folder) => settings.keys.for_existing_keys(&context.output, &folder)?,
+        None => bootstrap(context, &settings)?,
+    };
+    let (mut terminate, mut interrupt) =
+        (stop_signal(SignalKind::terminate())?, stop_signal(SignalKind::interrupt())?);
+    let anywhere = settings.name.is_none() && settings.listen.ip().is_unspecified();
+    let server = Server::start(ServerConfig {
+        data: settings.data,
+        listen: settings.listen,
+        name: settings.name,
+        store: settings.store,
+        protection,
+    })
+    .await?;
+    let address = server.address();
+    if anywhere {
+        context
+            .output
+            .note(&format!("Invites will carry {}, which nobody can reach: give --name HOST.", address.ip()));
+    }
+    context
+        .output
+        .result(|| serde_json::json!({ "ready": address.to_string() }), || format!("READY {address}"))?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    server.stop().await;
+    Ok(())
+}
+
+fn stop_signal(kind: SignalKind) -> Result<Signal, Failure> {
+    signal(kind).map_err(|e| Failure::failed(format!("cannot wait for signals: {e}")))
+}
+
+/// Makes the organisation and tells what was made.
+fn bootstrap(context: &Context, settings: &Settings) -> Result<KeyProtection, Failure> {
+    let organisation = settings.name.as_deref().and_then(|name| Organisation::parse(name).ok());
+    let organisation = match organisation {
+        Some(organisation) => organisation,
+        None => Organisation::canonical(DEFAULT_ORGANISATION)
+            .map_err(|e| Failure::failed(format!("{DEFAULT_ORGANISATION}: {e}")))?,
+    };
+    if DataFolder::at(&settings.data).awaits_certificate() {
+        return Err(server::organisation::AuthorityError::Unfinished.into());
+    }
+    let protection = settings.keys.for_new_keys(&context.output)?;
+    let folder = DataFolder::open(&settings.data)?;
+    {
+        let _lock = folder.lock()?;
+        Authority::create(&folder, &organisation, &protection, now_ms())?;
+    }
+    let inventory = Inventory::read(&folder)?;
+    let place = super::shown(folder.path());
+    context.output.note(&format!(
+        "Made the organisation {organisation} in {place}: a root, an issuing CA and the server's keys.\n\
+         Root fingerprint  {}\n\
+         The root's key is not needed to run the server; move it to a safe place with\n  \
+         countersign ca export-root --data {place} --out FILE\n\
+         When the server is ready, invite its first administrator with\n  \
+         countersign invite create --data {place} --role admin",
+        inventory.root.fingerprint
+    ));
+    Ok(protection)
+}
+
+/// What is asked of a server: the command line first, then the settings file, then the defaults.
+struct Settings {
+    data: PathBuf,
+    listen: SocketAddr,
+    name: Option<String>,
+    store: Option<String>,
+    keys: KeyOptions,
+}
+
+/// The settings file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Config {
+    data: Option<PathBuf>,
+    listen: Option<SocketAddr>,
+    name: Option<String>,
+    store: Option<String>,
+    key_password_file: Option<PathBuf>,
+    plain_keys: Option<bool>,
+}
+
+impl Settings {
+    fn new(context: &Context, arguments: ServeArguments) -> Result<Self, Failure> {
+        let config = arguments.config.as_deref().map(Config::read).transpose()?.unwrap_or_default();
+        let typed = KeyOptions::from(&arguments.keys);
+        let keys = if typed.plain || typed.password_file.is_some() {
+            typed
+        } else {
+            KeyOptions { password_file: config.key_password_file, plain: config.plain_keys.unwrap_or(false) }
+        };
+        let name = arguments.name.or(config.name);
+        if let Some(name) = &name {
+            check_host(name)?;
+        }
+        let data = match (&arguments.keys.data.data, config.data) {
+            (None, Some(data)) => data,
+            _ => context.data_folder(&arguments.keys.data),
+        };
+        Ok(Self {
+            data,
+            listen: arguments.listen.or(config.listen).unwrap_or(DEFAULT_LISTEN),
+            name,
+            store: arguments.store.or(config.store),
+            keys,
+        })
+    }
+}
+
+impl Config {
+    fn read(path: &Path) -> Result<Self, Failure> {
+        let unusable = |why: String| {
+            Failure::usage(format!("the settings file {} cannot be used: {why}", path.display()))
+        };
+        let size = fs::metadata(path).map_err(|e| unusable(e.to_string()))?.len();
+        if size > MAX_CONFIG {
+            return Err(unusable(format!("it has {size} bytes, and at most {MAX_CONFIG} are read")));
+        }
+        let text = fs::read_to_string(path).map_err(|e| unusable(e.to_string()))?;
+        let config: Self = toml::from_str(&text).map_err(|e| unusable(e.to_string()))?;
+        if config.plain_keys == Some(true) && config.key_password_file.is_some() {
+            return Err(unusable("it has both key-password-file and plain-keys; take one out".into()));
+        }
+        Ok(config)
+    }
+}
+
+/// A host as invites carry it: a name or an address, without a port.
+fn check_host(host: &str) -> Result<(), Failure> {
+    let named = host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
+    let usable = !host.is_empty() && host.len() <= MAX_HOST && (named || host.parse::<Ipv6Addr>().is_ok());
+    if usable {
+        return Ok(());
+    }
+    Err(Failure::usage(format!(
+        "--name {host:?} is no host name or address; give it without a port, as in --name chat.example.org"
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_have_no_port() {
+        for good in ["chat.example.org", "192.0.2.1", "::1", "db_1"] {
+            assert!(check_host(good).is_ok(), "{good}");
+        }
+        for bad in ["", "chat.example.org:7117", "a b", "[::1]", "é.example", "a/b"] {
+            assert!(check_host(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! `demo`: a server, people, a room, talk, evidence and its verification, over real sockets on this machine.
+//!
+//! - [`script`]: who says what. [`talk`]: says it. [`stage`]: the server and the people's homes.
+//! - [`proof`]: export, verdict, and the two copies that have to be refused.
+
+mod proof;
+mod script;
+mod stage;
+mod talk;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use crate::cli::DemoArguments;
+use crate::command::Context;
+use crate::terminal::{Failure, Output};
+use proof::Proofs;
+use script::Script;
+use stage::Stage;
+use talk::Talked;
+
+/// Plays the demo; any outcome but the expected one is a failure.
+pub async fn run(context: &Context, arguments: DemoArguments) -> Result<(), Failure> {
+    let script = match &arguments.script {
+        Some(path) => Script::read(path)?,
+        None => Script::built_in()?,
+    };
+    let place = Place::choose(arguments.out.as_deref())?;
+    let narrator = Narrator { output: context.output, whole: arguments.script.is_none() };
+    narrator.opening();
+
+    let stage = Stage::build(place.path(), &script, &narrator).await?;
+    let talked = talk::play(&stage, &script, arguments.pipelined, &narrator).await?;
+    let bundle = place.path().join("bundle");
+    let exported = stage.export_and_stop(&talked, &bundle).await?;
+    write_index(&place.path().join("index.jsonl"), &talked)?;
+    let proofs = proof::show(place.path(), &bundle, &script, &narrator).await?;
+    narrator.closing(&place, &talked, &proofs, exported)?;
+    proofs.check(script.lines.len())
+}
+
+/// Where the demo keeps its things: the folder that was named, or one that is removed at the end.
+enum Place {
+    Kept(PathBuf),
+    Temporary(tempfile::TempDir),
+}
+
+impl Place {
+    fn choose(out: Option<&Path>) -> Result<Self, Failure> {
+        let failed = |e: std::io::Error| Failure::failed(format!("cannot make the demo's folder: {e}"));
+        let Some(out) = out else {
+            return Ok(Self::Temporary(tempfile::tempdir().map_err(failed)?));
+        };
+        fs::create_dir_all(out).map_err(failed)?;
+        if fs::read_dir(out).map_err(failed)?.next().is_some() {
+            return Err(Failure::new("exists", format!("{} is not empty; name a new folder", out.display())));
+        }
+        Ok(Self::Kept(out.to_owned()))
+    }
+
+    fn path(&self) -> &Path {
+        match self {
+            Self::Kept(path) => path,
+            Self::Temporary(folder) => folder.path(),
+        }
+    }
+}
+
+fn write_index(path: &Path, talked: &Talked) -> Result<(), Failure> {
+    let lines: String = talked
+        .indices
+        .iter()
+        .enumerate()
+        .map(|(line, index)| format!("{}\n", json!({ "line": line + 1, "index": index })))
+        .collect();
+    fs::write(path, lines).map_err(|e| Failure::failed(format!("cannot write {}: {e}", path.display())))
+}
+
+/// Tells a person what happens, step by step.
+pub struct Narrator {
+    output: Output,
+    /// Whether every line that is said is shown.
+    pub whole: bool,
+}
+
+impl Narrator {
+    /// Says a line; silent with `--json`.
+    pub fn say(&self, text: &str) {
+        if !self.output.json && !self.output.quiet {
+            // A reader that has gone away misses nothing but words; results are reported with errors.
+            let _ = self.output.line(text);
+        }
+    }
+
+    /// One that says nothing.
+    pub fn silent() -> Self {
+        Self { output: Output { json: false, quiet: true }, whole: false }
+    }
+
+    fn opening(&self) {
+        self.say("Countersign: team chat whose record stands up.");
+        self.say("A server, its people, their talk and the evidence, all on this machine. In this version the server can");
+        self.say(
+            "read what is said (content suite 0); it cannot change, drop or invent any of it unnoticed.",
+        );
+    }
+
+    fn closing(&self, place: &Place, talked: &Talked, proofs: &Proofs, exported: u64) -> Result<(), Failure> {
+        let rate = talked.messages as f64 / talked.seconds.max(f64::EPSILON);
+        if self.output.json {
+            let bundle = match place {
+                Place::Kept(path) => Some(path.join("bundle").display().to_string()),
+                Place::Temporary(_) => None,
+            };
+            return self.output.line(
+                &json!({
+                    "messages": talked.messages, "devices": talked.devices, "deliveries": talked.deliveries,
+                    "seconds": talked.seconds, "messages_per_second": rate, "synced": true,
+                    "bound_by": talked.bound_by(), "bundle": bundle, "bundle_bytes": exported,
+                    "verify_seconds": proofs.verify_seconds, "verdict": proofs.verdict.word,
+                    "tampered_verdict": proofs.tampered.word, "foreign_ca_verdict": proofs.foreign.word,
+                    "content_suite": 0,
+                })
+                .to_string(),
+            );
+        }
+        self.say("");
+        self.say(&format!(
+            "{} messages, {} devices, {} deliveries verified by their receivers, in {:.1} s: {rate:.0} messages a second, each",
+            talked.messages, talked.devices, talked.deliveries, talked.seconds
+        ));
+        self.say(&format!("on disk before it was acknowledged ({}).", talked.bound_by()));
+        match place {
+            Place::Kept(path) => {
+                let path = path.display();
+                self.say(&format!("Kept in {path}. Look for yourself:"));
+                self.say(&format!("  countersign verify {path}/bundle --root {path}/root.pem"));
+                self.say(&format!("  countersign serve --data {path}/server --plain-keys"));
+            }
+            Place::Temporary(_) => self.say("Nothing was kept; --out DIR keeps server, homes and bundle."),
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,162 @@
+//! The talk itself, over real sockets, and its measure.
+
+use client::{Client, Outgoing, SendHandle};
+use evidence::room::RoomId;
+use tokio::task::JoinSet;
+
+use super::Narrator;
+use super::script::{Line, Script};
+use super::stage::Stage;
+use crate::clock::Stopwatch;
+use crate::terminal::Failure;
+
+/// Messages of one speaker under way at a time when pipelined.
+const WINDOW: usize = 256;
+/// Entries read from a home at a time.
+const PAGE: usize = 4096;
+/// Lines between two words on progress.
+const PROGRESS_LINES: usize = 1000;
+
+/// What the talk came to.
+pub struct Talked {
+    /// Messages said, logged and acknowledged.
+    pub messages: usize,
+    /// Devices in the room.
+    pub devices: usize,
+    /// Messages that arrived at a device other than their sender's, verified there.
+    pub deliveries: u64,
+    /// Seconds from the first message to the last delivery.
+    pub seconds: f64,
+    /// Log index of each line.
+    pub indices: Vec<u64>,
+    /// Entries in the room's log after the last line.
+    pub log_size: u64,
+    pipelined: bool,
+}
+
+impl Talked {
+    /// What the rate is bound by, for people.
+    pub fn bound_by(&self) -> &'static str {
+        if self.pipelined {
+            "bound by the processors: every delivery's signature is verified by its receiver"
+        } else {
+            "bound by one round trip and two syncs a line, the sender's and the server's"
+        }
+    }
+}
+
+/// Says the whole script and waits until everybody has all of it.
+pub async fn play(
+    stage: &Stage,
+    script: &Script,
+    pipelined: bool,
+    narrator: &Narrator,
+) -> Result<Talked, Failure> {
+    narrator.say(
+        "4. They talk; each message is signed, logged, synced to disk, acknowledged, and delivered to all.",
+    );
+    let watch = Stopwatch::start();
+    let indices = if pipelined {
+        say_pipelined(stage, script).await?
+    } else {
+        say_in_order(stage, script, narrator).await?
+    };
+    let log_size = indices.iter().max().map_or(0, |last| last + 1);
+    for client in &stage.people {
+        client.synced(stage.room, log_size).await?;
+    }
+    let seconds = watch.seconds();
+    let deliveries = deliveries(stage, script).await?;
+    Ok(Talked {
+        messages: indices.len(),
+        devices: stage.people.len(),
+        deliveries,
+        seconds,
+        indices,
+        log_size,
+        pipelined,
+    })
+}
+
+/// Line k + 1 after line k is acknowledged.
+async fn say_in_order(stage: &Stage, script: &Script, narrator: &Narrator) -> Result<Vec<u64>, Failure> {
+    let mut indices = Vec::with_capacity(script.lines.len());
+    for (number, line) in script.lines.iter().enumerate() {
+        let speaker = script.speaker_of(line);
+        let client = stage.people.get(speaker).ok_or_else(|| Failure::failed("a speaker is missing"))?;
+        let logged = client.send(stage.room, outgoing(line)).await?.logged().await?;
+        indices.push(logged.index);
+        if narrator.whole {
+            let user = script.speakers.get(speaker).map_or("", |s| s.user.as_str());
+            narrator.say(&format!("   [{}] {user}: {}", logged.index, line.text));
+        } else if (number + 1) % PROGRESS_LINES == 0 {
+            narrator.say(&format!("   {} of {} lines", number + 1, script.lines.len()));
+        }
+    }
+    Ok(indices)
+}
+
+/// Each speaker's own order only.
+async fn say_pipelined(stage: &Stage, script: &Script) -> Result<Vec<u64>, Failure> {
+    let mut speakers = JoinSet::new();
+    for (position, client) in stage.people.iter().enumerate() {
+        let own: Vec<(usize, Outgoing)> = script
+            .lines
+            .iter()
+            .enumerate()
+            .filter(|(_, line)| script.speaker_of(line) == position)
+            .map(|(number, line)| (number, outgoing(line)))
+            .collect();
+        speakers.spawn(say_own(client.clone(), stage.room, own));
+    }
+    let mut indices = vec![0; script.lines.len()];
+    while let Some(said) = speakers.join_next().await {
+        for (number, index) in said.map_err(|e| Failure::failed(e.to_string()))?? {
+            if let Some(slot) = indices.get_mut(number) {
+                *slot = index;
+            }
+        }
+    }
+    Ok(indices)
+}
+
+async fn say_own(
+    client: Client,
+    room: RoomId,
+    lines: Vec<(usize, Outgoing)>,
+) -> Result<Vec<(usize, u64)>, Failure> {
+    let mut under_way: std::collections::VecDeque<(usize, SendHandle)> = std::collections::VecDeque::new();
+    let mut said = Vec::with_capacity(lines.len());
+    for (number, line) in lines {
+        if under_way.len() >= WINDOW
+            && let Some((number, mut handle)) = under_way.pop_front()
+        {
+            said.push((number, handle.logged().await?.index));
+        }
+        under_way.push_back((number, client.send(room, line).await?));
+    }
+    for (number, mut handle) in under_way {
+        said.push((number, handle.logged().await?.index));
+    }
+    Ok(said)
+}
+
+fn outgoing(line: &Line) -> Outgoing {
+    Outgoing { script_ms: Some((line.t * 1000.0) as i64), ..Outgoing::text(line.text.clone()) }
+}
+
+/// Counts, in each home, the messages of others that it holds: they are stored once they are verified.
+async fn deliveries(stage: &Stage, script: &Script) -> Result<u64, Failure> {
+    let mut count = 0;
+    for (client, speaker) in stage.people.iter().zip(&script.speakers) {
+        let mut next = 0;
+        loop {
+            let page = client.timeline(stage.room, next, PAGE).await?;
+            let Some(last) = page.last() else { break };
+            next = last.index + 1;
+            count +=
+                page.iter().filter(|item| item.text().is_some() && item.from != speaker.user).count() as u64;
+        }
+    }
+    Ok(count)
+}

@@ -1,0 +1,43 @@
+//! Standard output: text for people, or one JSON object a line for scripts.
+
+use std::io::{self, Write};
+
+use super::Failure;
+
+/// How a command speaks.
+#[derive(Debug, Clone, Copy)]
+pub struct Output {
+    /// One JSON object a line.
+    pub json: bool,
+    /// Only results.
+    pub quiet: bool,
+}
+
+impl Output {
+    /// Prints a result: the object with `--json`, else the text.
+    pub fn result(
+        &self,
+        object: impl FnOnce() -> serde_json::Value,
+        text: impl FnOnce() -> String,
+    ) -> Result<(), Failure> {
+        let line = if self.json { object().to_string() } else { text() };
+        self.line(&line)
+    }
+
+    /// Prints a line of result.
+    pub fn line(&self, line: &str) -> Result<(), Failure> {
+        let mut out = io::stdout().lock();
+        writeln!(out, "{line}").and_then(|()| out.flush()).map_err(closed)
+    }
+
+    /// Tells a person what happens, on standard error; silent with `--json` or `--quiet`.
+    pub fn note(&self, text: &str) {
+        if !self.json && !self.quiet {
+            eprintln!("{text}");
+        }
+    }
+}
+
+fn closed(e: io::Error) -> Failure {
+    Failure::new("output", format!("cannot write to standard output: {e}"))
+}

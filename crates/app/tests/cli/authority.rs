@@ -1,0 +1,141 @@
+use serde_json::Value;
+
+use crate::support::{Place, mode};
+
+/// The lines of `ca show --json` of one kind.
+fn shown(place: &Place, kind: &str) -> Vec<Value> {
+    let show = place.run("ca show --data d --json");
+    let lines = show.ok().lines().map(|line| serde_json::from_str(line).unwrap());
+    lines.filter(|line: &Value| line["kind"] == kind).collect()
+}
+
+#[test]
+fn an_organisation_is_made_before_the_first_start() {
+    let place = Place::new();
+    let init = place.run("ca init --organisation Example.org --data d --key-password-file kp");
+    let root = init.ok().to_owned();
+    assert_eq!(shown(&place, "organisation")[0]["name"], "example.org");
+    assert_eq!(shown(&place, "root")[0]["certificate"], root.as_str());
+    assert_eq!(place.run("doctor --data d").code, 0);
+    assert!(!place.path("d/store.db").exists(), "looking changes nothing");
+    place.run("ca init --organisation example.org --data d --key-password-file kp").refused("already");
+    let (code, err) = place.serve().end("-TERM");
+    assert_eq!(code, 0);
+    assert!(!err.contains("Made"), "{err}");
+}
+
+#[test]
+fn a_revoked_device_is_shown_and_shut_out() {
+    let place = Place::new();
+    let server = place.serve();
+    let address = server.ready.strip_prefix("READY ").unwrap().to_owned();
+    let link = place.run("invite create --data d --role admin").ok().to_owned();
+    place.join("ann", &link);
+    drop(server);
+    let device = &shown(&place, "device")[0];
+    assert_eq!((&device["name"], &device["revoked"]), (&"ann/laptop".into(), &Value::Null));
+    let certificate = device["certificate"].as_str().unwrap();
+
+    let revoke = format!("ca revoke {certificate} --data d --key-password-file kp");
+    place.run(&format!("{revoke} --reason whim")).ended(2, "key-compromise");
+    place.run(&format!("ca revoke {certificate} --data d --key-password-file pw")).refused("passphrase");
+    place.run(&format!("{revoke} --reason key-compromise")).ok();
+    place.run(&revoke).refused("revoked already");
+    assert!(shown(&place, "device")[0]["revoked"].is_u64());
+    let _server = crate::support::Server::start(
+        place.command(&format!("serve --listen {address} --data d --key-password-file kp")),
+    );
+    place.run("device list --home ann --password-file pw").refused("revoked");
+}
+
+#[test]
+fn the_servers_own_certificates_and_unknown_ones_are_not_revoked() {
+    let place = Place::new();
+    drop(place.serve());
+    for kind in ["root", "issuing", "server", "log", "cosigner"] {
+        let own = shown(&place, kind)[0]["certificate"].as_str().unwrap().to_owned();
+        place.run(&format!("ca revoke {own} --data d --key-password-file kp")).refused("the server's own");
+    }
+    let unknown = format!("sha256:{}", "0".repeat(64));
+    place
+        .run(&format!("ca revoke {unknown} --data d --key-password-file kp"))
+        .refused("knows no certificate");
+}
+
+#[test]
+fn the_roots_key_is_moved_out_whole_and_once() {
+    let place = Place::new();
+    drop(place.serve());
+    let key = place.read("d/organisation/root.key");
+    std::fs::write(place.path("taken"), "mine").unwrap();
+    place.run("ca export-root --data d --out taken").refused("taken");
+    assert_eq!(place.read("taken"), "mine");
+    place.run("ca export-root --data d --out nowhere/root.key").refused("nowhere");
+    place.run("ca export-root --data d --out root.key --key-password-file pw").refused("passphrase");
+    assert_eq!(place.read("d/organisation/root.key"), key, "still there");
+
+    place.run("ca export-root --data d --out root.key --key-password-file kp").ok();
+    assert_eq!(place.read("root.key"), key);
+    assert_eq!(mode(&place.path("root.key")), 0o600);
+    assert!(!place.path("d/organisation/root.key").exists());
+    place.run("ca export-root --data d --out again").refused("not in this folder");
+    assert_eq!(place.serve().end("-TERM").0, 0, "the server needs no root key");
+}
+
+#[test]
+fn openssl_reads_the_revocation_list_and_the_roots_key() {
+    let place = Place::new();
+    let server = place.serve();
+    let link = place.run("invite create --data d").ok().to_owned();
+    place.join("ann", &link);
+    drop(server);
+    let certificate = shown(&place, "device")[0]["certificate"].as_str().unwrap().to_owned();
+    place.run("ca crl --out crl.pem --data d --key-password-file kp").ok();
+    assert!(place.openssl("crl -in crl.pem -noout -text").contains("No Revoked Certificates"));
+    place.run(&format!("ca revoke {certificate} --data d --key-password-file kp --reason superseded")).ok();
+    place.run("ca crl --out crl.pem --data d --key-password-file kp").ok();
+    let text = place.openssl("crl -in crl.pem -noout -text -CAfile d/organisation/issuing.pem");
+    assert!(text.contains("verify OK") && text.contains("Superseded"), "{text}");
+    place.run("ca export-root --data d --out root.key").ok();
+    place.openssl("pkey -in root.key -passin file:kp -noout");
+}
+
+#[test]
+fn openssl_requests_are_issued_for_names_without_devices() {
+    let place = Place::new();
+    drop(place.serve());
+    place.openssl("genpkey -algorithm ed25519 -out ann.key");
+    place.openssl("req -new -key ann.key -subj / -out ann.pem");
+    let issue = "ca issue ann.pem --user ann --device badge --data d --key-password-file kp";
+    let fingerprint = place.run(&format!("{issue} --out chain.pem")).ok().to_owned();
+    assert!(fingerprint.starts_with("sha256:"));
+    place.openssl("verify -CAfile d/organisation/root.pem -untrusted chain.pem chain.pem");
+    assert_eq!(shown(&place, "device")[0]["name"], "ann/badge");
+    place.run(&format!("{issue} --out chain.pem")).refused("there already");
+    place.openssl("req -new -newkey rsa:2048 -nodes -keyout rsa.key -subj / -out rsa.pem");
+    place
+        .run("ca issue rsa.pem --user bob --device badge --data d --key-password-file kp --out bob.pem")
+        .refused("Ed25519");
+    assert!(!place.path("bob.pem").exists());
+}
+
+#[test]
+fn openssl_encrypts_plain_keys_and_changes_the_passphrase() {
+    let place = Place::new();
+    drop(place.serve_with("--data d --plain-keys"));
+    for name in ["root", "issuing", "server", "log", "cosigner", "storage"] {
+        place.openssl(&format!(
+            "pkcs8 -topk8 -scrypt -in d/organisation/{name}.key -out new.key -passout file:kp"
+        ));
+        std::fs::rename(place.path("new.key"), place.path(&format!("d/organisation/{name}.key"))).unwrap();
+    }
+    drop(place.serve());
+    for name in ["root", "issuing", "server", "log", "cosigner", "storage"] {
+        place.openssl(&format!(
+            "pkcs8 -topk8 -scrypt -in d/organisation/{name}.key -passin file:kp -out new.key -passout file:pw"
+        ));
+        std::fs::rename(place.path("new.key"), place.path(&format!("d/organisation/{name}.key"))).unwrap();
+    }
+    place.run("serve --data d --key-password-file kp").refused("passphrase");
+    drop(place.serve_with("--data d --key-password-file pw"));
+}

@@ -1,0 +1,12 @@
+//! The built program, as a shell runs it.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+mod authority;
+mod doctor;
+mod external_root;
+mod invite;
+mod people;
+mod serve;
+mod support;
+mod usage;

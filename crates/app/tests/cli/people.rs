@@ -1,0 +1,87 @@
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+use crate::support::{Outcome, Place};
+
+/// A server, and ann (an administrator) and bob (a member) with homes of their names.
+fn two(place: &Place) -> crate::support::Server {
+    let server = place.serve_with("--data d --plain-keys");
+    let admin = place.run("invite create --data d --role admin").ok().to_owned();
+    place.join("ann", &admin);
+    let member = place.run("invite create --data d").ok().to_owned();
+    place.join("bob", &member);
+    server
+}
+
+#[test]
+fn administrators_list_disable_and_enable_users() {
+    let place = Place::new();
+    let _server = two(&place);
+    let list = place.run("user list --home ann --password-file pw --json");
+    let users: Vec<serde_json::Value> =
+        list.ok().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(users.len(), 2);
+    assert_eq!((&users[0]["user"], &users[0]["role"]), (&"ann".into(), &"admin".into()));
+    place.run("user disable bob --home ann --password-file pw").ok();
+    place.run("device list --home bob --password-file pw").refused("disabled");
+    assert!(place.run("user list --home ann --password-file pw").ok().contains("DISABLED"));
+    place.run("user enable bob --home ann --password-file pw").ok();
+    assert!(place.run("device list --home bob --password-file pw").ok().contains("bob/laptop"));
+    place.run("user list --home bob --password-file pw").refused("");
+    place.run("user disable ann --home ann --password-file pw").refused("yourself");
+    place.run("user disable nobody-here --home ann --password-file pw").refused("");
+}
+
+#[test]
+fn a_new_device_is_added_and_revoked() {
+    let place = Place::new();
+    let _server = two(&place);
+    let mut adding = place
+        .command("device add --yes --home bob --password-file pw")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut link = String::new();
+    BufReader::new(adding.stdout.take().unwrap()).read_line(&mut link).unwrap();
+    let link = link.trim_end();
+    assert!(link.starts_with("countersign://") && link.ends_with("&user=bob"), "{link}");
+    let joined = place.run(&format!("join {link} --device phone --home phone --password-file pw"));
+    joined.ok();
+    let added = adding.wait_with_output().unwrap();
+    let told = String::from_utf8(added.stderr).unwrap();
+    assert!(added.status.success(), "{told}");
+    let code = told.split("Its code: ").nth(1).unwrap().trim();
+    assert!(joined.err.contains(code), "both sides show {code}: {}", joined.err);
+
+    assert!(place.run("device list --home phone --password-file pw").ok().contains("bob/phone"));
+    place.run("device revoke phone --home bob --password-file pw --reason superseded").ok();
+    place.run("device revoke phone --home bob --password-file pw").refused("revoked already");
+    place.run("device list --home phone --password-file pw").refused("");
+    place.run("device revoke ann/laptop --home bob --password-file pw").refused("");
+    place.run("device revoke bob/laptop --home ann --password-file pw").ok();
+    place.run("device list --home bob --password-file pw").refused("");
+}
+
+#[test]
+fn a_changed_password_opens_the_home_and_the_old_one_does_not() {
+    let place = Place::new();
+    let _server = two(&place);
+    std::fs::write(place.path("new"), "a quite new password\n").unwrap();
+    std::fs::write(place.path("weak"), "short\n").unwrap();
+    place.run("passwd --home bob --password-file pw --new-password-file weak").refused("too short");
+    place.run("passwd --home bob --password-file pw --new-password-file new").ok();
+    place.run("device list --home bob --password-file pw").refused("wrong password");
+    place.run("device list --home bob --password-file new").ok();
+}
+
+#[test]
+fn a_server_that_is_away_is_said_and_not_waited_for() {
+    let place = Place::new();
+    drop(two(&place));
+    place.run("user list --home ann --password-file pw").refused("cannot reach");
+    place.run("user list --home ann --password-file pw --json").refused("\"connection\"");
+    let mut command = place.command("user list --home ann");
+    command.env("COUNTERSIGN_PASSWORD_FILE", "kp");
+    Outcome::of(command).refused("wrong password");
+}
