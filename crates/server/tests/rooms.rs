@@ -1,5 +1,7 @@
 //! Appends: what is acknowledged, what is refused, and that it is there after a stop (SE-18 to SE-22).
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test's helper fails the test")]
+
 mod common;
 
 use common::{Running, place, serve, start};
