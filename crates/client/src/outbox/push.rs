@@ -150,7 +150,7 @@ impl<'a> Push<'a> {
             let rows = self.core.vault.outbox(room.key, 0, usize::MAX).await?;
             let queued: HashSet<Ticket> = rows.iter().map(|row| ticket(&row.parcel)).collect();
             // What is in the log is answered by reading it.
-            self.core.with_log(&room, |_| ()).await?;
+            self.core.with_fresh_log(&room, |_| ()).await?;
             let gone = open.iter().filter(|(of, ticket)| *of == id && !queued.contains(ticket));
             let cause = Arc::new(ClientError::Refused(Reason::Sequence));
             gone.for_each(|(_, ticket)| self.core.waiters.failed(ticket, &cause));

@@ -34,14 +34,15 @@ impl Core {
         }
         self.catch_up(room, session).await?;
         let own = self.owner.certificate.hash();
-        let (facts, last) = self.with_log(room, |log| (log.facts(&own, false), log.last_seq(&own))).await?;
+        let (facts, last) =
+            self.with_fresh_log(room, |log| (log.facts(&own, false), log.last_seq(&own))).await?;
         let mut transaction = self.vault.begin().await?;
         let rows = self.vault.outbox_on(&mut transaction, room.key, last + 1, usize::MAX).await?;
         if rows.iter().any(|row| row.state == OutboxState::Signed) {
             // Not all have an answer: they are sent as they are before anything gets another number.
             return Ok(true);
         }
-        let (mut seq, mut given_up) = (last, Vec::new());
+        let (mut seq, mut again, mut given_up) = (last, Vec::new(), Vec::new());
         self.vault.clear_outbox(&mut transaction, room.key, 0, u64::MAX).await?;
         for row in rows {
             let ticket = ticket(&row.parcel);
@@ -51,11 +52,11 @@ impl Core {
                 Some(error) => given_up.push((ticket, error)),
                 None => {
                     seq += 1;
-                    let again = self.sign_again(room, facts, seq, row)?;
-                    self.vault.put_outbox(&mut transaction, room.key, &again).await?;
+                    again.push((room.key, self.sign_again(room, facts, seq, row)?));
                 }
             }
         }
+        self.vault.put_outbox(&mut transaction, &again).await?;
         self.vault.reset_seq(&mut transaction, room.key, seq + 1).await?;
         transaction.commit().await.map_err(VaultError::from)?;
         for (ticket, error) in given_up {

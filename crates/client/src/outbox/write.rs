@@ -1,5 +1,6 @@
 //! From drafts to rows: number, commitment, statement, signature, one synced transaction for all that wait.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use evidence::content::{Content, Field};
@@ -9,11 +10,11 @@ use evidence::statement::{Statement, StatementClaim};
 use tokio::sync::{mpsc, oneshot};
 
 use super::SendHandle;
-use super::waiting::{Ticket, ticket};
+use super::waiting::ticket;
 use crate::ClientError;
 use crate::engine::Core;
 use crate::room::{Facts, Room};
-use crate::vault::{OutboxRow, OutboxState, Parcel, VaultError, WriteTransaction};
+use crate::vault::{OutboxRow, OutboxState, Parcel, RoomKey, VaultError};
 
 /// Drafts that share a transaction.
 const GROUP: usize = 256;
@@ -43,48 +44,26 @@ pub(crate) async fn write(core: Arc<Core>, mut jobs: mpsc::Receiver<Job>) {
 }
 
 async fn write_group(core: &Core, group: Vec<Job>) {
-    let (mut written, mut replies) = (Vec::new(), Vec::new());
-    let outcome = async {
-        let mut ready = Vec::with_capacity(group.len());
-        for job in group {
-            match facts(core, &job).await {
-                Ok(facts) => ready.push((job, facts)),
-                Err(error) => drop(job.reply.send(Err(error))),
-            }
+    let mut ready = Vec::with_capacity(group.len());
+    for job in group {
+        match prepare(core, &job).await {
+            Ok((facts, content)) => ready.push(Ready { job, facts, content }),
+            // Whoever asked may have gone.
+            Err(error) => drop(job.reply.send(Err(error))),
         }
-        let mut transaction = core.vault.begin().await?;
-        for (Job { room, draft, reply }, facts) in ready {
-            match write_one(core, &mut transaction, &room, draft, facts).await {
-                Ok((seq, ticket)) => {
-                    written.push((room, seq, ticket));
-                    replies.push(reply);
-                }
-                // What is wrong with one draft is its own; the vault's failure is everybody's.
-                Err(ClientError::Vault(error)) => {
-                    replies.push(reply);
-                    return Err(error);
-                }
-                Err(error) => drop(reply.send(Err(error))),
-            }
-        }
-        let handles: Vec<SendHandle> =
-            written.iter().map(|(room, seq, ticket)| core.waiters.add(room.id, *seq, *ticket)).collect();
-        transaction.commit().await.map_err(VaultError::from)?;
-        written.iter().for_each(|(_, _, ticket)| core.waiters.stored(ticket));
-        Ok(handles)
     }
-    .await;
-    match outcome {
+    let (mut written, mut replies) = (Vec::new(), Vec::new());
+    match store(core, ready, &mut written, &mut replies).await {
         Ok(handles) => {
             for (handle, reply) in handles.into_iter().zip(replies) {
-                // Whoever asked may have gone; the message goes out all the same.
+                // The message goes out all the same.
                 let _ = reply.send(Ok(handle));
             }
         }
         Err(error) => {
             let cause = Arc::new(ClientError::Vault(error));
-            for (_, _, ticket) in written {
-                core.waiters.failed(&ticket, &cause);
+            for (_, row) in written {
+                core.waiters.failed(&ticket(&row.parcel), &cause);
             }
             for reply in replies {
                 let _ = reply.send(Err(ClientError::Ended(Arc::clone(&cause))));
@@ -93,48 +72,78 @@ async fn write_group(core: &Core, group: Vec<Job>) {
     }
 }
 
-async fn facts(core: &Core, job: &Job) -> Result<Facts, ClientError> {
+/// A draft that can be written.
+struct Ready {
+    job: Job,
+    facts: Facts,
+    content: Option<Content>,
+}
+
+/// What is wrong with a draft is found before it gets a number.
+async fn prepare(core: &Core, job: &Job) -> Result<(Facts, Option<Content>), ClientError> {
     job.room.check_not_stopped()?;
     let mut facts = job.room.facts();
     if !facts.loaded {
         let own = core.owner.certificate.hash();
         facts = core.with_log(&job.room, |log| log.facts(&own, false)).await?;
     }
-    let creates = matches!(job.draft, Draft::Change(Change::Create { .. }));
-    if !creates && !facts.member {
-        return Err(ClientError::NotAMember);
-    }
-    Ok(facts)
-}
-
-async fn write_one(
-    core: &Core,
-    transaction: &mut WriteTransaction,
-    room: &Room,
-    draft: Draft,
-    facts: Facts,
-) -> Result<(u64, Ticket), ClientError> {
-    let waits = core.vault.has_unsigned(transaction, room.key).await?;
-    let content = match &draft {
+    let content = match &job.draft {
         Draft::Said(fields) => {
             Some(Content::new(fields.clone()).map_err(|error| ClientError::Input(error.to_string()))?)
         }
-        // A change is made for the members as they are now: it does not wait behind what must be signed again.
-        Draft::Change(_) if waits => return Err(ClientError::Offline),
         Draft::Change(_) => None,
     };
-    let seq = core.vault.take_seq(transaction, room.key).await?;
-    let bytes = content.as_ref().map(Content::to_bytes);
-    let entry = match (&draft, &content, &bytes) {
-        _ if waits => Vec::new(),
-        (Draft::Change(change), _, _) => core.sign_change(room, facts, seq, change.clone()),
-        (_, Some(content), Some(bytes)) => core.sign_content(room, facts, seq, content, bytes),
-        _ => return Err(ClientError::Cryptography),
-    };
-    let state = if waits { OutboxState::Unsigned } else { OutboxState::Signed };
-    let row = OutboxRow { seq, state, parcel: Parcel { entry, content: bytes } };
-    core.vault.put_outbox(transaction, room.key, &row).await?;
-    Ok((seq, ticket(&row.parcel)))
+    let creates = matches!(job.draft, Draft::Change(Change::Create { .. }));
+    if creates || facts.member { Ok((facts, content)) } else { Err(ClientError::NotAMember) }
+}
+
+type Reply = oneshot::Sender<Result<SendHandle, ClientError>>;
+
+/// Numbers, signs and stores drafts in one transaction; in `written` and `replies` is what of it was begun.
+async fn store(
+    core: &Core,
+    ready: Vec<Ready>,
+    written: &mut Vec<(RoomKey, OutboxRow)>,
+    replies: &mut Vec<Reply>,
+) -> Result<Vec<SendHandle>, VaultError> {
+    let mut by_room: HashMap<RoomKey, Vec<Ready>> = HashMap::new();
+    for draft in ready {
+        by_room.entry(draft.job.room.key).or_default().push(draft);
+    }
+    let mut transaction = core.vault.begin().await?;
+    let mut rooms = Vec::new();
+    for (key, drafts) in by_room {
+        let waits = core.vault.has_unsigned(&mut transaction, key).await?;
+        // A change is made for the members as they are now: it does not wait behind what must be signed again.
+        let (drafts, late): (Vec<_>, Vec<_>) =
+            drafts.into_iter().partition(|draft| !waits || draft.content.is_some());
+        late.into_iter().for_each(|draft| drop(draft.job.reply.send(Err(ClientError::Offline))));
+        let count = u64::try_from(drafts.len()).unwrap_or(u64::MAX);
+        let first = core.vault.take_seqs(&mut transaction, key, count).await?;
+        for (seq, Ready { job: Job { room, draft, reply }, facts, content }) in (first..).zip(drafts) {
+            let bytes = content.as_ref().map(Content::to_bytes);
+            let entry = match (draft, &content, &bytes) {
+                (Draft::Said(_), Some(content), Some(bytes)) if !waits => {
+                    core.sign_content(&room, facts, seq, content, bytes)
+                }
+                (Draft::Change(change), _, _) => core.sign_change(&room, facts, seq, change),
+                (Draft::Said(_), _, _) => Vec::new(),
+            };
+            let state = if waits { OutboxState::Unsigned } else { OutboxState::Signed };
+            written.push((key, OutboxRow { seq, state, parcel: Parcel { entry, content: bytes } }));
+            replies.push(reply);
+            rooms.push(room);
+        }
+    }
+    core.vault.put_outbox(&mut transaction, written).await?;
+    let handles = rooms
+        .iter()
+        .zip(&*written)
+        .map(|(room, (_, row))| core.waiters.add(room.id, row.seq, ticket(&row.parcel)))
+        .collect();
+    transaction.commit().await?;
+    written.iter().for_each(|(_, row)| core.waiters.stored(&ticket(&row.parcel)));
+    Ok(handles)
 }
 
 impl Core {

@@ -19,6 +19,8 @@ pub(crate) struct Log {
     pub(crate) head: Option<Head>,
     /// Indices whose content this device should have and does not, with the reason of EV-30, ascending.
     pub(crate) unopened: Vec<(u64, u8)>,
+    /// Time of the checkpoint kept last for exports, Unix seconds, if it was kept by this process.
+    pub(crate) kept_s: u64,
 }
 
 /// A verified checkpoint that this log agrees with.
@@ -42,6 +44,11 @@ impl From<&SignedCheckpoint> for Head {
 impl Log {
     pub(crate) fn size(&self) -> u64 {
         self.tree.size()
+    }
+
+    /// Entries under a verified checkpoint.
+    pub(crate) fn held(&self) -> u64 {
+        self.head.as_ref().map_or(0, |head| head.head.size)
     }
 
     pub(crate) fn state(&self) -> Option<&RoomState> {
@@ -80,7 +87,7 @@ impl Log {
         Facts {
             loaded: true,
             size: self.size(),
-            held: head.size,
+            held: self.held(),
             head,
             epoch: self.state.as_ref().map_or(0, RoomState::epoch),
             member: self.member_since(device).is_some(),

@@ -17,7 +17,7 @@ use crate::engine::{Core, Session};
 use crate::event::Event;
 use crate::reply::expect_reply;
 use crate::timeline::{Claims, item};
-use crate::vault::{Alarm, StoredEntry, VaultError};
+use crate::vault::{Alarm, CHECKPOINT_SPACING_S, Step, StoredEntry, VaultError, VerifiedHead};
 
 /// Entries read from the vault at once.
 const LOAD: usize = 4096;
@@ -51,8 +51,7 @@ impl Core {
     pub(crate) async fn catch_up(&self, room: &Room, session: &Session) -> Result<(), ClientError> {
         loop {
             room.check_not_stopped()?;
-            let (from, held) =
-                self.with_log(room, |log| (log.size(), log.head.as_ref().map_or(0, |h| h.head.size))).await?;
+            let (from, held) = self.with_fresh_log(room, |log| (log.size(), log.held())).await?;
             let fetch = Command::Fetch { room: ByteArray::from(room.id.0), from, limit: FETCH_ENTRIES };
             let reply = session.connection.ask(fetch).await?;
             let (first, entries, checkpoint) = expect_reply!(reply,
@@ -90,25 +89,21 @@ impl Core {
     ) -> Result<u64, ClientError> {
         room.check_not_stopped()?;
         let mut guard = room.log.lock().await;
-        let mut items = None;
+        let mut stale = guard.is_none();
         for _ in 0..TRIES {
             let outcome = async {
-                self.load(room, &mut guard).await?;
-                let log = guard.get_or_insert_default();
-                if items.is_none() {
-                    items = Some(self.check(room, session, log.size(), &batch).await?);
+                if stale {
+                    self.load(room, &mut guard).await?;
                 }
-                let (first, checked) = items.take().unwrap_or_default();
+                let log = guard.get_or_insert_default();
+                let (first, checked) = self.check(room, session, log.size(), &batch).await?;
                 self.fold(room, session, log, first, checked, &batch.checkpoint).await
             }
             .await;
             match outcome {
                 Ok(newest) => return Ok(newest),
-                Err(Trouble::Other(ClientError::Vault(VaultError::Moved))) => {
-                    // Another process of this home has moved the room: read what it stored and go on from there.
-                    *guard = None;
-                    items = None;
-                }
+                // Another process of this home has moved the room: read what it stored and go on from there.
+                Err(Trouble::Other(ClientError::Vault(VaultError::Moved))) => stale = true,
                 Err(Trouble::Other(error)) => {
                     *guard = None;
                     return Err(error);
@@ -154,6 +149,7 @@ impl Core {
     }
 
     /// Puts verified entries where they belong, compares the checkpoint, stores all in one transaction, tells it.
+    /// After [`VaultError::Moved`] the log is as it was; after any other failure it is not to be used.
     async fn fold(
         &self,
         room: &Room,
@@ -164,72 +160,86 @@ impl Core {
         checkpoint: &[u8],
     ) -> Result<u64, Trouble> {
         let own = self.owner.certificate.hash();
-        let held_before = log.head.as_ref().map_or(0, |head| head.head.size);
-        let own_before = log.last_seq(&own);
-        let mut stored = Vec::with_capacity(checked.len());
-        for entry in &checked {
-            let member = log.member_since(&own).is_some();
+        let head = self.verified_head(room, session, log, checkpoint)?;
+        let (newest, held_before) = (head.head.size, log.held());
+        let to = first.saturating_add(u64::try_from(checked.len()).unwrap_or(u64::MAX));
+        let covers = newest <= to && newest > held_before;
+        if checked.is_empty() && !covers {
+            compare(log, &head)?;
+            return Ok(newest);
+        }
+        let own_last = checked.iter().filter(|entry| entry.entry.certificate() == own);
+        let own_last = own_last.map(|entry| entry.entry.place().seq).max();
+        let stored_head = VerifiedHead { size: newest, seconds: head.time_s, note: &head.note };
+        let step = Step {
+            from: first,
+            to,
+            next_seq: own_last.map_or(0, |seq| seq.saturating_add(1)),
+            head: covers.then_some(stored_head),
+        };
+        let mut transaction = self.vault.begin().await?;
+        self.vault.move_room(&mut transaction, room.key, &step).await?;
+        let unopened = self.accept(log, &checked)?;
+        compare(log, &head)?;
+        if let Some(seq) = own_last {
+            self.vault.clear_outbox(&mut transaction, room.key, 0, seq).await?;
+        }
+        let row = |(entry, unopened): (&Checked, &Option<u8>)| StoredEntry {
+            entry: entry.entry.bytes().to_vec(),
+            content: entry.content.clone(),
+            unopened: *unopened,
+        };
+        let rows = checked.iter().zip(&unopened).map(row).collect();
+        self.vault.append(&mut transaction, room.key, first, rows).await?;
+        if covers && head.time_s >= log.kept_s.saturating_add(CHECKPOINT_SPACING_S) {
+            self.vault.keep_checkpoint(&mut transaction, room.key, stored_head).await?;
+            log.kept_s = head.time_s;
+        }
+        transaction.commit().await.map_err(VaultError::from)?;
+
+        if covers {
+            log.head = Some(head);
+        }
+        room.set_facts(log.facts(&own, false));
+        if own_last.is_some() {
+            for (index, entry) in (first..).zip(&checked) {
+                self.own_entry_logged(room, index, &entry.entry);
+            }
+        }
+        self.tell(room, held_before, first, &checked, &unopened).await?;
+        Ok(newest)
+    }
+
+    /// Accepts entries one after the other; of each, why its content is missing if it should not be.
+    fn accept(&self, log: &mut Log, checked: &[Checked]) -> Result<Vec<Option<u8>>, Trouble> {
+        let own = self.owner.certificate.hash();
+        let mut unopened = Vec::with_capacity(checked.len());
+        for entry in checked {
+            let missing = entry.unopened(log.member_since(&own).is_some());
             let index =
                 log.accept(&entry.entry, &*self.certificates).map_err(|fault| Trouble::Contradiction {
                     what: format!("the entry at index {} cannot be: {fault}", log.size()),
                     entry: Some(entry.entry.bytes().to_vec()),
                 })?;
-            let unopened = entry.unopened(member);
-            log.unopened.extend(unopened.map(|reason| (index, reason)));
-            stored.push((entry, unopened));
+            log.unopened.extend(missing.map(|reason| (index, reason)));
+            unopened.push(missing);
         }
-        let head = self.compare(room, session, log, checkpoint)?;
-        let newest = head.head.size;
-        let moves = newest <= log.size() && newest > held_before;
-        if stored.is_empty() && !moves {
-            return Ok(newest);
-        }
-        let own_now = log.last_seq(&own);
-        let mut transaction = self.vault.begin().await?;
-        if own_now > own_before {
-            self.vault.clear_outbox(&mut transaction, room.key, 0, own_now).await?;
-            self.vault.raise_seq(&mut transaction, room.key, own_now + 1).await?;
-        }
-        let rows = stored
-            .iter()
-            .map(|(entry, unopened)| StoredEntry {
-                entry: entry.entry.bytes().to_vec(),
-                content: entry.content.clone(),
-                unopened: *unopened,
-            })
-            .collect();
-        self.vault.append(&mut transaction, room.key, first, rows).await?;
-        if moves {
-            self.vault.move_head(&mut transaction, room.key, newest, head.time_s, &head.note).await?;
-            log.head = Some(head);
-        }
-        transaction.commit().await.map_err(VaultError::from)?;
-
-        room.set_facts(log.facts(&own, false));
-        if own_now > own_before {
-            for (index, (entry, _)) in (first..).zip(&stored) {
-                self.own_entry_logged(room, index, &entry.entry);
-            }
-        }
-        self.tell(room, held_before, first, &stored).await?;
-        Ok(newest)
+        Ok(unopened)
     }
 
-    /// Verifies a checkpoint and holds it against the log, as far as the log goes.
-    fn compare(&self, room: &Room, session: &Session, log: &Log, checkpoint: &[u8]) -> Result<Head, Trouble> {
+    /// Verifies a checkpoint's signatures.
+    fn verified_head(
+        &self,
+        room: &Room,
+        session: &Session,
+        log: &Log,
+        checkpoint: &[u8],
+    ) -> Result<Head, Trouble> {
         if let Some(head) = log.head.as_ref().filter(|head| head.note == checkpoint) {
             return Ok(head.clone());
         }
-        let signed =
-            session.verify_checkpoint(&Origin::room(&self.owner.organisation, room.id), checkpoint)?;
-        let head = Head::from(&*signed);
-        match log.tree.root_at(head.head.size) {
-            Some(root) if root != head.head.root => Err(Trouble::Contradiction {
-                what: format!("the server signed another history of the first {} entries", head.head.size),
-                entry: None,
-            }),
-            _ => Ok(head),
-        }
+        let origin = Origin::room(&self.owner.organisation, room.id);
+        Ok(Head::from(&*session.verify_checkpoint(&origin, checkpoint)?))
     }
 
     /// Folds what the vault holds beyond what is loaded.
@@ -280,6 +290,23 @@ impl Core {
         look: impl FnOnce(&Log) -> T,
     ) -> Result<T, ClientError> {
         let mut guard = room.log.lock().await;
+        if let Some(log) = &*guard {
+            return Ok(look(log));
+        }
+        if let Err(error) = self.load(room, &mut guard).await {
+            *guard = None;
+            return Err(error);
+        }
+        Ok(look(guard.get_or_insert_default()))
+    }
+
+    /// [`Self::with_log`], after reading what other processes of this home have stored.
+    pub(crate) async fn with_fresh_log<T>(
+        &self,
+        room: &Room,
+        look: impl FnOnce(&Log) -> T,
+    ) -> Result<T, ClientError> {
+        let mut guard = room.log.lock().await;
         if let Err(error) = self.load(room, &mut guard).await {
             *guard = None;
             return Err(error);
@@ -293,7 +320,8 @@ impl Core {
         room: &Room,
         held_before: u64,
         first: u64,
-        stored: &[(&Checked, Option<u8>)],
+        checked: &[Checked],
+        unopened: &[Option<u8>],
     ) -> Result<(), ClientError> {
         let held = room.facts().held;
         if !self.has_listeners() || held <= held_before {
@@ -306,7 +334,7 @@ impl Core {
                 self.emit(Event::Item { room: room.id, item: Arc::new(item) });
             }
         }
-        for (index, (entry, unopened)) in (first..held).zip(stored) {
+        for ((index, entry), unopened) in (first..held).zip(checked).zip(unopened) {
             let known = |hash: &_| evidence::room::Certificates::certificate(&*self.certificates, hash);
             let bytes = entry.entry.bytes();
             let content = entry.content.as_deref();
@@ -331,6 +359,17 @@ impl Core {
         tracing::error!(room = %room.id, "room stopped: {what}");
         self.emit(Event::Alarm { room: room.id, what, stopped: true });
         Ok(())
+    }
+}
+
+/// Holds a verified checkpoint against the log, as far as the log goes.
+fn compare(log: &Log, head: &Head) -> Result<(), Trouble> {
+    match log.tree.root_at(head.head.size) {
+        Some(root) if root != head.head.root => Err(Trouble::Contradiction {
+            what: format!("the server signed another history of the first {} entries", head.head.size),
+            entry: None,
+        }),
+        _ => Ok(()),
     }
 }
 

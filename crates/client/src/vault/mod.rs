@@ -28,7 +28,7 @@ pub(crate) use certificates::StoredCertificate;
 pub use error::VaultError;
 pub(crate) use outbox::{OutboxRow, OutboxState, Parcel};
 pub(crate) use receipts::StoredReceipt;
-pub(crate) use rooms::{Alarm, RoomKey, RoomRecord, RoomRow};
+pub(crate) use rooms::{Alarm, CHECKPOINT_SPACING_S, RoomKey, RoomRecord, RoomRow, Step, VerifiedHead};
 pub(crate) use segments::StoredEntry;
 pub(crate) use values::Profile;
 

@@ -2,6 +2,8 @@
 //!
 //! A number (room, seq) and what was signed under it stand here, synced, before anything is sent.
 
+use std::sync::{Arc, LazyLock};
+
 use minicbor::{Decode, Encode};
 use sqlx::Row as _;
 
@@ -9,6 +11,14 @@ use super::{Place, RoomKey, Vault, VaultError, WriteTransaction, decode, int, ui
 
 const TABLE: &str = "outbox";
 const REFUSAL: &str = "refusal";
+
+/// Statements that write as many rows, largest first.
+static INSERTS: LazyLock<[(usize, Arc<str>); 3]> = LazyLock::new(|| {
+    [64, 8, 1].map(|rows| {
+        let values = vec!["(?,?,?,?)"; rows].join(",");
+        (rows, format!("INSERT OR REPLACE INTO outbox (room, seq, state, sealed) VALUES {values}").into())
+    })
+});
 
 /// How far a row is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,33 +60,21 @@ struct RefusalRecord {
 }
 
 impl Vault {
-    /// Takes the next number of this device in a room.
-    pub(crate) async fn take_seq(
+    /// Takes the next `count` numbers of this device in a room, and returns the first.
+    pub(crate) async fn take_seqs(
         &self,
         transaction: &mut WriteTransaction,
         key: RoomKey,
+        count: u64,
     ) -> Result<u64, VaultError> {
-        let next: i64 =
-            sqlx::query_scalar("UPDATE room SET next_seq = next_seq + 1 WHERE id = ? RETURNING next_seq - 1")
-                .bind(int(key.0)?)
-                .fetch_one(&mut **transaction)
-                .await?;
-        uint(next)
-    }
-
-    /// Raises the next number to at least `next`: the log has others of this device below it.
-    pub(crate) async fn raise_seq(
-        &self,
-        transaction: &mut WriteTransaction,
-        key: RoomKey,
-        next: u64,
-    ) -> Result<(), VaultError> {
-        sqlx::query("UPDATE room SET next_seq = max(next_seq, ?) WHERE id = ?")
-            .bind(int(next)?)
-            .bind(int(key.0)?)
-            .execute(&mut **transaction)
-            .await?;
-        Ok(())
+        let first: i64 = sqlx::query_scalar(
+            "UPDATE room SET next_seq = next_seq + ?1 WHERE id = ?2 RETURNING next_seq - ?1",
+        )
+        .bind(int(count)?)
+        .bind(int(key.0)?)
+        .fetch_one(&mut **transaction)
+        .await?;
+        uint(first)
     }
 
     /// Sets the next number, when the refusals of all that stood from there on are stored.
@@ -94,21 +92,30 @@ impl Vault {
         Ok(())
     }
 
-    /// Writes a row, in the place of what stood under its number.
+    /// Writes rows, each in the place of what stood under its number.
     pub(crate) async fn put_outbox(
         &self,
         transaction: &mut WriteTransaction,
-        key: RoomKey,
-        row: &OutboxRow,
+        rows: &[(RoomKey, OutboxRow)],
     ) -> Result<(), VaultError> {
-        let sealed = self.keys.seal(Place::at(TABLE, [key.0, row.seq]), &wire::cbor::to_vec(&row.parcel))?;
-        sqlx::query("INSERT OR REPLACE INTO outbox (room, seq, state, sealed) VALUES (?, ?, ?, ?)")
-            .bind(int(key.0)?)
-            .bind(int(row.seq)?)
-            .bind(i64::from(row.state == OutboxState::Unsigned))
-            .bind(sealed)
-            .execute(&mut **transaction)
-            .await?;
+        let mut rest = rows;
+        // Three shapes of the statement, so that no more are ever prepared.
+        for (size, sql) in INSERTS.iter() {
+            while rest.len() >= *size {
+                let (now, later) = rest.split_at(*size);
+                let mut query = sqlx::query(sqlx::AssertSqlSafe(Arc::clone(sql)));
+                for (key, row) in now {
+                    let place = Place::at(TABLE, [key.0, row.seq]);
+                    query = query
+                        .bind(int(key.0)?)
+                        .bind(int(row.seq)?)
+                        .bind(i64::from(row.state == OutboxState::Unsigned))
+                        .bind(self.keys.seal(place, &wire::cbor::to_vec(&row.parcel))?);
+                }
+                query.execute(&mut **transaction).await?;
+                rest = later;
+            }
+        }
         Ok(())
     }
 

@@ -13,7 +13,7 @@ const CHECKPOINT: &str = "checkpoint";
 const ALARM: &str = "alarm";
 
 /// Seconds between two checkpoints that are kept besides the newest.
-const CHECKPOINT_SPACING_S: u64 = 10;
+pub(crate) const CHECKPOINT_SPACING_S: u64 = 10;
 
 /// A room's number in this vault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -53,6 +53,28 @@ pub(crate) struct RoomRow {
     pub(crate) stopped: bool,
     /// The verified checkpoint of `held`.
     pub(crate) head: Option<Vec<u8>>,
+}
+
+/// How a room moves.
+#[derive(Debug)]
+pub(crate) struct Step<'a> {
+    /// Entries stored before.
+    pub(crate) from: u64,
+    /// Entries stored after.
+    pub(crate) to: u64,
+    /// The least that this device's next number may be; 0 says nothing.
+    pub(crate) next_seq: u64,
+    /// The checkpoint that now covers entries.
+    pub(crate) head: Option<VerifiedHead<'a>>,
+}
+
+/// A verified checkpoint, to be stored.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct VerifiedHead<'a> {
+    pub(crate) size: u64,
+    /// Time of its cosignature, Unix seconds.
+    pub(crate) seconds: u64,
+    pub(crate) note: &'a [u8],
 }
 
 /// A contradiction and what shows it.
@@ -150,51 +172,48 @@ impl Vault {
         Ok(RoomKey(uint(id)?))
     }
 
-    /// Moves a room from `from` stored entries to `to`.
+    /// Moves a room, all of it in one statement.
     ///
     /// # Errors
     /// [`VaultError::Moved`] if another process has moved it, or stopped it.
-    pub(crate) async fn move_size(
+    pub(crate) async fn move_room(
         &self,
         transaction: &mut WriteTransaction,
         key: RoomKey,
-        from: u64,
-        to: u64,
+        step: &Step<'_>,
     ) -> Result<(), VaultError> {
-        let done = sqlx::query("UPDATE room SET size = ? WHERE id = ? AND size = ? AND stopped = 0")
-            .bind(int(to)?)
-            .bind(int(key.0)?)
-            .bind(int(from)?)
-            .execute(&mut **transaction)
-            .await?;
+        let note = step.head.map(|head| self.keys.seal(Place::at(HEAD, [key.0]), head.note)).transpose()?;
+        let held = step.head.map_or(0, |head| head.size);
+        let done = sqlx::query(
+            "UPDATE room SET size = ?2, next_seq = max(next_seq, ?3), held = max(held, ?4), \
+             head = CASE WHEN ?4 > held THEN ?5 ELSE head END WHERE id = ?1 AND size = ?6 AND stopped = 0",
+        )
+        .bind(int(key.0)?)
+        .bind(int(step.to)?)
+        .bind(int(step.next_seq)?)
+        .bind(int(held)?)
+        .bind(note)
+        .bind(int(step.from)?)
+        .execute(&mut **transaction)
+        .await?;
         if done.rows_affected() == 1 { Ok(()) } else { Err(VaultError::Moved) }
     }
 
-    /// Stores a verified checkpoint as the room's head, unless a longer one is there; keeps it also for exports
-    /// if the last one kept is some seconds older.
-    pub(crate) async fn move_head(
+    /// Keeps a verified checkpoint for exports, if the last one kept is some seconds older.
+    pub(crate) async fn keep_checkpoint(
         &self,
         transaction: &mut WriteTransaction,
         key: RoomKey,
-        size: u64,
-        seconds: u64,
-        note: &[u8],
+        head: VerifiedHead<'_>,
     ) -> Result<(), VaultError> {
-        sqlx::query("UPDATE room SET held = ?, head = ? WHERE id = ? AND held <= ?")
-            .bind(int(size)?)
-            .bind(self.keys.seal(Place::at(HEAD, [key.0]), note)?)
-            .bind(int(key.0)?)
-            .bind(int(size)?)
-            .execute(&mut **transaction)
-            .await?;
         sqlx::query(
             "INSERT OR IGNORE INTO checkpoint (room, size, seconds, sealed) SELECT ?1, ?2, ?3, ?4 \
              WHERE NOT EXISTS (SELECT 1 FROM checkpoint WHERE room = ?1 AND seconds > ?3 - ?5)",
         )
         .bind(int(key.0)?)
-        .bind(int(size)?)
-        .bind(int(seconds)?)
-        .bind(self.keys.seal(Place::at(CHECKPOINT, [key.0, size]), note)?)
+        .bind(int(head.size)?)
+        .bind(int(head.seconds)?)
+        .bind(self.keys.seal(Place::at(CHECKPOINT, [key.0, head.size]), head.note)?)
         .bind(int(CHECKPOINT_SPACING_S)?)
         .execute(&mut **transaction)
         .await?;

@@ -42,10 +42,7 @@ pub(crate) struct Segment {
 }
 
 impl Vault {
-    /// Appends entries from index `first`, the room's size; moves the size.
-    ///
-    /// # Errors
-    /// [`VaultError::Moved`] if another process has moved it.
+    /// Writes the entries from index `first` on; the same transaction has moved the room over them.
     pub(crate) async fn append(
         &self,
         transaction: &mut WriteTransaction,
@@ -53,8 +50,6 @@ impl Vault {
         first: u64,
         entries: Vec<StoredEntry>,
     ) -> Result<(), VaultError> {
-        let count = u64::try_from(entries.len()).unwrap_or(u64::MAX);
-        self.move_size(transaction, key, first, first.saturating_add(count)).await?;
         let mut at = first;
         let mut part = Vec::new();
         let mut bytes = 0;

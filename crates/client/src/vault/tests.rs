@@ -8,6 +8,19 @@ fn record(byte: u8) -> RoomRecord {
     RoomRecord { room: [byte; 32].into(), name: "ops".into(), direct_with: None }
 }
 
+/// Moves a room over entries and writes them.
+async fn append(
+    vault: &Vault,
+    transaction: &mut WriteTransaction,
+    key: RoomKey,
+    from: u64,
+    entries: Vec<StoredEntry>,
+) -> Result<(), VaultError> {
+    let step = Step { from, to: from + entries.len() as u64, next_seq: 0, head: None };
+    vault.move_room(transaction, key, &step).await?;
+    vault.append(transaction, key, from, entries).await
+}
+
 fn entry(byte: u8) -> StoredEntry {
     StoredEntry { entry: vec![byte; 300], content: Some(vec![byte; 40]), unopened: None }
 }
@@ -19,8 +32,8 @@ async fn opens_with_its_password_alone_and_keeps_what_was_stored() {
     let vault = Vault::create(&path, password("correct horse")).await.unwrap();
     let key = vault.ensure_room(&record(1)).await.unwrap();
     let mut transaction = vault.begin().await.unwrap();
-    vault.append(&mut transaction, key, 0, (0..=254).map(entry).collect()).await.unwrap();
-    vault.append(&mut transaction, key, 255, (0..10).map(entry).collect()).await.unwrap();
+    append(&vault, &mut transaction, key, 0, (0..=254).map(entry).collect()).await.unwrap();
+    append(&vault, &mut transaction, key, 255, (0..10).map(entry).collect()).await.unwrap();
     transaction.commit().await.unwrap();
     vault.close().await;
 
@@ -52,7 +65,7 @@ async fn nothing_personal_stands_in_clear() {
     let key = vault.ensure_room(&told).await.unwrap();
     let mut transaction = vault.begin().await.unwrap();
     let walrus = StoredEntry { content: Some(b"the walrus said".to_vec()), ..entry(7) };
-    vault.append(&mut transaction, key, 0, vec![walrus]).await.unwrap();
+    append(&vault, &mut transaction, key, 0, vec![walrus]).await.unwrap();
     transaction.commit().await.unwrap();
     vault.close().await;
     for file in std::fs::read_dir(folder.path()).unwrap() {
@@ -70,8 +83,8 @@ async fn a_changed_or_moved_value_is_noticed() {
     let vault = Vault::create(&path, password("correct horse")).await.unwrap();
     let key = vault.ensure_room(&record(1)).await.unwrap();
     let mut transaction = vault.begin().await.unwrap();
-    vault.append(&mut transaction, key, 0, vec![entry(1)]).await.unwrap();
-    vault.append(&mut transaction, key, 1, vec![entry(2)]).await.unwrap();
+    append(&vault, &mut transaction, key, 0, vec![entry(1)]).await.unwrap();
+    append(&vault, &mut transaction, key, 1, vec![entry(2)]).await.unwrap();
     sqlx::query("UPDATE segment SET sealed = (SELECT sealed FROM segment WHERE first = 0) WHERE first = 1")
         .execute(&mut *transaction)
         .await
@@ -91,10 +104,10 @@ async fn of_two_processes_the_second_to_move_a_room_is_told() {
     assert_eq!(two.ensure_room(&record(1)).await.unwrap(), key);
 
     let mut transaction = one.begin().await.unwrap();
-    one.append(&mut transaction, key, 0, vec![entry(1), entry(2)]).await.unwrap();
+    append(&one, &mut transaction, key, 0, vec![entry(1), entry(2)]).await.unwrap();
     transaction.commit().await.unwrap();
     let mut transaction = two.begin().await.unwrap();
-    let lost = two.append(&mut transaction, key, 0, vec![entry(1)]).await;
+    let lost = append(&two, &mut transaction, key, 0, vec![entry(1)]).await;
     assert!(matches!(lost, Err(VaultError::Moved)));
     drop(transaction);
     assert_eq!(two.entries(key, 0, 9).await.unwrap().len(), 2);
@@ -107,12 +120,12 @@ async fn a_transaction_that_ends_before_its_commit_never_was() {
     let vault = Vault::create(&path, password("correct horse")).await.unwrap();
     let key = vault.ensure_room(&record(1)).await.unwrap();
     let mut transaction = vault.begin().await.unwrap();
-    assert_eq!(vault.take_seq(&mut transaction, key).await.unwrap(), 1);
-    vault.append(&mut transaction, key, 0, vec![entry(1)]).await.unwrap();
+    assert_eq!(vault.take_seqs(&mut transaction, key, 1).await.unwrap(), 1);
+    append(&vault, &mut transaction, key, 0, vec![entry(1)]).await.unwrap();
     drop(transaction);
     let mut transaction = vault.begin().await.unwrap();
-    assert_eq!(vault.take_seq(&mut transaction, key).await.unwrap(), 1);
-    assert_eq!(vault.take_seq(&mut transaction, key).await.unwrap(), 2);
+    assert_eq!(vault.take_seqs(&mut transaction, key, 1).await.unwrap(), 1);
+    assert_eq!(vault.take_seqs(&mut transaction, key, 1).await.unwrap(), 2);
     transaction.commit().await.unwrap();
     assert_eq!(vault.room(&[1; 32]).await.unwrap().unwrap().size, 0);
 }
@@ -129,7 +142,7 @@ async fn numbers_are_taken_once_by_two_processes() {
             let mut taken = Vec::new();
             for _ in 0..50 {
                 let mut transaction = vault.begin().await.unwrap();
-                taken.push(vault.take_seq(&mut transaction, key).await.unwrap());
+                taken.push(vault.take_seqs(&mut transaction, key, 1).await.unwrap());
                 transaction.commit().await.unwrap();
             }
             taken

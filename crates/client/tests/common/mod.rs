@@ -1,0 +1,172 @@
+//! An organisation on a folder of its own, and homes of its members.
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "each test file uses a part; a test's helper fails the test"
+)]
+
+use std::io::Cursor;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use client::{Client, ClientOptions, Home, Joiner, join};
+use evidence::bundle::Root;
+use evidence::room::RoomId;
+use evidence::verdict::{Said, Verdict};
+use pki::{Fingerprint, Organisation, Password};
+use server::console::Console;
+use server::organisation::{Authority, DataFolder, KeyProtection};
+use server::{Server, ServerConfig};
+use session::link::{Link, Purpose};
+use session::message::Role;
+use tempfile::TempDir;
+
+pub const PASSWORD: &str = "seven lanterns over water";
+
+/// A server and a place for homes.
+pub struct World {
+    pub folder: TempDir,
+    pub server: Option<Server>,
+    pub address: SocketAddr,
+}
+
+pub fn password() -> Password {
+    Password::new(PASSWORD.to_owned())
+}
+
+/// Fails the test rather than hang it.
+pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(60), future).await.unwrap_or_else(|_| panic!("too slow: {what}"))
+}
+
+impl World {
+    pub async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("server");
+        std::fs::create_dir(&data).unwrap();
+        let organisation = Organisation::parse("apollo.example").unwrap();
+        let now = client::system_clock();
+        Authority::create(&DataFolder::open(&data).unwrap(), &organisation, &KeyProtection::Plain, now)
+            .unwrap();
+        let mut world = Self { folder, server: None, address: SocketAddr::from(([127, 0, 0, 1], 0)) };
+        world.start().await;
+        world
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("server")
+    }
+
+    /// Starts the server, on the same port if it ran before.
+    pub async fn start(&mut self) {
+        let config = ServerConfig {
+            data: self.data(),
+            listen: self.address,
+            name: None,
+            store: None,
+            protection: KeyProtection::Plain,
+        };
+        let server = Server::start(config).await.unwrap();
+        self.address = server.address();
+        self.server = Some(server);
+    }
+
+    pub async fn stop(&mut self) {
+        if let Some(server) = self.server.take() {
+            server.stop().await;
+        }
+    }
+
+    pub fn root(&self) -> Fingerprint {
+        let folder = DataFolder::open(&self.data()).unwrap();
+        Fingerprint(*Authority::load(&folder, &KeyProtection::Plain).unwrap().root_fingerprint())
+    }
+
+    pub async fn invite(&self, role: Role) -> String {
+        let console = Console::open(&DataFolder::open(&self.data()).unwrap()).await.unwrap();
+        let expires = client::system_clock() + 60_000;
+        let token = console.create_invite(None, role, 1, expires).await.unwrap();
+        console.close().await;
+        let link = Link {
+            host: self.address.ip().to_string(),
+            port: self.address.port(),
+            root: *self.root().as_bytes(),
+            token,
+            purpose: Purpose::Join,
+        };
+        link.format()
+    }
+
+    pub fn home(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub async fn join(&self, user: &str) -> Home {
+        let link = self.invite(Role::Member).await;
+        let joiner = Joiner { user, email: None, device: "laptop", password: password() };
+        join(&self.home(user), &link, joiner).await.unwrap()
+    }
+
+    /// A new user, logged in.
+    pub async fn member(&self, user: &str) -> Client {
+        run(self.join(user).await).await
+    }
+
+    pub async fn reopen(&self, user: &str) -> Client {
+        run(Home::open(&self.home(user), password()).await.unwrap()).await
+    }
+}
+
+pub async fn run(home: Home) -> Client {
+    let client = Client::start(home, ClientOptions::default()).await.unwrap();
+    within("login", client.ready()).await.unwrap();
+    client
+}
+
+/// Waits until a client knows a room and holds its first `size` entries.
+pub async fn in_room(client: &Client, room: RoomId, size: u64) {
+    let mut events = client.events();
+    while client.synced(room, size).await.is_err() {
+        events.next().await.unwrap();
+    }
+}
+
+/// All texts of a room, each with its sender.
+pub async fn said(client: &Client, room: RoomId) -> Vec<(String, String)> {
+    let items = client.timeline(room, 0, usize::MAX).await.unwrap();
+    items.iter().filter_map(|item| Some((item.from.clone(), item.text()?.to_owned()))).collect()
+}
+
+pub async fn export(client: &Client, room: RoomId, options: &client::ExportOptions) -> Vec<u8> {
+    let mut bundle = Cursor::new(Vec::new());
+    client.export(room, options, &mut bundle).await.unwrap();
+    bundle.into_inner()
+}
+
+pub fn verdict(bundle: &[u8], root: Root) -> (Verdict, Vec<Said>) {
+    evidence::bundle::verify(Cursor::new(bundle), root).unwrap()
+}
+
+/// Copies a folder.
+pub fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// Starts a client that cannot go on, and says why.
+pub async fn ended(home: Home) -> String {
+    let client = Client::start(home, ClientOptions::default()).await.unwrap();
+    let error = within("the end", client.ready()).await.unwrap_err();
+    client.close().await;
+    error.code().to_owned()
+}

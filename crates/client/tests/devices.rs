@@ -1,0 +1,89 @@
+//! Several devices of one user.
+
+mod common;
+
+use client::{Event, ExportOptions, Outgoing, Progress, join_device};
+use common::{World, export, password, run, said, verdict, within};
+use evidence::bundle::Root;
+use evidence::verdict::Word;
+use tokio::sync::mpsc;
+
+#[tokio::test]
+async fn a_new_device_is_vouched_for_and_joins_the_rooms_of_its_user() {
+    let world = World::new().await;
+    let (alice, bob) = (world.member("alice").await, world.member("bob").await);
+    let room = alice.create_room("ops").await.unwrap();
+    alice.add(room, &["bob"]).await.unwrap();
+    alice.send(room, Outgoing::text("before the phone")).await.unwrap().logged().await.unwrap();
+
+    let (link, _) = alice.create_device_link().await.unwrap();
+    let mut events = alice.events();
+    let (codes, mut shown) = mpsc::unbounded_channel();
+    let (folder, link) = (world.home("phone"), link.format());
+    let phone = tokio::spawn(async move {
+        join_device(&folder, &link, "phone", password(), move |progress| {
+            let Progress::Waiting { code } = progress;
+            codes.send(code).unwrap();
+        })
+        .await
+        .unwrap()
+    });
+    let code = within("the phone waits", shown.recv()).await.unwrap();
+    within("alice is told", async {
+        loop {
+            if let Event::DeviceRequested { device, code: asked, .. } = events.next().await.unwrap() {
+                assert_eq!((device.as_str(), &asked), ("phone", &code));
+                break;
+            }
+        }
+    })
+    .await;
+    let requests = alice.device_requests().await.unwrap();
+    assert_eq!((requests.len(), &requests[0].code), (1, &code));
+    alice.approve_device(&requests[0]).await.unwrap();
+    let phone = run(within("approved", phone).await.unwrap()).await;
+    assert_eq!((phone.user(), phone.device()), ("alice", "phone"));
+
+    within("the phone is in", phone.synced(room, 4)).await.unwrap();
+    let mut said_by_phone = phone.send(room, Outgoing::text("from the phone")).await.unwrap();
+    assert_eq!(within("logged", said_by_phone.logged()).await.unwrap().index, 4);
+    for client in [&alice, &bob] {
+        within("delivered", client.synced(room, 5)).await.unwrap();
+        let texts: Vec<_> = said(client, room).await.into_iter().map(|(_, text)| text).collect();
+        assert_eq!(texts, ["before the phone", "from the phone"]);
+    }
+    within("its own comes back", phone.synced(room, 5)).await.unwrap();
+    assert_eq!(said(&phone, room).await, [("alice".to_owned(), "from the phone".to_owned())]);
+    let devices: Vec<_> =
+        bob.members(room).await.unwrap().into_iter().map(|member| (member.user, member.device)).collect();
+    assert_eq!(devices.len(), 3);
+    assert!(devices.contains(&("alice".to_owned(), "phone".to_owned())));
+
+    for client in [&bob, &phone] {
+        let bundle = export(client, room, &ExportOptions::default()).await;
+        let (verified, _) = verdict(&bundle, Root::Pinned(world.root()));
+        assert_eq!((verified.word, verified.problems.as_slice()), (Word::Valid, [].as_slice()));
+    }
+    for client in [alice, bob, phone] {
+        client.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_device_that_is_turned_away_gets_nothing() {
+    let world = World::new().await;
+    let alice = world.member("alice").await;
+    let (link, _) = alice.create_device_link().await.unwrap();
+    let (codes, mut shown) = mpsc::unbounded_channel();
+    let (folder, text) = (world.home("phone"), link.format());
+    let phone = tokio::spawn(async move {
+        join_device(&folder, &text, "phone", password(), move |_| codes.send(()).unwrap()).await.map(drop)
+    });
+    within("the phone waits", shown.recv()).await.unwrap();
+    let request = alice.device_requests().await.unwrap().remove(0);
+    alice.deny_device(&request).await.unwrap();
+    let error = within("told", phone).await.unwrap().unwrap_err();
+    assert_eq!(error.code(), "not-allowed");
+    assert!(!world.home("phone").exists());
+    alice.close().await;
+}

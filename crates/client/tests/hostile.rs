@@ -1,0 +1,160 @@
+//! A server that does not do what it should: nothing false is shown, and what shows its doing is kept.
+
+#![allow(clippy::unwrap_used, reason = "a test's helper fails the test")]
+
+mod common;
+
+use client::{Client, ClientError, ClientOptions, Event, Home, Outgoing, What};
+use common::{World, copy, password, said, within};
+use evidence::receipt::Unopened;
+use evidence::room::RoomId;
+use sqlx::Connection as _;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+
+impl World {
+    /// Runs SQL on the stopped server's database.
+    async fn tamper(&self, sql: &'static str) {
+        let path = self.home("server").join("store.db");
+        let mut database =
+            SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(path)).await.unwrap();
+        assert!(sqlx::raw_sql(sql).execute(&mut database).await.unwrap().rows_affected() > 0);
+        database.close().await.unwrap();
+    }
+
+    /// A room of alice and bob with three messages, of which bob has seen none. Index 0 and 1 are its changes.
+    async fn three_unseen(&mut self) -> RoomId {
+        let alice = self.member("alice").await;
+        self.join("bob").await;
+        let room = alice.create_room("ops").await.unwrap();
+        alice.add(room, &["bob"]).await.unwrap();
+        for text in ["one", "two", "three"] {
+            alice.send(room, Outgoing::text(text)).await.unwrap().logged().await.unwrap();
+        }
+        alice.close().await;
+        self.stop().await;
+        room
+    }
+
+    async fn alarmed(&self, user: &str) -> Client {
+        let home = Home::open(&self.home(user), password()).await.unwrap();
+        let client = Client::start(home, ClientOptions::default()).await.unwrap();
+        let mut events = client.events();
+        within("an alarm", async {
+            while !matches!(events.next().await.unwrap(), Event::Alarm { stopped: true, .. }) {}
+        })
+        .await;
+        client
+    }
+}
+
+#[tokio::test]
+async fn content_that_is_not_what_was_signed_is_not_shown() {
+    let mut world = World::new().await;
+    let room = world.three_unseen().await;
+    world
+        .tamper("UPDATE bodies SET ciphertext = (SELECT ciphertext FROM bodies WHERE id = 3) WHERE id = 4")
+        .await;
+    world.tamper("UPDATE bodies SET ciphertext = NULL WHERE id = 5").await;
+    world.start().await;
+    let bob = world.reopen("bob").await;
+    within("read", bob.synced(room, 5)).await.unwrap();
+    let items = bob.timeline(room, 2, 9).await.unwrap();
+    assert_eq!(items[0].text(), Some("one"));
+    assert_eq!(items[1].what, What::Unopened(Unopened::Mismatch));
+    assert_eq!(items[2].what, What::Unopened(Unopened::Withheld));
+    bob.close().await;
+}
+
+#[tokio::test]
+async fn an_entry_that_was_changed_stops_the_room() {
+    let mut world = World::new().await;
+    let room = world.three_unseen().await;
+    // The last byte of the signature.
+    world
+        .tamper(
+            "UPDATE bodies SET statement = CAST(substr(statement, 1, length(statement) - 1) || \
+             CASE substr(statement, -1) WHEN x'01' THEN x'02' ELSE x'01' END AS BLOB) WHERE id = 4",
+        )
+        .await;
+    world.start().await;
+    let bob = world.alarmed("bob").await;
+    assert_eq!(said(&bob, room).await, []);
+    let kept = bob.contradictions(room).await.unwrap();
+    assert!(kept[0].what.contains("signature"), "{}", kept[0].what);
+    assert!(kept[0].entry.is_some());
+    bob.close().await;
+}
+
+#[tokio::test]
+async fn an_entry_that_is_left_out_stops_the_room() {
+    let mut world = World::new().await;
+    let room = world.three_unseen().await;
+    world.tamper("UPDATE entries SET body = 5 WHERE idx = 3").await;
+    world.start().await;
+    let bob = world.alarmed("bob").await;
+    assert_eq!(said(&bob, room).await, []);
+    bob.close().await;
+}
+
+#[tokio::test]
+async fn a_server_that_takes_its_word_back_is_not_followed() {
+    let mut world = World::new().await;
+    let alice = world.member("alice").await;
+    let room = alice.create_room("ops").await.unwrap();
+    alice.send(room, Outgoing::text("one")).await.unwrap().logged().await.unwrap();
+    alice.close().await;
+    world.stop().await;
+    let (data, before) = (world.home("server"), world.home("before"));
+    copy(&data, &before);
+
+    world.start().await;
+    let alice = world.reopen("alice").await;
+    alice.send(room, Outgoing::text("two")).await.unwrap().logged().await.unwrap();
+    within("held", alice.synced(room, 3)).await.unwrap();
+    alice.close().await;
+    world.stop().await;
+    std::fs::remove_dir_all(&data).unwrap();
+    copy(&before, &data);
+
+    world.start().await;
+    let home = Home::open(&world.home("alice"), password()).await.unwrap();
+    let alice = Client::start(home, ClientOptions::default()).await.unwrap();
+    let mut events = alice.events();
+    within("an alarm", async {
+        while !matches!(events.next().await.unwrap(), Event::Alarm { stopped: true, .. }) {}
+    })
+    .await;
+    let kept = alice.contradictions(room).await.unwrap();
+    assert!(kept[0].held.is_some() && kept[0].what.contains('3'), "{}", kept[0].what);
+    assert!(matches!(alice.send(room, Outgoing::text("three")).await, Err(ClientError::Stopped(_))));
+    assert_eq!(said(&alice, room).await.len(), 2);
+    alice.close().await;
+    assert!(world.reopen("alice").await.rooms().await.unwrap()[0].stopped);
+}
+
+#[tokio::test]
+async fn a_second_history_stops_the_room_and_both_are_kept() {
+    let mut world = World::new().await;
+    let room = world.three_unseen().await;
+    let (data, before) = (world.home("server"), world.home("before"));
+    copy(&data, &before);
+    world.start().await;
+    let alice = world.reopen("alice").await;
+    alice.send(room, Outgoing::text("for alice")).await.unwrap().logged().await.unwrap();
+    within("held", alice.synced(room, 6)).await.unwrap();
+    alice.close().await;
+    world.stop().await;
+    std::fs::remove_dir_all(&data).unwrap();
+    copy(&before, &data);
+    world.start().await;
+    let bob = world.reopen("bob").await;
+    bob.send(room, Outgoing::text("for bob")).await.unwrap().logged().await.unwrap();
+    bob.send(room, Outgoing::text("for bob as well")).await.unwrap().logged().await.unwrap();
+    bob.close().await;
+
+    let alice = world.alarmed("alice").await;
+    let kept = alice.contradictions(room).await.unwrap();
+    assert!(kept[0].held.is_some() && kept[0].shown.is_some() && kept[0].held != kept[0].shown);
+    assert!(!said(&alice, room).await.iter().any(|(_, text)| text.starts_with("for bob")));
+    alice.close().await;
+}
