@@ -1,7 +1,7 @@
 //! What runs while a client does: the connection and its renewal, the follower of the rooms' logs, the outbox.
 //!
 //! - [`Core`]: what all of it shares.
-//! - [`supervise`]: connects, logs in, reconnects; ends on what does not heal by itself.
+//! - [`mod@supervise`]: connects, logs in, reconnects; ends on what does not heal by itself.
 //! - [`follow`]: one session's events, receipts and orderly end.
 
 mod follow;

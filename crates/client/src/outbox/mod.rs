@@ -1,7 +1,7 @@
 //! What this device says: signed, stored and synced before it is sent; sent again, byte for byte, until it is answered.
 //!
-//! - [`write`]: from a draft to a row of the outbox; many drafts share a transaction.
-//! - [`push`]: from the outbox to the server, pipelined, in order, one process at a time.
+//! - [`mod@write`]: from a draft to a row of the outbox; many drafts share a transaction.
+//! - [`mod@push`]: from the outbox to the server, pipelined, in order, one process at a time.
 //! - [`rework`]: what the server refused, signed again once every refusal is stored.
 //! - [`waiting`]: who waits for what.
 

@@ -1,11 +1,11 @@
 //! The organisation's keys and certificates on disk, and its directory.
 //!
-//! - [`folder`]: where things lie in the data folder, and the lock on it.
-//! - [`authority`]: root, issuing CA, server, log and cosigner keys: made once, loaded at each start.
-//! - [`inventory`]: what can be told of them without a passphrase.
-//! - [`root_key`]: moving the root's key out.
-//! - [`pem`]: requests and revocation lists as text.
-//! - [`directory`]: the log of every issuance and revocation.
+//! - `folder`: where things lie in the data folder, and the lock on it.
+//! - `authority`: root, issuing CA, server, log and cosigner keys: made once, loaded at each start.
+//! - `inventory`: what can be told of them without a passphrase.
+//! - `root_key`: moving the root's key out.
+//! - `pem`: requests and revocation lists as text.
+//! - `directory`: the log of every issuance and revocation.
 
 mod authority;
 mod directory;
