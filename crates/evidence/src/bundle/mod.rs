@@ -1,6 +1,6 @@
 //! Bundles: evidence in one file, for people who trust neither the server nor the one who exports (EV-33 to EV-38).
 //!
-//! [`Writer`] writes one, [`mod@verify`] checks one; both go through the file once and hold the tree's hashes in memory,
+//! [`Writer`] writes one, [`fn@verify`] checks one; both go through the file once and hold the tree's hashes in memory,
 //! not the messages. Called by the client's export and by both verifiers.
 
 mod archive;
