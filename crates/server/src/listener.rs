@@ -57,7 +57,7 @@ pub enum StartError {
     #[error("the database cannot be used: {0}")]
     Store(#[from] StoreError),
     /// A database URL that this version does not know.
-    #[error("the store {0} is not known; this version takes sqlite:PATH")]
+    #[error("databases of the kind {0:?} are not known; this version takes sqlite:PATH")]
     UnknownStore(String),
     /// The server's own certificates are no longer good.
     #[error("the server's own certificate cannot be used: {0}")]
@@ -111,6 +111,11 @@ impl Server {
     }
 }
 
+/// What of a database URL can be shown: the rest may hold a password.
+fn scheme(url: &str) -> &str {
+    url.split_once(':').map_or("without a scheme", |(scheme, _)| scheme)
+}
+
 /// Waits until the server has to stop.
 pub(crate) async fn stopped(stopping: &mut watch::Receiver<bool>) {
     // A sender that is gone means the same.
@@ -124,7 +129,7 @@ pub(crate) async fn open_store(folder: &DataFolder, url: Option<&str>) -> Result
     let Some(url) = url.or(remembered.as_deref()) else {
         return Ok(Arc::new(SqliteStore::open(&folder.database()).await?));
     };
-    let path = url.strip_prefix("sqlite:").ok_or_else(|| StartError::UnknownStore(url.to_owned()))?;
+    let path = url.strip_prefix("sqlite:").ok_or_else(|| StartError::UnknownStore(scheme(url).to_owned()))?;
     let path = PathBuf::from(path.strip_prefix("//").unwrap_or(path));
     let store = SqliteStore::open(&path).await?;
     let whole = std::path::absolute(&path).unwrap_or(path);

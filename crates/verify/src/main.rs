@@ -43,7 +43,12 @@ fn main() -> ExitCode {
     match run(&arguments) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            eprintln!("countersign-verify: {error:#}");
+            let message = format!("{error:#}");
+            if arguments.json {
+                eprintln!("{}", serde_json::json!({ "error": { "code": "failed", "message": message } }));
+            } else {
+                eprintln!("countersign-verify: {message}");
+            }
             ExitCode::FAILURE
         }
     }

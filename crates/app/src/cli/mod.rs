@@ -61,11 +61,10 @@ pub struct Global {
         global = true,
         env = "COUNTERSIGN_PASSWORD_FILE",
         value_name = "FILE",
-        hide_env_values = true,
-        conflicts_with = "password_fd"
+        hide_env_values = true
     )]
     pub password_file: Option<PathBuf>,
-    /// Read the account password from this open file descriptor
+    /// Read the account password from this open file descriptor; goes before a file
     #[arg(long, global = true, value_name = "N")]
     pub password_fd: Option<i32>,
 }

@@ -10,7 +10,7 @@ use evidence::verdict::safe;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::{Context, export, online, room_size, room_to_talk_in, tail};
+use super::{Context, export, room_size, room_to_talk_in, started, tail};
 use crate::cli::ChatArguments;
 use crate::terminal::Failure;
 
@@ -23,7 +23,10 @@ const LINES_AHEAD: usize = 256;
 
 /// Talks until `/quit` or the end of input, then waits for the last acknowledgement.
 pub async fn run(context: &Context, arguments: ChatArguments) -> Result<(), Failure> {
-    let client = online(context).await?;
+    let (client, away) = started(context).await?;
+    if let Some(why) = away {
+        context.output.note(&format!("not connected ({}); trying again", safe(&why)));
+    }
     let outcome = talk_in(context, &client, &arguments).await;
     client.close().await;
     outcome
@@ -39,7 +42,7 @@ async fn talk_in(context: &Context, client: &Client, arguments: &ChatArguments) 
             .output
             .note("A line is a message; /quit leaves. The server can read what is said (content suite 0).");
     }
-    let mut talk = Talk { context, client, room, next: 0, sent: JoinSet::new() };
+    let mut talk = Talk { context, client, room, next: 0, sent: JoinSet::new(), last: 0, unsent: 0 };
     let size = room_size(client, room).await?;
     talk.next = size.saturating_sub(SHOWN_ON_ENTERING);
     talk.run().await?;
@@ -51,7 +54,7 @@ async fn talk_in(context: &Context, client: &Client, arguments: &ChatArguments) 
 
 async fn save(context: &Context, client: &Client, room: RoomId, out: &Path) -> Result<(), Failure> {
     let options = ExportOptions { from: None, to: None, disclose: Disclose::All };
-    let bytes = export::write(client, room, options, out).await?;
+    let (bytes, _) = export::write(client, room, options, out).await?;
     context.output.note(&format!("{}: {bytes} bytes of evidence", out.display()));
     Ok(())
 }
@@ -72,7 +75,11 @@ struct Talk<'a> {
     room: RoomId,
     /// First index not shown yet.
     next: u64,
-    sent: JoinSet<Result<(), Failure>>,
+    sent: JoinSet<Result<u64, Failure>>,
+    /// Index after the last of this session's messages that were logged.
+    last: u64,
+    /// Messages of this session that were refused for good.
+    unsent: usize,
 }
 
 impl Talk<'_> {
@@ -84,7 +91,15 @@ impl Talk<'_> {
         loop {
             if !open && self.sent.is_empty() {
                 // What was logged last is shown before leaving.
-                return self.show().await;
+                self.client.synced(self.room, self.last).await?;
+                self.show().await?;
+                return match self.unsent {
+                    0 => Ok(()),
+                    n => Err(Failure::new(
+                        "not-sent",
+                        format!("{n} of your messages were not sent; see above"),
+                    )),
+                };
             }
             tokio::select! {
                 line = lines.recv(), if open => match line {
@@ -92,8 +107,12 @@ impl Talk<'_> {
                     None => open = false,
                 },
                 Some(outcome) = self.sent.join_next() => match outcome {
-                    Ok(Ok(())) | Err(_) => {}
-                    Ok(Err(failure)) => self.context.output.note(&format!("not sent: {failure}")),
+                    Ok(Ok(index)) => self.last = self.last.max(index + 1),
+                    Ok(Err(failure)) => {
+                        failure.report(self.context.output.json);
+                        self.unsent += 1;
+                    }
+                    Err(_) => self.unsent += 1,
                 },
                 event = events.next() => match event {
                     Some(event) => self.event(event).await?,
@@ -165,8 +184,8 @@ impl Talk<'_> {
     }
 }
 
-async fn logged(mut handle: SendHandle) -> Result<(), Failure> {
-    handle.logged().await.map(drop).map_err(Failure::from)
+async fn logged(mut handle: SendHandle) -> Result<u64, Failure> {
+    Ok(handle.logged().await?.index)
 }
 
 /// Standard input by lines, read on a thread of its own as it cannot be awaited.

@@ -4,7 +4,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use client::{Client, Disclose, ExportOptions};
+use client::{Client, Disclose, ExportOptions, Exported};
 use evidence::room::RoomId;
 use serde_json::json;
 
@@ -27,21 +27,29 @@ pub async fn run(context: &Context, arguments: ExportArguments) -> Result<(), Fa
     }
     .await;
     client.close().await;
-    let bytes = outcome?;
+    let (bytes, exported) = outcome?;
     let out = arguments.out.display().to_string();
     context.output.result(
-        || json!({ "bundle": out, "bytes": bytes }),
-        || format!("{out}: {bytes} bytes; check it with `countersign verify {out}`"),
+        || {
+            json!({ "bundle": out, "bytes": bytes, "from": exported.from, "to": exported.to,
+                    "disclosed": exported.disclosed })
+        },
+        || {
+            format!(
+                "{out}: {} messages disclosed, {bytes} bytes; check it with `countersign verify {out}`",
+                exported.disclosed
+            )
+        },
     )
 }
 
-/// Exports to a file beside `out` and renames it into place; returns its size in bytes.
+/// Exports to a file beside `out` and renames it into place; returns its size in bytes and what it holds.
 pub async fn write(
     client: &Client,
     room: RoomId,
     options: ExportOptions,
     out: &Path,
-) -> Result<u64, Failure> {
+) -> Result<(u64, Exported), Failure> {
     refuse_existing(out)?;
     let beside = beside(out);
     let failed = |e: std::io::Error| Failure::failed(format!("cannot write {}: {e}", out.display()));
@@ -53,19 +61,27 @@ pub async fn write(
         .map_err(|e| Failure::failed(format!("cannot write {}: {e}", beside.display())))?;
     let mut writer = BufWriter::with_capacity(1 << 20, file);
     let written = match client.export(room, &options, &mut writer).await {
-        Ok(_) => writer
+        Ok(exported) if names_nothing(&options, &exported) => Err(Failure::new(
+            "nothing-disclosed",
+            format!("--disclose names no message among the entries {} to {}", exported.from, exported.to),
+        )),
+        Ok(exported) => writer
             .flush()
             .and_then(|()| writer.get_ref().sync_all())
             .and_then(|()| fs::rename(&beside, out))
-            .map_err(failed),
+            .map_err(failed)
+            .map(|()| exported),
         Err(e) => Err(e.into()),
     };
-    if let Err(failure) = written {
+    let exported = written.inspect_err(|_| {
         // What is half-made is of no use to anybody.
         let _ = fs::remove_file(&beside);
-        return Err(failure);
-    }
-    Ok(fs::metadata(out).map_err(failed)?.len())
+    })?;
+    Ok((fs::metadata(out).map_err(failed)?.len(), exported))
+}
+
+fn names_nothing(options: &ExportOptions, exported: &Exported) -> bool {
+    matches!(options.disclose, Disclose::Only(_)) && exported.disclosed == 0
 }
 
 fn refuse_existing(out: &Path) -> Result<(), Failure> {

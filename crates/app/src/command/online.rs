@@ -9,19 +9,29 @@ use crate::terminal::Failure;
 
 /// Opens the home, connects, logs in and reads what is new.
 pub async fn online(context: &Context) -> Result<Client, Failure> {
+    match started(context).await? {
+        (client, None) => Ok(client),
+        (client, Some(why)) => {
+            client.close().await;
+            Err(Failure::new("connection", why))
+        }
+    }
+}
+
+/// As [`online`], but goes on without a server that is away, and says why it is: the client tries again by itself.
+pub async fn started(context: &Context) -> Result<(Client, Option<String>), Failure> {
     let home = context.open_home().await?;
     let client = Client::start(home, ClientOptions::default()).await?;
     let events = client.events();
-    let ready = tokio::select! {
-        ready = client.ready() => ready.map_err(Failure::from),
-        why = refused(events) => Err(Failure::new("connection", why)),
-    };
-    match ready {
-        Ok(()) => Ok(client),
-        Err(failure) => {
-            client.close().await;
-            Err(failure)
-        }
+    tokio::select! {
+        ready = client.ready() => match ready {
+            Ok(()) => Ok((client, None)),
+            Err(error) => {
+                client.close().await;
+                Err(error.into())
+            }
+        },
+        why = refused(events) => Ok((client, Some(why))),
     }
 }
 

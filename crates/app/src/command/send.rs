@@ -2,11 +2,12 @@
 
 use std::io::Read;
 
-use client::Outgoing;
+use client::{Client, Logged, Outgoing};
 use evidence::limits::MAX_TEXT;
+use evidence::room::RoomId;
 use serde_json::json;
 
-use super::{Context, online, room_to_talk_in};
+use super::{Context, room_to_talk_in, started};
 use crate::cli::SendArguments;
 use crate::terminal::Failure;
 
@@ -19,14 +20,8 @@ pub async fn run(context: &Context, arguments: SendArguments) -> Result<(), Fail
     if text.is_empty() {
         return Err(Failure::usage("there is nothing to send"));
     }
-    let client = online(context).await?;
-    let room = room_to_talk_in(&client, &arguments.room).await;
-    let outcome = async {
-        let room = room?;
-        let logged = client.send(room, Outgoing::text(text)).await?.logged().await?;
-        Ok::<_, Failure>((room, logged))
-    }
-    .await;
+    let (client, away) = started(context).await?;
+    let outcome = send(&client, &arguments.room, text, away).await;
     client.close().await;
     let (room, logged) = outcome?;
     let statement = hex::encode(logged.statement);
@@ -34,6 +29,23 @@ pub async fn run(context: &Context, arguments: SendArguments) -> Result<(), Fail
         || json!({ "room": room.to_string(), "index": logged.index, "seq": logged.seq, "statement": statement }),
         || format!("logged at {}", logged.index),
     )
+}
+
+async fn send(
+    client: &Client,
+    room: &str,
+    text: String,
+    away: Option<String>,
+) -> Result<(RoomId, Logged), Failure> {
+    let room = room_to_talk_in(client, room).await?;
+    let mut handle = client.send(room, Outgoing::text(text)).await?;
+    match away {
+        None => Ok((room, handle.logged().await?)),
+        Some(why) => Err(Failure::new(
+            "queued",
+            format!("{why}; the message waits in your home and goes out when you are next connected"),
+        )),
+    }
 }
 
 /// Standard input whole, without one line feed at its end.

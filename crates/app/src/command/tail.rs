@@ -5,20 +5,27 @@ use evidence::room::RoomId;
 use evidence::verdict::{safe, utc};
 use serde_json::{Value, json};
 
-use super::{Context, online};
+use super::{Context, started};
 use crate::cli::TailArguments;
 use crate::terminal::{Failure, Output};
 
 /// Entries read from the home at a time.
 const PAGE: usize = 512;
 
+/// Where no log ends before; a larger start shows the same, nothing.
+const LAST_INDEX: u64 = 1 << 48;
+
 /// Prints a room's timeline.
 pub async fn run(context: &Context, arguments: TailArguments) -> Result<(), Failure> {
-    let client = online(context).await?;
+    let (client, away) = started(context).await?;
+    if let Some(why) = away {
+        context.output.note(&format!("not connected ({}); this is what your home holds", safe(&why)));
+    }
     let mut events = client.events();
     let outcome = async {
         let room = client.find_room(&arguments.room).await?;
-        let mut next = print_from(&client, room, arguments.from.unwrap_or(0), context.output).await?;
+        let mut next =
+            print_from(&client, room, arguments.from.unwrap_or(0).min(LAST_INDEX), context.output).await?;
         if !arguments.follow {
             return Ok(());
         }

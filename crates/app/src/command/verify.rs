@@ -8,7 +8,6 @@ use client::Home;
 use evidence::bundle::{Root, verify};
 use evidence::verdict::{Said, Verdict, render};
 use pki::Fingerprint;
-use pki::certificate::certificates_from_pem;
 
 use super::{Context, report};
 use crate::cli::VerifyArguments;
@@ -60,17 +59,5 @@ fn pinned_root(context: &Context, root: Option<&str>) -> Result<Root, Failure> {
     }
     let bytes = std::fs::read(root)
         .map_err(|e| Failure::failed(format!("cannot read the root certificate {root}: {e}")))?;
-    let der = match std::str::from_utf8(&bytes).ok().and_then(|text| certificates_from_pem(text).ok()) {
-        Some(found) => match <[Vec<u8>; 1]>::try_from(found) {
-            Ok([der]) => der,
-            Err(_) => {
-                return Err(Failure::usage(format!("--root: {root} holds several certificates; name one")));
-            }
-        },
-        None if bytes.first() == Some(&0x30) => bytes,
-        None => {
-            return Err(Failure::usage(format!("--root: {root} is neither a certificate nor sha256:HEX")));
-        }
-    };
-    Ok(Root::Pinned(Fingerprint::of(&der)))
+    Root::from_certificate_file(&bytes).map_err(|e| Failure::usage(format!("--root: {root}: {e}")))
 }

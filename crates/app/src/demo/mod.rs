@@ -28,16 +28,42 @@ pub async fn run(context: &Context, arguments: DemoArguments) -> Result<(), Fail
         None => Script::built_in()?,
     };
     let place = Place::choose(arguments.out.as_deref())?;
+    tokio::select! {
+        played = play(context, &arguments, &script, &place) => played,
+        // Leaving by this way removes a temporary folder, and the keys in it.
+        () = interrupted() => Err(Failure::new("interrupted", "interrupted")),
+    }
+}
+
+async fn interrupted() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut hangup), Ok(mut end)) = (signal(SignalKind::hangup()), signal(SignalKind::terminate()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = hangup.recv() => {}
+        _ = end.recv() => {}
+    }
+}
+
+async fn play(
+    context: &Context,
+    arguments: &DemoArguments,
+    script: &Script,
+    place: &Place,
+) -> Result<(), Failure> {
     let narrator = Narrator { output: context.output, whole: arguments.script.is_none() };
     narrator.opening();
 
-    let stage = Stage::build(place.path(), &script, &narrator).await?;
-    let talked = talk::play(&stage, &script, arguments.pipelined, &narrator).await?;
+    let stage = Stage::build(place.path(), script, &narrator).await?;
+    let talked = talk::play(&stage, script, arguments.pipelined, &narrator).await?;
     let bundle = place.path().join("bundle");
     let exported = stage.export_and_stop(&talked, &bundle).await?;
     write_index(&place.path().join("index.jsonl"), &talked)?;
-    let proofs = proof::show(place.path(), &bundle, &script, &narrator).await?;
-    narrator.closing(&place, &talked, &proofs, exported)?;
+    let proofs = proof::show(place.path(), &bundle, script, &narrator).await?;
+    narrator.closing(place, &talked, &proofs, exported)?;
     proofs.check(script.lines.len())
 }
 
@@ -137,7 +163,10 @@ impl Narrator {
                 let path = path.display();
                 self.say(&format!("Kept in {path}. Look for yourself:"));
                 self.say(&format!("  countersign verify {path}/bundle --root {path}/root.pem"));
-                self.say(&format!("  countersign serve --data {path}/server --plain-keys"));
+                self.say(&format!(
+                    "  countersign serve --data {path}/server --plain-keys --listen {}",
+                    talked.server
+                ));
             }
             Place::Temporary(_) => self.say("Nothing was kept; --out DIR keeps server, homes and bundle."),
         }

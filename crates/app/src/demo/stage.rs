@@ -81,6 +81,11 @@ impl Stage {
         Ok(Self { server, people, room })
     }
 
+    /// Where the server listens.
+    pub fn address(&self) -> SocketAddr {
+        self.server.address()
+    }
+
     /// Ends everybody's session, receipts included, exports as the first person, and stops the server.
     pub async fn export_and_stop(mut self, talked: &Talked, bundle: &Path) -> Result<u64, Failure> {
         let mut people = self.people.drain(..);
@@ -90,7 +95,7 @@ impl Stage {
         }
         let options = ExportOptions { from: None, to: None, disclose: Disclose::All };
         exporter.synced(self.room, talked.log_size).await?;
-        let bytes = write_bundle(&exporter, self.room, options, bundle).await?;
+        let (bytes, _) = write_bundle(&exporter, self.room, options, bundle).await?;
         exporter.close().await;
         self.server.stop().await;
         Ok(bytes)
@@ -150,5 +155,10 @@ fn new_password() -> Result<String, Failure> {
 }
 
 fn write(path: &PathBuf, text: &str) -> Result<(), Failure> {
-    fs::write(path, text).map_err(|e| Failure::failed(format!("cannot write {}: {e}", path.display())))
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    // The password opens every home: nobody else reads it.
+    let file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    file.and_then(|mut file| file.write_all(text.as_bytes()))
+        .map_err(|e| Failure::failed(format!("cannot write {}: {e}", path.display())))
 }

@@ -31,6 +31,8 @@ pub struct Talked {
     pub indices: Vec<u64>,
     /// Entries in the room's log after the last line.
     pub log_size: u64,
+    /// Where the server listened; the homes look for it there.
+    pub server: std::net::SocketAddr,
     pipelined: bool,
 }
 
@@ -74,6 +76,7 @@ pub async fn play(
         seconds,
         indices,
         log_size,
+        server: stage.address(),
         pipelined,
     })
 }

@@ -66,16 +66,18 @@ pub async fn join(folder: &Path, link: &str, joiner: Joiner<'_>) -> Result<Home,
     let unfinished = Unfinished::start(folder, Arc::clone(&password)).await?;
     let session = match connect(&link).await {
         Ok(session) => session,
+        Err(error) if unfinished.resumed && error.heals() => return Err(error),
         Err(error) => return give_up(unfinished, error).await,
     };
     let asked = JoinRequest { link: &link, user: &user, email: email.as_ref(), device: &device };
+    let resumed = unfinished.resumed;
     let outcome = register(&session, &unfinished, asked, password).await;
     session.connection.close().await;
     match outcome {
         Ok(profile) => unfinished.finish(&profile).await,
         // Once the request was sent, the account may be there: its key is kept for another try.
-        Err((error, true)) => Err(error),
-        Err((error, false)) => give_up(unfinished, error).await,
+        Err((error, sent)) if sent || (resumed && error.heals()) => Err(error),
+        Err((error, _)) => give_up(unfinished, error).await,
     }
 }
 

@@ -84,6 +84,14 @@ struct Needed {
     name: Option<String>,
 }
 
+/// A former member exports what it holds.
+fn former_member(error: ClientError) -> Result<(), ClientError> {
+    match error {
+        ClientError::Failed { .. } => Ok(()),
+        other => Err(other),
+    }
+}
+
 impl Client {
     /// Writes evidence of a room: entries, the chosen contents, checkpoints, receipts, certificates, proofs. Needs a
     /// connection, for the directory's proofs.
@@ -106,10 +114,11 @@ impl Client {
         })?;
         let room = self.room(&room)?;
         match core.catch_up(&room, &session).await {
-            Ok(()) => core.fetch_receipts(&room, &session).await?,
-            // A former member exports what it holds.
-            Err(ClientError::Failed { .. }) => {}
-            Err(error) => return Err(error),
+            Ok(()) => {
+                let given = core.give_receipt(&room, &session).await;
+                given.and(core.fetch_receipts(&room, &session).await).or_else(former_member)?;
+            }
+            Err(error) => former_member(error)?,
         }
         let row = core.vault.room(&room.id.0).await?.ok_or(VaultError::Damaged("room"))?;
         let size = row.held;

@@ -26,6 +26,8 @@ pub(crate) struct Unfinished {
     /// PKCS#10, DER.
     pub(crate) request: Vec<u8>,
     password: Arc<Password>,
+    /// Whether an earlier try has left it: its request may have been granted.
+    pub(crate) resumed: bool,
 }
 
 impl Unfinished {
@@ -45,18 +47,34 @@ impl Unfinished {
         if !platform::try_lock(&lock)? {
             return Err(ClientError::Input(format!("another process is making {}", target.display())));
         }
-        let (vault, key, request) = match Self::resume(&folder, &password).await {
+        let found = Self::resume(&folder, &password).await?;
+        let resumed = found.is_some();
+        let (vault, key, request) = match found {
             Some(found) => found,
             None => Self::fresh(&folder, &password).await?,
         };
-        Ok(Self { target: target.to_owned(), folder, _lock: lock, vault, key, request, password })
+        Ok(Self { target: target.to_owned(), folder, _lock: lock, vault, key, request, password, resumed })
     }
 
-    async fn resume(folder: &Path, password: &Arc<Password>) -> Option<(Vault, SigningKey, Vec<u8>)> {
-        let vault = Vault::open(&folder.join(VAULT), Arc::clone(password)).await.ok()?;
-        let key = vault.device_key().await.ok()??;
-        let request = vault.request().await.ok()??;
-        Some((vault, key, request))
+    async fn resume(
+        folder: &Path,
+        password: &Arc<Password>,
+    ) -> Result<Option<(Vault, SigningKey, Vec<u8>)>, ClientError> {
+        let vault = match Vault::open(&folder.join(VAULT), Arc::clone(password)).await {
+            Ok(vault) => vault,
+            Err(VaultError::WrongPassword) => {
+                return Err(ClientError::Input(format!(
+                    "an earlier try to join was cut off and used another password: give that one, or remove {}",
+                    folder.display()
+                )));
+            }
+            Err(_) => return Ok(None),
+        };
+        // A try that was cut off before its key was stored has asked for nothing.
+        let (Ok(Some(key)), Ok(Some(request))) = (vault.device_key().await, vault.request().await) else {
+            return Ok(None);
+        };
+        Ok(Some((vault, key, request)))
     }
 
     async fn fresh(

@@ -40,9 +40,14 @@ impl Core {
         let mut done = due.told;
         for claim in due.claims {
             let (receipt, cosignature) = self.sign_receipt(room, &claim, now_ms);
+            let stored = StoredReceipt { receipt: receipt.clone(), cosignature: cosignature.clone() };
             let put = Command::ReceiptPut { room: ByteArray::from(room.id.0), receipt, cosignature };
             match session.connection.ask(put).await? {
-                Reply::Done => {}
+                // Kept for this device's own exports: it is a recipient like any other.
+                Reply::Done => {
+                    let own = (claim.certificate, claim.level as u64, claim.from, claim.to, stored);
+                    room.received().unstored.push(own);
+                }
                 Reply::Failed { message, .. } => {
                     tracing::warn!(room = %room.id, "receipt not taken: {message}");
                     done = told;
@@ -235,6 +240,9 @@ impl Core {
         received.next_id = next_id;
         for stored in stored {
             let Ok(receipt) = Receipt::parse(&stored.receipt) else { continue };
+            if receipt.certificate() == self.owner.certificate.hash() {
+                continue;
+            }
             let Some(known) = self.certificates.accepted(&receipt.certificate()) else { continue };
             if let Some(user) = known.certificate.identity().user() {
                 received.add(user, receipt.claim());

@@ -37,6 +37,8 @@ struct Joiner {
     user: Name,
     email: Option<Email>,
     device: Name,
+    /// Why nobody can join like this, but for one whose answer was lost (SE-12).
+    refused: Option<Reply>,
 }
 
 struct NewDeviceLogin {
@@ -89,17 +91,16 @@ impl Enrolment {
         let user = name(user, "user name")?;
         let device = name(device, "device name")?;
         let email = email.map(Email::parse).transpose().map_err(|e| malformed(&e.to_string()))?;
-        let found =
-            shared.store.peek_invite(&invite, now_ms()).await.map_err(|e| self.bad_token(&e, shared))?;
-        if found.made.user.as_deref().is_some_and(|only| only != user.as_str()) {
-            return Err(failure::failed(FailureCode::NotAllowed, "this invite is for another user name"));
-        }
-        shared.check_name_is_free(&user).await?;
+        let refused = match self.may_join(&invite, &user, shared).await {
+            Ok(()) => None,
+            Err(refused) if self.may_be_again(&invite, &user, shared).await? => Some(refused),
+            Err(refused) => return Err(refused),
+        };
         let registration_response = shared
             .opaque
             .registration_response(user.as_str(), registration_request)
             .map_err(|_| malformed("the registration cannot be read"))?;
-        self.step = Step::Joining(Joiner { invite, user, email, device });
+        self.step = Step::Joining(Joiner { invite, user, email, device, refused });
         Ok(Reply::JoinChallenge {
             registration_response,
             organisation: shared.authority.organisation().to_string(),
@@ -115,10 +116,13 @@ impl Enrolment {
         shared: &Shared,
     ) -> Result<Reply, Reply> {
         let now = now_ms();
-        let Joiner { invite, user, email, device } = joiner;
+        let Joiner { invite, user, email, device, refused } = joiner;
         let record =
             PasswordRecord::from_upload(upload).map_err(|_| malformed("the registration cannot be read"))?;
         let request = self.possessed(request, proof)?;
+        if let Some(refused) = refused {
+            return self.joined_before(&user, &device, &request, shared).await?.ok_or(refused);
+        }
         let chain = issue(shared, &request, &user, &device, now)?;
         let issue = Issue::device(&chain, &user, &device, None, now);
         let enrolled = shared
@@ -230,6 +234,47 @@ impl Enrolment {
         let role = account.map_or(store::Role::Member, |a| a.role);
         self.step = Step::Done;
         Ok(joined(shared, &chain, role, &user))
+    }
+
+    /// Whether the invite is good for this name, and the name free.
+    async fn may_join(&self, invite: &Hash, user: &Name, shared: &Shared) -> Result<(), Reply> {
+        let found =
+            shared.store.peek_invite(invite, now_ms()).await.map_err(|e| self.bad_token(&e, shared))?;
+        if found.made.user.as_deref().is_some_and(|only| only != user.as_str()) {
+            return Err(failure::failed(FailureCode::NotAllowed, "this invite is for another user name"));
+        }
+        shared.check_name_is_free(user).await
+    }
+
+    /// Whether this may be somebody who has joined by this invite and never got the answer: the name is there, and the
+    /// invite is known. The key decides (SE-12).
+    async fn may_be_again(&self, invite: &Hash, user: &Name, shared: &Shared) -> Result<bool, Reply> {
+        let known = match shared.store.peek_invite(invite, now_ms()).await {
+            Ok(_) | Err(StoreError::Refused(store::Refusal::UsedUp)) => true,
+            Err(_) => false,
+        };
+        let account = shared.store.account(user.as_str()).await.map_err(|e| failure::store(&e))?;
+        Ok(known && account.is_some_and(|a| a.enabled))
+    }
+
+    /// The answer that was lost: whoever proves to hold the key of this user's device is told its certificate.
+    async fn joined_before(
+        &mut self,
+        user: &Name,
+        device: &Name,
+        request: &CertificateRequest,
+        shared: &Shared,
+    ) -> Result<Option<Reply>, Reply> {
+        let devices = shared.store.devices_of(user.as_str()).await.map_err(|e| failure::store(&e))?;
+        let same = |d: &&store::Device| {
+            d.name == device.as_str() && d.key == *request.key().as_bytes() && d.revoked.is_none()
+        };
+        let Some(found) = devices.iter().find(same) else { return Ok(None) };
+        let chain = shared.chain_of(&found.certificate).await?;
+        let account = shared.store.account(user.as_str()).await.map_err(|e| failure::store(&e))?;
+        let role = account.map_or(store::Role::Member, |a| a.role);
+        self.step = Step::Done;
+        Ok(Some(joined(shared, &chain, role, user)))
     }
 
     /// Refuses an address that has tried too many bad tokens.
