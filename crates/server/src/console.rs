@@ -186,14 +186,14 @@ impl Console {
         device: Name,
     ) -> Result<Chain, ConsoleError> {
         let request = CertificateRequest::parse(request)?;
-        if !self.store.devices_of(user.as_str()).await?.is_empty() {
+        let store = self.store.as_ref();
+        let directory = Directory::open(store, authority).await?;
+        if directory.knows(store, &user).await? {
             return Err(ConsoleError::NeedsVoucher(user));
         }
         let now = now_ms();
         let chain = authority.issue_device(&request, user.clone(), device.clone(), now)?;
         let leaf = [Issue::device(&chain, &user, &device, None, now)];
-        let store = self.store.as_ref();
-        let directory = Directory::open(store, authority).await?;
         directory.append_with(store, authority, &leaf, |append| store.append_directory(append)).await?;
         Ok(chain)
     }

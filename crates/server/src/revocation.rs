@@ -40,7 +40,8 @@ impl Shared {
     }
 
     /// Refuses the certificate in handshakes, ends its sessions (SE-23) and enters the revocation in its rooms (EV-18).
-    async fn enforce(&self, certificate: &Certificate, reason: Reason) {
+    /// Says whether it stands in all of them; [`follow`] tries again.
+    async fn enforce(&self, certificate: &Certificate, reason: Reason) -> bool {
         let since = certificate.revoked.map_or_else(now_ms, |r| r.at_ms);
         let chain = decode_chain(&certificate.chain).unwrap_or_default();
         if let Some(Ok(named)) = chain.leaf().map(CertificateRef::of) {
@@ -48,7 +49,7 @@ impl Shared {
         }
         let hash = certificate.hash;
         self.hub.end("this device was revoked; ask an administrator", |s| s.certificate == hash);
-        self.sequencer.revoke(hash, reason).await;
+        self.sequencer.revoke(hash, reason).await
     }
 }
 
@@ -82,7 +83,10 @@ async fn look(shared: &Shared, from: u64) -> Result<u64, StoreError> {
                 _ => Reason::Unspecified,
             };
             info!(certificate = %pki::Fingerprint(certificate.hash), "revoked");
-            shared.enforce(&certificate, reason).await;
+            if !shared.enforce(&certificate, reason).await {
+                // Whatever kept it from standing everywhere: it is tried again at the next look.
+                return Ok(next);
+            }
             next = revoked.directory_index + 1;
         }
     }

@@ -1,5 +1,7 @@
 //! Joining and logging in, and every way in which it is refused (SE-5 to SE-12).
 
+#![expect(clippy::unwrap_used, reason = "a test's helper fails the test")]
+
 mod common;
 
 use common::{PASSWORD, start};
@@ -13,7 +15,9 @@ async fn a_member_joins_and_logs_in_and_nobody_else_does() {
     let running = start().await;
     let alice = running.member("alice").await;
     let mut peer = alice.connect(running.address()).await.unwrap();
-    assert!(matches!(peer.ask(Command::Rooms).await.unwrap(), Reply::Rooms { rooms } if rooms.is_empty()));
+    assert!(
+        matches!(peer.ask(Command::Rooms { after: 0 }).await.unwrap(), Reply::Rooms { rooms } if rooms.is_empty())
+    );
     peer.close().await;
 
     let mut peer = Peer::connect(running.address(), alice.config()).await.unwrap();
@@ -88,7 +92,9 @@ async fn before_login_nothing_but_login_is_answered() {
     let link = running.invite(Role::Member, 1, now_ms() + 60_000).await;
     let mut nobody = Peer::connect(running.address(), anonymous(&link.root)).await.unwrap();
     for peer in [&mut certified, &mut nobody] {
-        for command in [Command::Rooms, Command::UserList, Command::Watch, Command::DeviceLinkCreate] {
+        for command in
+            [Command::Rooms { after: 0 }, Command::UserList, Command::Watch, Command::DeviceLinkCreate]
+        {
             let reply = peer.ask(command).await.unwrap();
             assert!(matches!(reply, Reply::Failed { code: FailureCode::NotAllowed, .. }), "{reply:?}");
         }
@@ -146,4 +152,36 @@ async fn a_disabled_account_is_out_at_once_and_does_not_come_back() {
     assert!(bob.connect(running.address()).await.is_err());
     admin.ask(Command::UserEnable { user: "bob".into(), enabled: true }).await.unwrap();
     bob.connect(running.address()).await.unwrap();
+}
+
+async fn try_to_join(
+    running: &common::Running,
+    link: &session::link::Link,
+    key: &pki::ed25519::SigningKey,
+) -> Reply {
+    let mut peer = Peer::connect(running.address(), anonymous(&link.root)).await.unwrap();
+    let (registration, registration_request) = ClientRegistration::start(PASSWORD).unwrap();
+    let (user, device) = ("alice".to_owned(), "laptop".to_owned());
+    let start =
+        Command::JoinStart { token: link.token.to_vec(), user, email: None, device, registration_request };
+    let reply = peer.ask(start).await.unwrap();
+    let Reply::JoinChallenge { registration_response, .. } = reply else { return reply };
+    let parties = session::login::Parties { user: "alice", root: &link.root };
+    let registration_upload = registration.finish(PASSWORD, &registration_response, parties).unwrap();
+    let request = pki::request::create(key).unwrap();
+    let proof = pki::request::prove_possession(key, &peer.exporter(), &request).to_vec();
+    peer.ask(Command::JoinFinish { registration_upload, request, proof }).await.unwrap()
+}
+
+#[tokio::test]
+async fn who_never_got_the_answer_to_joining_gets_it_again_by_its_key_and_nobody_else() {
+    let running = start().await;
+    let link = running.invite(Role::Member, 1, now_ms() + 60_000).await;
+    let key = pki::ed25519::SigningKey::generate().unwrap();
+    let Reply::Joined { chain: first, .. } = try_to_join(&running, &link, &key).await else { panic!() };
+    let Reply::Joined { chain: again, .. } = try_to_join(&running, &link, &key).await else { panic!() };
+    assert_eq!(first, again);
+    let other = pki::ed25519::SigningKey::generate().unwrap();
+    let refused = try_to_join(&running, &link, &other).await;
+    assert!(matches!(refused, Reply::Failed { code: FailureCode::Credentials, .. }), "{refused:?}");
 }

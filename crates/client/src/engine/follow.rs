@@ -168,18 +168,27 @@ impl Batch {
 impl Core {
     /// Lists the user's rooms and reads each up to date.
     pub(crate) async fn refresh_rooms(&self, session: &Session) -> Result<(), ClientError> {
-        let reply = session.connection.ask(Command::Rooms).await?;
-        for info in expect_reply!(reply, Reply::Rooms { rooms } => rooms)? {
-            match self.refresh_room(session, info).await {
-                Ok(()) | Err(ClientError::Stopped(_)) => {}
-                // Rooms of the user in which this device is not, or not any more.
-                Err(ClientError::Failed {
-                    code: FailureCode::NotFound | FailureCode::NotAllowed, ..
-                }) => {}
-                Err(error) => return Err(error),
+        let mut after = 0;
+        loop {
+            let reply = session.connection.ask(Command::Rooms { after }).await?;
+            let rooms = expect_reply!(reply, Reply::Rooms { rooms } => rooms)?;
+            match rooms.last().map(|last| last.position) {
+                Some(last) if last > after => after = last,
+                Some(_) => return Err(ClientError::unexpected()),
+                None => return Ok(()),
+            }
+            for info in rooms {
+                match self.refresh_room(session, info).await {
+                    Ok(()) | Err(ClientError::Stopped(_)) => {}
+                    // Rooms of the user in which this device is not, or not any more.
+                    Err(ClientError::Failed {
+                        code: FailureCode::NotFound | FailureCode::NotAllowed,
+                        ..
+                    }) => {}
+                    Err(error) => return Err(error),
+                }
             }
         }
-        Ok(())
     }
 
     async fn refresh_room(&self, session: &Session, info: RoomInfo) -> Result<(), ClientError> {

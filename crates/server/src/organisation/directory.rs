@@ -1,5 +1,6 @@
 //! The directory: every issuance and revocation is a leaf, from the first certificate on (evidence.md, EV-28).
 
+use std::collections::HashSet;
 use std::future::Future;
 
 use evidence::checkpoint::{Checkpoint, Origin};
@@ -13,7 +14,7 @@ use tokio::sync::Mutex;
 
 use super::Authority;
 use crate::clock::now_ms;
-use crate::shared::encode_chain;
+use crate::shared::{PAGE, encode_chain};
 
 /// Times that a change of the directory is tried again after another node was faster.
 const TRIES: usize = 16;
@@ -72,8 +73,23 @@ pub(crate) struct Proven {
     pub(crate) leaves: Vec<(u64, Vec<u8>, Vec<Sha256Hash>)>,
 }
 
-/// The directory's tree in memory; 64 bytes a leaf.
-pub struct Directory(Mutex<Tree>);
+/// The directory in memory: its tree, 64 bytes a leaf, and whom it has certified.
+pub struct Directory(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    tree: Tree,
+    users: HashSet<String>,
+}
+
+impl State {
+    fn push(&mut self, leaf: &Leaf) {
+        self.tree.push(leaf.leaf_hash());
+        if let Leaf::Issue(IssueLeaf { subject: Subject::Holder(Holder::Device { user, .. }), .. }) = leaf {
+            self.users.insert(user.to_string());
+        }
+    }
+}
 
 impl Directory {
     /// Reads the directory, and enters the organisation's own certificates if it is empty.
@@ -82,7 +98,7 @@ impl Directory {
     /// [`StoreError`]; [`StoreError::Corrupt`] if the leaves do not give the stored state.
     pub async fn open(store: &dyn Store, authority: &Authority) -> Result<Self, StoreError> {
         let directory = Self(Mutex::new(read(store).await?));
-        if directory.0.lock().await.size() == 0 {
+        if directory.0.lock().await.tree.size() == 0 {
             let now = now_ms();
             let ca = Chain(vec![authority.issuing().certificate().to_vec()]);
             let mut first = vec![Issue::of(&ca, Subject::Authority, None, now)];
@@ -123,36 +139,49 @@ impl Directory {
         F: Fn(DirectoryAppend) -> T,
         T: Future<Output = Result<(), StoreError>>,
     {
-        let mut tree = self.0.lock().await;
+        let mut state = self.0.lock().await;
         for _ in 0..TRIES {
-            let mut grown = tree.clone();
+            let mut grown = state.tree.clone();
             let stored: Vec<DirectoryLeaf> = leaves.iter().map(Issue::to_stored).collect();
             for leaf in &stored {
                 grown.push(leaf.leaf_hash);
             }
             let append = DirectoryAppend {
-                expected_size: tree.size(),
+                expected_size: state.tree.size(),
                 leaves: stored,
                 frontier: grown.compact().to_bytes(),
                 checkpoint: sign(&grown, authority),
             };
             match commit(append).await {
                 Ok(()) => {
-                    *tree = grown;
+                    leaves.iter().for_each(|issue| state.push(&issue.leaf));
                     return Ok(());
                 }
-                Err(StoreError::Conflict { .. }) => *tree = read(store).await?,
+                Err(StoreError::Conflict { .. }) => *state = read(store).await?,
                 // Whether it happened is unknown: read what is there before the next change.
                 Err(e @ StoreError::Unavailable(_)) => {
                     if let Ok(found) = read(store).await {
-                        *tree = found;
+                        *state = found;
                     }
                     return Err(e);
                 }
                 Err(e) => return Err(e),
             }
         }
-        Err(StoreError::Conflict { expected: tree.size(), actual: tree.size() })
+        let size = state.tree.size();
+        Err(StoreError::Conflict { expected: size, actual: size })
+    }
+
+    /// Whether a device of this user was ever certified: a further one needs a voucher (EV-20).
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(crate) async fn knows(&self, store: &dyn Store, user: &Name) -> Result<bool, StoreError> {
+        let mut state = self.0.lock().await;
+        if store.directory_head().await?.size != state.tree.size() {
+            *state = read(store).await?;
+        }
+        Ok(state.users.contains(user.as_str()))
     }
 
     /// Leaves with their proofs under the newest checkpoint.
@@ -160,16 +189,16 @@ impl Directory {
     /// # Errors
     /// [`StoreError`].
     pub(crate) async fn prove(&self, store: &dyn Store, indices: &[u64]) -> Result<Proven, StoreError> {
-        let mut tree = self.0.lock().await;
+        let mut state = self.0.lock().await;
         let mut head = store.directory_head().await?;
-        if head.size != tree.size() {
-            *tree = read(store).await?;
+        if head.size != state.tree.size() {
+            *state = read(store).await?;
             head = store.directory_head().await?;
         }
         let mut leaves = Vec::with_capacity(indices.len());
         for index in indices {
             let entry = store.directory_entries(*index, 1).await?.into_iter().next();
-            let proof = tree.inclusion(*index, tree.size());
+            let proof = state.tree.inclusion(*index, state.tree.size());
             if let (Some(entry), Some(proof)) = (entry, proof) {
                 leaves.push((*index, entry.leaf, proof.path));
             }
@@ -186,20 +215,23 @@ fn sign(tree: &Tree, authority: &Authority) -> Vec<u8> {
     signed.as_text().as_bytes().to_vec()
 }
 
-async fn read(store: &dyn Store) -> Result<Tree, StoreError> {
+async fn read(store: &dyn Store) -> Result<State, StoreError> {
     let head = store.directory_head().await?;
-    let mut tree = Tree::default();
-    while tree.size() < head.size {
-        let page = store.directory_leaf_hashes(tree.size(), head.size).await?;
+    let mut state = State::default();
+    while state.tree.size() < head.size {
+        let page = store.directory_entries(state.tree.size(), PAGE).await?;
         if page.is_empty() {
             break;
         }
-        for leaf in page {
-            tree.push(leaf);
+        for entry in page.iter().take_while(|entry| entry.index < head.size) {
+            let leaf = Leaf::from_bytes(&entry.leaf);
+            state.push(
+                &leaf.map_err(|_| StoreError::Corrupt("a leaf of the directory cannot be read".into()))?,
+            );
         }
     }
-    if tree.compact().to_bytes() != head.frontier && head.size > 0 {
+    if state.tree.compact().to_bytes() != head.frontier && head.size > 0 {
         return Err(StoreError::Corrupt("the directory's leaves do not give its tree".into()));
     }
-    Ok(tree)
+    Ok(state)
 }

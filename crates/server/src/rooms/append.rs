@@ -137,8 +137,9 @@ impl Part {
 }
 
 impl Worker {
-    /// Signs, appends, acknowledges, fans out: in this order.
-    pub(super) async fn commit(&mut self, mut batch: Batch) {
+    /// Signs, appends, acknowledges, fans out: in this order. Says whether all of it stands.
+    pub(super) async fn commit(&mut self, mut batch: Batch) -> bool {
+        let mut stands = true;
         let now = now_ms();
         for part in &mut batch.parts {
             let size = part.size();
@@ -150,18 +151,25 @@ impl Worker {
             let appends = batch.parts.iter().map(|p| p.append.clone()).collect();
             let results = match self.parts.store.append(appends).await {
                 Ok(results) => results,
-                Err(e) => return self.give_up(batch, &e),
+                Err(e) => {
+                    self.give_up(batch, &e);
+                    return false;
+                }
             };
             for (part, result) in batch.parts.into_iter().zip(results) {
                 match result {
                     Ok(()) => self.announce(part),
-                    Err(e) => self.take_back(part, &e),
+                    Err(e) => {
+                        self.take_back(part, &e);
+                        stands = false;
+                    }
                 }
             }
         }
         for (submission, index) in batch.repeats {
             self.acknowledge_again(&submission, index);
         }
+        stands
     }
 
     /// Acknowledges and fans out what is on disk.
@@ -288,7 +296,8 @@ impl Worker {
             Ok(true) => {
                 let mut batch = Batch::default();
                 self.repeat(item, &mut batch).await;
-                return self.commit(batch).await;
+                self.commit(batch).await;
+                return;
             }
             Err(e) => return item.submission.reply(failure::store(&e)),
         }
@@ -342,16 +351,21 @@ impl Worker {
         }
     }
 
-    /// Enters a revocation in every room that the certificate is in (EV-18).
-    pub(super) async fn revoke(&mut self, job: &RevokeJob) {
+    /// Enters a revocation in every room that the certificate is in (EV-18); says whether it stands in all of them.
+    pub(super) async fn revoke(&mut self, job: &RevokeJob) -> bool {
         let rooms = match self.parts.store.rooms_of_device(&job.certificate).await {
             Ok(rooms) => rooms,
-            Err(e) => return error!("cannot read the rooms of a revoked device: {}", failure::chain(&e)),
+            Err(e) => {
+                error!("cannot read the rooms of a revoked device: {}", failure::chain(&e));
+                return false;
+            }
         };
         let mut batch = Batch::default();
+        let mut opened = true;
         for id in rooms {
             if let Err(e) = self.open(&id).await {
                 error!("cannot open a room of a revoked device: {}", failure::chain(&e));
+                opened = false;
             }
             let Some(room) = self.rooms.get_mut(&id) else { continue };
             let now = now_ms();
@@ -361,7 +375,7 @@ impl Worker {
                 Err(e) => warn!("a revocation does not fit a room: {e}"),
             }
         }
-        self.commit(batch).await;
+        self.commit(batch).await && opened
     }
 
     /// The certificates that an entry names, as far as they are good now.

@@ -6,10 +6,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pki::VerifiedCertificate;
-use session::limits::OUTBOUND_BYTES;
-use session::message::{Event, Reply, ServerMessage, encode};
+use session::limits::{MAX_MESSAGE, OUTBOUND_BYTES};
+use session::message::{Event, FailureCode, Reply, ServerMessage, encode};
 use store::Hash;
 use tokio::sync::{Notify, mpsc};
+
+use crate::failure;
 
 /// A logged-in connection as the rest of the server sees it.
 pub struct Session {
@@ -96,7 +98,13 @@ impl Outbound {
 
     /// Answers a request.
     pub fn reply(&self, id: u32, reply: Reply) {
-        self.send(encode(&ServerMessage::Reply { id, reply }).into());
+        let message = encode(&ServerMessage::Reply { id, reply });
+        if message.len() > MAX_MESSAGE {
+            let why = "the answer is too large for one message; ask for less at a time";
+            let reply = failure::failed(FailureCode::TooLarge, why);
+            return self.send(encode(&ServerMessage::Reply { id, reply }).into());
+        }
+        self.send(message.into());
     }
 }
 

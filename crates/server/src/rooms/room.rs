@@ -30,6 +30,8 @@ pub(crate) struct Room {
     /// SHA-256 of statements that were finally refused.
     pub(crate) refused: HashSet<Hash>,
     pub(crate) checkpoint: Option<SignedCheckpoint>,
+    /// When it was used last, in batches of the sequencer.
+    pub(crate) used: u64,
 }
 
 /// Verifies certificates for the folding of rooms, each as of the time of the entry that names it.
@@ -85,7 +87,7 @@ impl Room {
         let state = RoomState::create(create, context)?;
         let mut tree = Tree::default();
         tree.push(first.leaf_hash());
-        Ok(Self { state, tree, refused: HashSet::new(), checkpoint: None })
+        Ok(Self { state, tree, refused: HashSet::new(), checkpoint: None, used: 0 })
     }
 
     /// Opens a stored room by folding its whole log through the rules by which it was made; `None` if there is none.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use evidence::refusal::Reason;
 use pki::TrustStore;
+use session::limits::ROOMS_PER_HOUR;
 use session::message::{FailureCode, Reply};
 use store::{Hash, Store};
 use tokio::sync::{mpsc, oneshot};
@@ -25,6 +26,9 @@ const QUEUE: usize = 4096;
 const BATCH: usize = 1024;
 /// Batches checked ahead of the one that is being appended.
 const AHEAD: usize = 2;
+/// Rooms kept in memory between batches.
+const MAX_OPEN_ROOMS: usize = 1024;
+const HOUR_MS: u64 = 3_600_000;
 
 /// What the sequencer works with.
 pub(crate) struct SequencerParts {
@@ -39,7 +43,7 @@ pub(crate) struct SequencerParts {
 pub(super) struct RevokeJob {
     pub(super) certificate: Hash,
     pub(super) reason: pki::trust::Reason,
-    done: oneshot::Sender<()>,
+    done: oneshot::Sender<bool>,
 }
 
 enum Job {
@@ -60,7 +64,7 @@ impl Sequencer {
         let (submissions, to_check) = mpsc::channel(QUEUE);
         let (jobs, to_do) = mpsc::channel(AHEAD);
         tokio::spawn(check_all(to_check, jobs.clone()));
-        let worker = Worker { parts, rooms: HashMap::new() };
+        let worker = Worker { parts, rooms: HashMap::new(), batches: 0, created: HashMap::new() };
         (Self { submissions, jobs }, tokio::spawn(worker.run(to_do)))
     }
 
@@ -72,13 +76,12 @@ impl Sequencer {
         }
     }
 
-    /// Enters a revocation in every room that the certificate is in, and returns when it stands.
-    pub(crate) async fn revoke(&self, certificate: Hash, reason: pki::trust::Reason) {
+    /// Enters a revocation in every room that the certificate is in, and says whether it stands in all of them.
+    pub(crate) async fn revoke(&self, certificate: Hash, reason: pki::trust::Reason) -> bool {
         let (done, finished) = oneshot::channel();
-        if self.jobs.send(Job::Revoke(RevokeJob { certificate, reason, done })).await.is_ok() {
-            // A sequencer that stops finishes at the next start (the directory says what is revoked).
-            let _ = finished.await;
-        }
+        let sent = self.jobs.send(Job::Revoke(RevokeJob { certificate, reason, done })).await;
+        // A sequencer that stops finishes at the next start: the directory says what is revoked.
+        sent.is_ok() && finished.await.unwrap_or(false)
     }
 }
 
@@ -97,6 +100,10 @@ pub(super) struct Worker {
     pub(super) parts: SequencerParts,
     /// Rooms in memory; one that did not get appended as planned is dropped and opened again.
     pub(super) rooms: HashMap<Hash, Room>,
+    /// Batches so far.
+    batches: u64,
+    /// Rooms created by a device since a time in Unix milliseconds.
+    created: HashMap<Hash, (u64, u32)>,
 }
 
 impl Worker {
@@ -105,23 +112,47 @@ impl Worker {
             match job {
                 Job::Append(checked) => self.append(checked).await,
                 Job::Revoke(job) => {
-                    self.revoke(&job).await;
-                    let _ = job.done.send(());
+                    let stands = self.revoke(&job).await;
+                    let _ = job.done.send(stands);
                 }
             }
         }
     }
 
     async fn append(&mut self, checked: Vec<Checked>) {
+        self.batches += 1;
         let mut batch = Batch::default();
         for item in checked {
             if item.submission.creates {
-                self.create(item).await;
+                if self.may_create(item.submission.session.certificate, now_ms()) {
+                    self.create(item).await;
+                } else {
+                    item.submission.reply(failure::rate_limited(HOUR_MS));
+                }
             } else {
                 self.place(item, &mut batch).await;
             }
         }
         self.commit(batch).await;
+        self.close_rooms();
+    }
+
+    /// Forgets the rooms that were not used for longest. Between batches only: what a batch holds is not on disk yet.
+    fn close_rooms(&mut self) {
+        while self.rooms.len() > MAX_OPEN_ROOMS {
+            let Some(oldest) = self.rooms.iter().min_by_key(|(_, room)| room.used).map(|(id, _)| *id) else {
+                return;
+            };
+            self.rooms.remove(&oldest);
+        }
+    }
+
+    /// Counts a room that a device creates; false when it has created too many within the hour (SE-18).
+    fn may_create(&mut self, device: Hash, now: u64) -> bool {
+        self.created.retain(|_, (since, _)| now < since.saturating_add(HOUR_MS));
+        let (_, count) = self.created.entry(device).or_insert((now, 0));
+        *count += 1;
+        *count <= ROOMS_PER_HOUR
     }
 
     /// Gives an entry its index in memory, or answers why it has none.
@@ -138,8 +169,14 @@ impl Worker {
             Err(e) => return item.submission.reply(failure::store(&e)),
         };
         let Some(room) = self.rooms.get_mut(&id) else { return };
+        room.used = self.batches;
         let statement = pki::sha256(&item.submission.statement);
-        let known = room.state.last_seq(&item.submission.session.certificate);
+        let device = item.submission.session.certificate;
+        // Nothing is kept for, or told to, a device that never was here.
+        if room.state.member(&device).is_none() && room.state.last_seq(&device) == 0 {
+            return item.submission.reply(not_there());
+        }
+        let known = room.state.last_seq(&device);
         if item.entry.place().seq <= known {
             return self.repeat(item, batch).await;
         }

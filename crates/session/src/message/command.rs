@@ -172,9 +172,12 @@ pub enum Command {
         #[n(1)]
         enabled: bool,
     },
-    /// Lists the rooms of this user.
+    /// Lists the rooms of this user behind a position, a page at a time.
     #[n(21)]
-    Rooms,
+    Rooms {
+        #[n(0)]
+        after: u64,
+    },
     /// Appends index 0 of a new room (SE-21).
     #[n(22)]
     RoomCreate {

@@ -444,6 +444,9 @@ pub struct RoomInfo {
     /// Whether the user is a member now.
     #[n(6)]
     pub member: bool,
+    /// Position in the list of rooms, ascending from 1.
+    #[n(7)]
+    pub position: u64,
 }
 
 /// A stored receipt.

@@ -35,7 +35,7 @@ pub(super) async fn handle(request: Request, shared: &Arc<Shared>, session: &Arc
             let submission = Submission::new(Arc::clone(session), id, *room, statement, None, true);
             return shared.sequencer.submit(submission).await;
         }
-        Command::Rooms => room::list(shared, session).await,
+        Command::Rooms { after } => room::list(shared, session, after).await,
         Command::Fetch { room, from, limit } => room::fetch(shared, session, &room, from, limit).await,
         Command::RoomStart { room } => room::start(shared, session, &room).await,
         Command::Watch => {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use evidence::log::CompactTree;
 use minicbor::bytes::ByteArray;
-use session::limits::{FETCH_BYTES, FETCH_ENTRIES};
+use session::limits::{FETCH_BYTES, FETCH_ENTRIES, ROOMS_PAGE};
 use session::message::{Entry, Event, FailureCode, ReceiptItem, Reply, RoomInfo};
 use store::{Hash, Member, NewReceipt, ReceiptOutcome};
 
@@ -13,38 +13,36 @@ use crate::clock::now_ms;
 use crate::connection::not_allowed;
 use crate::failure;
 use crate::rooms::{Session, changes_before, check_receipt, direct_parties, members_now, seen_by};
-use crate::shared::{PAGE, Shared};
+use crate::shared::Shared;
 
 /// Receipts in one answer.
 const RECEIPTS: u32 = 256;
 
-pub(super) async fn list(shared: &Shared, session: &Session) -> Answer {
-    let mut rooms = Vec::new();
-    let mut after = 0;
-    loop {
-        let page = shared.store.rooms_of(&session.user, after, PAGE).await.map_err(|e| failure::store(&e))?;
-        let Some(last) = page.last() else { return Ok(Reply::Rooms { rooms }) };
-        after = last.room.position;
-        for listing in page {
-            let made = listing.room.made;
-            let direct_with = match made.direct {
-                Some(_) => {
-                    direct_parties(shared.store.as_ref(), &made.id).await.map_err(|e| failure::store(&e))?
-                }
-                None => None,
-            };
-            let direct_with = direct_with.map(|[a, b]| if a == session.user { b } else { a });
-            rooms.push(RoomInfo {
-                room: made.id.into(),
-                name: made.name.unwrap_or_default(),
-                mode: made.mode.into(),
-                suite: made.suite.into(),
-                direct_with,
-                size: listing.size,
-                member: listing.member_now,
-            });
-        }
+pub(super) async fn list(shared: &Shared, session: &Session, after: u64) -> Answer {
+    let page =
+        shared.store.rooms_of(&session.user, after, ROOMS_PAGE).await.map_err(|e| failure::store(&e))?;
+    let mut rooms = Vec::with_capacity(page.len());
+    for listing in page {
+        let made = listing.room.made;
+        let direct_with = match made.direct {
+            Some(_) => {
+                direct_parties(shared.store.as_ref(), &made.id).await.map_err(|e| failure::store(&e))?
+            }
+            None => None,
+        };
+        let direct_with = direct_with.map(|[a, b]| if a == session.user { b } else { a });
+        rooms.push(RoomInfo {
+            room: made.id.into(),
+            name: made.name.unwrap_or_default(),
+            mode: made.mode.into(),
+            suite: made.suite.into(),
+            direct_with,
+            size: listing.size,
+            member: listing.member_now,
+            position: listing.room.position,
+        });
     }
+    Ok(Reply::Rooms { rooms })
 }
 
 /// The spans of the log in which this device was a member; none is told to others (SE-18).
