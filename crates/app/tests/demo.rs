@@ -40,7 +40,7 @@ fn the_demo_without_arguments_ends_well_and_says_that_the_server_can_read() {
     let output = countersign(&["demo"]);
     let shown = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{shown}\n{}", String::from_utf8_lossy(&output.stderr));
-    for word in ["VALID", "REFUSED", "the server can"] {
+    for word in ["VALID", "REFUSED", "the server can", "one letter of the last message", "opening:"] {
         assert!(shown.contains(word), "{word} is missing in\n{shown}");
     }
 }
@@ -62,9 +62,14 @@ fn a_script_is_delivered_verified_and_usable_afterwards() {
         assert_eq!(result["verdict"], "valid");
         assert_eq!(result["tampered_verdict"], "invalid");
         assert_eq!(result["foreign_ca_verdict"], "invalid");
-        for field in ["seconds", "messages_per_second", "bundle_bytes", "verify_seconds"] {
+        for field in ["seconds", "cpu_seconds", "messages_per_second", "bundle_bytes", "verify_seconds"] {
             assert!(result[field].is_number(), "{field}");
         }
+        assert!(
+            ["processors", "waiting for syncs and round trips"]
+                .map(Value::from)
+                .contains(&result["bound_by"])
+        );
         let (bundle, root) = (out.join("bundle"), out.join("root.pem"));
         assert_eq!(result["bundle"], text(&bundle));
         let verdict = json(&countersign(&["verify", text(&bundle), "--root", text(&root), "--json"]));

@@ -249,6 +249,36 @@ fn send_and_tail_compose_with_scripts() {
 }
 
 #[test]
+fn chat_sends_no_blank_line_or_unknown_command_and_says_what_it_waits_for() {
+    let mut world = World::new();
+    world.join("alice");
+    world.ok("alice", &["room", "create", "ops"]);
+    world.kill_server();
+    let mut child = world
+        .command()
+        .args(["--home", text(&world.path("alice")), "chat", "ops", "--plain"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(b"/exit\n \t\n//etc is full\n/quit\n").unwrap();
+    let mut told = String::new();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    while !told.contains("waiting for 1 unsent message; Ctrl-C keeps it") {
+        assert!(stderr.read_line(&mut told).unwrap() > 0, "{told}");
+    }
+    assert!(told.contains("not sent: there is no command /exit"), "{told}");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    world.serve();
+    world.ok("alice", &["send", "ops", "last"]);
+    let items = lines(&world.ok("alice", &["tail", "ops", "--json"]));
+    let said: Vec<&str> = items.iter().filter_map(|item| item["text"].as_str()).collect();
+    assert_eq!(said, ["/etc is full", "last"]);
+}
+
+#[test]
 fn refusals_say_what_to_do_and_leave_nothing_behind() {
     let world = World::new();
     world.join("alice");

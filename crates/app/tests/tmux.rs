@@ -155,3 +155,32 @@ fn tmux_two_people_talk_across_a_killed_server() {
         }
     }
 }
+
+#[test]
+fn tmux_what_was_typed_before_a_device_asks_is_no_answer() {
+    let terminals = Terminals::new();
+    for window in ["server", "alice", "phone"] {
+        terminals.open(window);
+    }
+    terminals.serve("127.0.0.1:0");
+    terminals.join("alice");
+    fs::write(terminals.path().join("password"), PASSWORD).unwrap();
+    for user in ["alice", "phone"] {
+        terminals.type_line(
+            user,
+            &format!("clear; export COUNTERSIGN_PASSWORD_FILE=password COUNTERSIGN_HOME={user}"),
+        );
+    }
+    terminals.type_line("alice", "$COUNTERSIGN device add > link");
+    terminals.see("alice", "Waiting for it");
+    terminals.type_line("alice", "y");
+    terminals.type_line("phone", "$COUNTERSIGN join \"$(cat link)\" --device phone");
+    terminals.see("alice", "Is it the same? [y/N]");
+    terminals.type_line("alice", "n");
+    terminals.see("alice", "phone was turned away");
+
+    terminals.type_line("alice", "clear; $COUNTERSIGN device revoke $($COUNTERSIGN device list | sed 's/.*\\(sha256:[0-9a-f]*\\).*/\\1/') || echo ke\"\"pt");
+    terminals.see("alice", "Revoke it? [y/N]");
+    terminals.type_line("alice", "n");
+    terminals.see("alice", "kept");
+}

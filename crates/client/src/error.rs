@@ -29,6 +29,9 @@ pub enum ClientError {
     /// The name fits several.
     #[error("{0}")]
     Ambiguous(String),
+    /// The name is taken.
+    #[error("{0}")]
+    Exists(String),
     /// The vault.
     #[error(transparent)]
     Vault(#[from] VaultError),
@@ -103,6 +106,7 @@ impl ClientError {
             Self::Input(_) => "input",
             Self::NotFound(_) => "not-found",
             Self::Ambiguous(_) => "ambiguous",
+            Self::Exists(_) => "exists",
             Self::Vault(VaultError::WrongPassword) => "wrong-password",
             Self::Vault(VaultError::Newer { .. }) => "newer-home",
             Self::Vault(_) => "home",
@@ -133,6 +137,15 @@ impl ClientError {
                 matches!(code, FailureCode::RateLimited | FailureCode::Unavailable | FailureCode::Conflict)
             }
             Self::Offline => true,
+            _ => false,
+        }
+    }
+
+    /// Whether the server refuses this device because its certificate is revoked.
+    pub(crate) fn is_revocation(&self) -> bool {
+        match self {
+            Self::Ended(cause) => cause.is_revocation(),
+            Self::Connection(error) => error.is_revocation(),
             _ => false,
         }
     }

@@ -70,6 +70,18 @@ async fn a_new_device_is_vouched_for_and_joins_the_rooms_of_its_user() {
 }
 
 #[tokio::test]
+async fn a_device_that_revokes_itself_hears_that_it_is_done() {
+    let world = World::new().await;
+    for user in ["alice", "bob", "carol"] {
+        let client = world.member(user).await;
+        client.revoke_device(client.certificate(), "superseded").await.unwrap();
+        client.close().await;
+        let home = client::Home::open(&world.home(user), password()).await.unwrap();
+        assert_eq!(common::ended(home).await, "not-trusted");
+    }
+}
+
+#[tokio::test]
 async fn a_device_that_is_turned_away_gets_nothing() {
     let world = World::new().await;
     let alice = world.member("alice").await;

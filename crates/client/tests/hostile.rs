@@ -4,12 +4,18 @@
 
 mod common;
 
-use client::{Client, ClientError, ClientOptions, Event, Home, Outgoing, What};
-use common::{World, copy, password, said, within};
-use evidence::receipt::Unopened;
+use client::{Client, ClientError, ClientOptions, Event, ExportOptions, Home, MessageState, Outgoing, What};
+use common::{PASSWORD, World, copy, password, said, within};
+use evidence::bundle::Root;
+use evidence::checkpoint::{Checkpoint, Cosignature, Origin, device_name};
+use evidence::receipt::{Receipt, Unopened};
 use evidence::room::RoomId;
+use evidence::verdict::Word;
+use session::link::Link;
+use session::message::Role;
 use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use testkit::member::Member;
 
 impl World {
     /// Runs SQL on the stopped server's database.
@@ -156,5 +162,52 @@ async fn a_second_history_stops_the_room_and_both_are_kept() {
     let kept = alice.contradictions(room).await.unwrap();
     assert!(kept[0].held.is_some() && kept[0].shown.is_some() && kept[0].held != kept[0].shown);
     assert!(!said(&alice, room).await.iter().any(|(_, text)| text.starts_with("for bob")));
+    alice.close().await;
+}
+
+#[tokio::test]
+async fn a_receipt_that_no_verifier_takes_spoils_nobodys_export() {
+    let mut world = World::new().await;
+    let alice = world.member("alice").await;
+    let link = Link::parse(&world.invite(Role::Member).await).unwrap();
+    let bob = Member::join(&link, "bob", "laptop", PASSWORD).await.unwrap();
+    let room = alice.create_room("ops").await.unwrap();
+    alice.add(room, &["bob"]).await.unwrap();
+    alice.send(room, Outgoing::text("one")).await.unwrap().logged().await.unwrap();
+    within("held", alice.synced(room, 3)).await.unwrap();
+    // Her own receipt, of which bob's will be a copy.
+    common::export(&alice, room, &ExportOptions::default()).await;
+    alice.close().await;
+    world.stop().await;
+
+    let path = world.home("server").join("store.db");
+    let mut database =
+        SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(path)).await.unwrap();
+    let query = sqlx::query_scalar("SELECT receipt FROM receipts ORDER BY id DESC");
+    let own: Vec<u8> = query.fetch_one(&mut database).await.unwrap();
+    let mut claim = Receipt::parse(&own).unwrap().claim().clone();
+    (claim.certificate, claim.from) = (bob.certificate(), 2);
+    let name = device_name(&bob.organisation, &bob.user, &bob.device);
+    let checkpoint = Checkpoint { origin: Origin::room(&bob.organisation, room), head: claim.head };
+    let cosignature = Cosignature::sign(&checkpoint, &name, &bob.key(), claim.time_ms / 1_000 + 400);
+    sqlx::query(
+        "INSERT INTO receipts (id, room_no, device, level, size, receipt, cosignature, received_ms) \
+         SELECT id + 2, room_no, ?, level, size, ?, ?, received_ms FROM receipts ORDER BY id DESC LIMIT 1",
+    )
+    .bind(bob.certificate().as_slice())
+    .bind(Receipt::sign(&claim, &bob.key()))
+    .bind(cosignature.as_bytes().as_slice())
+    .execute(&mut database)
+    .await
+    .unwrap();
+    database.close().await.unwrap();
+
+    world.start().await;
+    let alice = world.reopen("alice").await;
+    let bundle = common::export(&alice, room, &ExportOptions::default()).await;
+    let (verdict, said) = common::verdict(&bundle, Root::Pinned(world.root()));
+    assert_eq!((verdict.word, verdict.problems.as_slice()), (Word::Valid, [].as_slice()));
+    assert_eq!(said[0].received_by, [""; 0]);
+    assert_eq!(alice.timeline(room, 2, 1).await.unwrap()[0].state, MessageState::Logged);
     alice.close().await;
 }

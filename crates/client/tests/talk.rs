@@ -195,6 +195,61 @@ async fn who_creates_a_direct_room_at_once_gets_the_same() {
 }
 
 #[tokio::test]
+async fn a_room_name_is_taken_once_by_who_is_in_a_room_of_it() {
+    let world = World::new().await;
+    let alice = world.member("alice").await;
+    let room = alice.create_room("ops").await.unwrap();
+    let error = alice.create_room("ops").await.unwrap_err();
+    assert_eq!(error.code(), "exists");
+    assert!(error.to_string().contains(&room.to_string()), "{error}");
+    alice.leave(room).await.unwrap();
+    let next = alice.create_room("ops").await.unwrap();
+    assert_eq!(alice.find_room("ops").await.unwrap(), next, "a room that was left does not count");
+    alice.close().await;
+}
+
+#[tokio::test]
+async fn a_room_name_does_not_move_to_somebody_elses_room() {
+    let world = World::new().await;
+    let (alice, bob) = (world.member("alice").await, world.member("bob").await);
+    let mallory = world.member("mallory").await;
+    let ambiguous = |error: ClientError, ids: &[(evidence::room::RoomId, &str)]| {
+        assert_eq!(error.code(), "ambiguous");
+        for (id, creator) in ids {
+            assert!(error.to_string().contains(&format!("{id}, created by {creator}")), "{error}");
+        }
+    };
+    let room = alice.create_room("ops").await.unwrap();
+    alice.add(room, &["bob"]).await.unwrap();
+    within("bob is in", in_room(&bob, room, 2)).await;
+    let other = mallory.create_room("ops").await.unwrap();
+    mallory.add(other, &["bob"]).await.unwrap();
+    within("bob is in", in_room(&bob, other, 2)).await;
+    ambiguous(bob.find_room("ops").await.unwrap_err(), &[(room, "alice"), (other, "mallory")]);
+
+    // A room that came later and is gone again blocks nothing.
+    mallory.remove(other, &["bob"]).await.unwrap();
+    within("bob is out", bob.synced(other, 3)).await.unwrap();
+    assert_eq!(bob.find_room("ops").await.unwrap(), room);
+
+    // Put out of the first, the name does not go over to the second.
+    mallory.add(other, &["bob"]).await.unwrap();
+    within("bob is in", bob.synced(other, 4)).await.unwrap();
+    alice.remove(room, &["bob"]).await.unwrap();
+    within("bob is out", bob.synced(room, 3)).await.unwrap();
+    ambiguous(bob.find_room("ops").await.unwrap_err(), &[(room, "alice"), (other, "mallory")]);
+
+    // Having left the first by oneself, it does.
+    alice.add(room, &["bob"]).await.unwrap();
+    within("bob is in", bob.synced(room, 4)).await.unwrap();
+    bob.leave(room).await.unwrap();
+    assert_eq!(bob.find_room("ops").await.unwrap(), other);
+    for client in [alice, bob, mallory] {
+        client.close().await;
+    }
+}
+
+#[tokio::test]
 async fn a_password_changes_for_server_and_home() {
     let world = World::new().await;
     let alice = world.member("alice").await;

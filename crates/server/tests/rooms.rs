@@ -5,10 +5,11 @@
 mod common;
 
 use common::{Running, place, serve, start};
-use evidence::checkpoint::{Origin, SignedCheckpoint};
+use evidence::checkpoint::{Checkpoint, Cosignature, Origin, SignedCheckpoint, device_name};
 use evidence::entry::Place;
 use evidence::log::{InclusionProof, Tree, TreeHead, leaf_hash};
 use evidence::membership::Change;
+use evidence::receipt::{Level, Receipt, ReceiptClaim};
 use evidence::refusal::{Reason, Refusal};
 use evidence::room::RoomId;
 use minicbor::bytes::ByteArray;
@@ -316,4 +317,46 @@ async fn rooms_come_in_pages_and_a_device_creates_only_so_many() {
     let Reply::Rooms { rooms } = peer.ask(Command::Rooms { after }).await.unwrap() else { panic!() };
     assert!(rooms.iter().all(|r| r.position > after));
     assert_eq!(rooms.len(), session::limits::ROOMS_PAGE as usize - 101);
+}
+
+#[tokio::test]
+async fn a_receipt_that_no_verifier_takes_is_not_passed_on() {
+    let mut room = room().await;
+    let (statement, content) = room.alice.say(place(room.id, 2, 0), "heard");
+    let reply = room.peer.ask(append(room.id, statement, Some(content))).await.unwrap();
+    let Reply::Appended { checkpoint, .. } = reply else { panic!("{reply:?}") };
+    let (log, cosigner) = room.certificates();
+    let origin = Origin::room(&room.bob.organisation, room.id);
+    let head = SignedCheckpoint::verify(&checkpoint, &origin, &log, &cosigner).unwrap().head();
+    let (bob, key) = (&room.bob, room.bob.key());
+    let mut peer = bob.connect(room.running.address()).await.unwrap();
+    let now_ms = now_ms();
+    let claim = ReceiptClaim {
+        certificate: bob.certificate(),
+        room: room.id,
+        time_ms: now_ms,
+        head,
+        level: Level::Delivered,
+        from: 1,
+        to: 1,
+        unopened: Vec::new(),
+    };
+    let name = device_name(&bob.organisation, &bob.user, &bob.device);
+    let checkpoint = Checkpoint { origin, head };
+    let put = |cosignature: Vec<u8>| Command::ReceiptPut {
+        room: room.id.0.into(),
+        receipt: Receipt::sign(&claim, &key),
+        cosignature,
+    };
+    let at = |time_s| Cosignature::sign(&checkpoint, &name, &key, time_s).as_bytes().to_vec();
+    for bad in [at(now_ms / 1000 + 400), at(0), vec![0; 76], at(now_ms / 1000)[1..].to_vec()] {
+        let reply = peer.ask(put(bad)).await.unwrap();
+        assert!(matches!(reply, Reply::Failed { code: FailureCode::Malformed, .. }), "{reply:?}");
+    }
+    let ask = Command::Receipts { room: room.id.0.into(), from: 0 };
+    let reply = room.peer.ask(ask.clone()).await.unwrap();
+    assert!(matches!(&reply, Reply::Receipts { receipts } if receipts.is_empty()), "{reply:?}");
+    assert!(matches!(peer.ask(put(at(now_ms / 1000))).await.unwrap(), Reply::Done));
+    let reply = room.peer.ask(ask).await.unwrap();
+    assert!(matches!(&reply, Reply::Receipts { receipts } if receipts.len() == 1), "{reply:?}");
 }

@@ -230,6 +230,9 @@ pub enum DeviceCommand {
         /// Why, for the record
         #[arg(long, default_value = "unspecified")]
         reason: String,
+        /// Do not ask, even if it is the device you are on
+        #[arg(long)]
+        yes: bool,
     },
 }
 

@@ -40,7 +40,7 @@ async fn talk_in(context: &Context, client: &Client, arguments: &ChatArguments) 
     if !arguments.plain {
         context
             .output
-            .note("A line is a message; /quit leaves. The server can read what is said (content suite 0).");
+            .note("A line is a message; /quit leaves, // starts one with /. The server can read what is said (content suite 0).");
     }
     let mut talk = Talk { context, client, room, next: 0, sent: JoinSet::new(), last: 0, unsent: 0 };
     let size = room_size(client, room).await?;
@@ -103,8 +103,14 @@ impl Talk<'_> {
             }
             tokio::select! {
                 line = lines.recv(), if open => match line {
-                    Some(line) => open = self.line(line?).await?,
-                    None => open = false,
+                    Some(line) => {
+                        open = self.line(line?).await?;
+                        self.say_what_waits(open);
+                    }
+                    None => {
+                        open = false;
+                        self.say_what_waits(open);
+                    }
                 },
                 Some(outcome) = self.sent.join_next() => match outcome {
                     Ok(Ok(index)) => self.last = self.last.max(index + 1),
@@ -130,15 +136,30 @@ impl Talk<'_> {
 
     /// Sends a line; says whether to go on.
     async fn line(&mut self, line: String) -> Result<bool, Failure> {
-        if line == "/quit" {
-            return Ok(false);
+        match Typed::parse(&line) {
+            Typed::Quit => return Ok(false),
+            Typed::Nothing => {}
+            Typed::Unknown(word) => self.context.output.note(&format!(
+                "not sent: there is no command {}; /quit leaves, // at the start sends a line that begins with /",
+                safe(word)
+            )),
+            Typed::Message(text) => {
+                let handle = self.client.send(self.room, Outgoing::text(text)).await?;
+                self.sent.spawn(logged(handle));
+            }
         }
-        if line.is_empty() {
-            return Ok(true);
-        }
-        let handle = self.client.send(self.room, Outgoing::text(line)).await?;
-        self.sent.spawn(logged(handle));
         Ok(true)
+    }
+
+    /// Tells who leaves what is waited for.
+    fn say_what_waits(&self, open: bool) {
+        let waiting = match self.sent.len() {
+            _ if open => return,
+            0 => return,
+            1 => "1 unsent message; Ctrl-C keeps it for next time".to_owned(),
+            n => format!("{n} unsent messages; Ctrl-C keeps them for next time"),
+        };
+        self.context.output.note(&format!("waiting for {waiting}"));
     }
 
     async fn event(&mut self, event: Event) -> Result<(), Failure> {
@@ -184,6 +205,29 @@ impl Talk<'_> {
     }
 }
 
+/// A line as it is meant.
+#[derive(Debug, PartialEq, Eq)]
+enum Typed<'a> {
+    Nothing,
+    Quit,
+    Unknown(&'a str),
+    Message(&'a str),
+}
+
+impl<'a> Typed<'a> {
+    fn parse(line: &'a str) -> Self {
+        match line.strip_prefix('/') {
+            _ if line.trim().is_empty() => Self::Nothing,
+            None => Self::Message(line),
+            Some(message) if message.starts_with('/') => Self::Message(message),
+            Some(_) => match line.split_whitespace().next() {
+                Some("/quit") => Self::Quit,
+                word => Self::Unknown(word.unwrap_or(line)),
+            },
+        }
+    }
+}
+
 async fn logged(mut handle: SendHandle) -> Result<u64, Failure> {
     Ok(handle.logged().await?.index)
 }
@@ -220,4 +264,27 @@ fn text_of(line: &[u8]) -> Result<String, Failure> {
         ));
     }
     String::from_utf8(line.to_vec()).map_err(|_| Failure::usage("a message is text in UTF-8"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_a_message_unless_it_is_blank_or_a_command() {
+        for (line, typed) in [
+            ("hello", Typed::Message("hello")),
+            (" /quit", Typed::Message(" /quit")),
+            ("and/or", Typed::Message("and/or")),
+            ("//etc is full", Typed::Message("/etc is full")),
+            ("", Typed::Nothing),
+            (" \t ", Typed::Nothing),
+            ("/quit", Typed::Quit),
+            ("/quit ", Typed::Quit),
+            ("/exit now", Typed::Unknown("/exit")),
+            ("/", Typed::Unknown("/")),
+        ] {
+            assert_eq!(Typed::parse(line), typed, "{line:?}");
+        }
+    }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use client::{Client, Device, DeviceRequest};
 use pki::trust::Reason;
 use pki::{Fingerprint, Name, sha256};
+use rustix::termios::{QueueSelector, tcflush};
 use serde_json::json;
 
 use super::{Context, online};
@@ -23,7 +24,7 @@ pub async fn run(context: &Context, command: DeviceCommand) -> Result<(), Failur
     let outcome = match wanted {
         Wanted::List(user) => list(context, &client, user.as_ref()).await,
         Wanted::Add { ask } => add(context, &client, ask).await,
-        Wanted::Revoke(which, reason) => revoke(context, &client, &which, reason).await,
+        Wanted::Revoke { which, reason, yes } => revoke(context, &client, &which, reason, yes).await,
     };
     client.close().await;
     outcome
@@ -33,7 +34,7 @@ pub async fn run(context: &Context, command: DeviceCommand) -> Result<(), Failur
 enum Wanted {
     List(Option<Name>),
     Add { ask: bool },
-    Revoke(Which, Reason),
+    Revoke { which: Which, reason: Reason, yes: bool },
 }
 
 /// A device as it is named on the command line.
@@ -55,10 +56,10 @@ impl Wanted {
                 }
                 Ok(Self::Add { ask: !yes })
             }
-            DeviceCommand::Revoke { device, reason } => {
+            DeviceCommand::Revoke { device, reason, yes } => {
                 let reason =
                     reason.parse().map_err(|e| Failure::usage(format!("--reason {reason:?}: {e}")))?;
-                Ok(Self::Revoke(Which::parse(&device)?, reason))
+                Ok(Self::Revoke { which: Which::parse(&device)?, reason, yes })
             }
         }
     }
@@ -120,7 +121,7 @@ async fn add(context: &Context, client: &Client, ask: bool) -> Result<(), Failur
             "The device {} asks to be yours. It shows a code; it must be this one:\n  {}",
             request.device, request.code
         );
-        if !confirmed().await? {
+        if !confirmed("Is it the same?").await? {
             client.deny_device(&request).await?;
             return Err(Failure::new(
                 "denied",
@@ -156,12 +157,15 @@ async fn wait(client: &Client, id: [u8; 32], expires_ms: u64) -> Result<DeviceRe
     ))
 }
 
-async fn confirmed() -> Result<bool, Failure> {
-    let ask = || -> io::Result<bool> {
-        eprint!("Is it the same? [y/N] ");
+/// Asks on the terminal. What was typed before the question is no answer to it.
+async fn confirmed(question: &'static str) -> Result<bool, Failure> {
+    let ask = move || -> io::Result<bool> {
+        let mut input = io::stdin().lock();
+        tcflush(&input, QueueSelector::IFlush)?;
+        eprint!("{question} [y/N] ");
         io::stderr().flush()?;
         let mut answer = String::new();
-        io::stdin().lock().read_line(&mut answer)?;
+        input.read_line(&mut answer)?;
         Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
     };
     let answer = tokio::task::spawn_blocking(ask).await;
@@ -169,7 +173,27 @@ async fn confirmed() -> Result<bool, Failure> {
     answer.map_err(|e| Failure::failed(format!("cannot read from the terminal: {e}")))
 }
 
-async fn revoke(context: &Context, client: &Client, which: &Which, reason: Reason) -> Result<(), Failure> {
+/// Asks before the device that one is on is revoked, which cannot be taken back.
+async fn check_own(last: bool) -> Result<(), Failure> {
+    let what = if last {
+        "this is the device you are on, and your last: without it you cannot log in or add another"
+    } else {
+        "this is the device you are on: it cannot log in any more"
+    };
+    if !io::stdin().is_terminal() {
+        return Err(Failure::usage(format!("{what}; --yes revokes it all the same")));
+    }
+    eprintln!("Careful: {what}.");
+    if confirmed("Revoke it?").await? { Ok(()) } else { Err(Failure::new("denied", "nothing was revoked")) }
+}
+
+async fn revoke(
+    context: &Context,
+    client: &Client,
+    which: &Which,
+    reason: Reason,
+    yes: bool,
+) -> Result<(), Failure> {
     let certificate = match which {
         Which::Certificate(fingerprint) => *fingerprint,
         Which::Named { user, device } => {
@@ -189,6 +213,10 @@ async fn revoke(context: &Context, client: &Client, which: &Which, reason: Reaso
             Fingerprint(found.certificate)
         }
     };
+    if !yes && *certificate.as_bytes() == client.certificate() {
+        let own = client.devices(None).await?;
+        check_own(own.iter().filter(|device| device.revoked_ms.is_none()).count() <= 1).await?;
+    }
     client.revoke_device(*certificate.as_bytes(), reason.word()).await?;
     context.output.note("Revoked: it cannot connect any more, and what it signs after this is refused.");
     context.object(|| json!({ "revoked": certificate.to_string(), "reason": reason.word() }))

@@ -29,7 +29,7 @@ pub fn write(path: &Path, verdict: &Verdict, said: &[Said]) -> Result<(), Failur
 
 fn render(out: &mut String, verdict: &Verdict, said: &[Said]) -> std::fmt::Result {
     let word = match verdict.word {
-        Word::Valid => "Valid: everything verifies under the root that was named.",
+        Word::Valid => "Valid: everything verifies under the pinned root.",
         Word::ConsistentUnpinned => {
             "Consistent, but nobody said whose root this is: compare its fingerprint by another way."
         }
@@ -65,6 +65,7 @@ fn render(out: &mut String, verdict: &Verdict, said: &[Said]) -> std::fmt::Resul
     for message in said {
         let what = match (&message.text, message.state) {
             (Some(text), _) => escape(text),
+            (None, State::Mismatch) => "<strong>does not match what was signed</strong>".to_owned(),
             (None, State::Hidden) => "<span class=quiet>only its place is shown</span>".to_owned(),
             (None, _) => "<span class=quiet>content withheld</span>".to_owned(),
         };

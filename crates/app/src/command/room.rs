@@ -1,15 +1,25 @@
 //! `room`: create, list, members, add, remove, leave.
 
 use client::Client;
+use evidence::verdict::safe;
 use serde_json::json;
 
-use super::{Context, online};
+use super::{Context, online, started};
 use crate::cli::RoomCommand;
 use crate::terminal::Failure;
 
-/// Does what was asked of rooms.
+/// Does what was asked of rooms; the list needs no server.
 pub async fn run(context: &Context, command: RoomCommand) -> Result<(), Failure> {
-    let client = online(context).await?;
+    let client = match command {
+        RoomCommand::List => {
+            let (client, away) = started(context).await?;
+            if let Some(why) = away {
+                context.output.note(&format!("not connected ({}); this is what your home holds", safe(&why)));
+            }
+            client
+        }
+        _ => online(context).await?,
+    };
     let outcome = act(context, &client, command).await;
     client.close().await;
     outcome

@@ -1,13 +1,13 @@
 //! `serve`: runs a server until it is told to stop. The first start makes the organisation.
 
 use std::fs;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
 use pki::Organisation;
 use serde::Deserialize;
 use server::organisation::{Authority, DataFolder, Inventory, KeyProtection};
-use server::{Server, ServerConfig};
+use server::{Server, ServerConfig, StartError};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::Context;
@@ -34,7 +34,11 @@ pub async fn run(context: &Context, arguments: ServeArguments) -> Result<(), Fai
     }
     let protection = match DataFolder::existing(&settings.data) {
         Some(folder) => settings.keys.for_existing_keys(&context.output, &folder)?,
-        None => bootstrap(context, &settings)?,
+        None => {
+            // A server that cannot start makes no organisation.
+            drop(TcpListener::bind(settings.listen).map_err(|e| StartError::Listen(settings.listen, e))?);
+            bootstrap(context, &settings)?
+        }
     };
     let (mut terminate, mut interrupt) =
         (stop_signal(SignalKind::terminate())?, stop_signal(SignalKind::interrupt())?);

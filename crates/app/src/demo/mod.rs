@@ -21,6 +21,9 @@ use script::Script;
 use stage::Stage;
 use talk::Talked;
 
+/// Lines between two words on progress.
+const PROGRESS_LINES: usize = 500;
+
 /// Plays the demo; any outcome but the expected one is a failure.
 pub async fn run(context: &Context, arguments: DemoArguments) -> Result<(), Failure> {
     let script = match &arguments.script {
@@ -120,6 +123,13 @@ impl Narrator {
         }
     }
 
+    /// Says how far the talk is, now and then, if its lines are not shown.
+    pub fn progress(&self, said: usize, of: usize) {
+        if !self.whole && said.is_multiple_of(PROGRESS_LINES) {
+            self.say(&format!("   {said} of {of} lines"));
+        }
+    }
+
     /// One that says nothing.
     pub fn silent() -> Self {
         Self { output: Output { json: false, quiet: true }, whole: false }
@@ -143,7 +153,7 @@ impl Narrator {
             return self.output.line(
                 &json!({
                     "messages": talked.messages, "devices": talked.devices, "deliveries": talked.deliveries,
-                    "seconds": talked.seconds, "messages_per_second": rate, "synced": true,
+                    "seconds": talked.seconds, "cpu_seconds": talked.cpu_seconds, "messages_per_second": rate, "synced": true,
                     "bound_by": talked.bound_by(), "bundle": bundle, "bundle_bytes": exported,
                     "verify_seconds": proofs.verify_seconds, "verdict": proofs.verdict.word,
                     "tampered_verdict": proofs.tampered.word, "foreign_ca_verdict": proofs.foreign.word,
@@ -157,7 +167,11 @@ impl Narrator {
             "{} messages, {} devices, {} deliveries verified by their receivers, in {:.1} s: {rate:.0} messages a second, each",
             talked.messages, talked.devices, talked.deliveries, talked.seconds
         ));
-        self.say(&format!("on disk before it was acknowledged ({}).", talked.bound_by()));
+        self.say(&format!(
+            "on disk before it was acknowledged (bound by {}; {:.1} s of processor time).",
+            talked.bound_by(),
+            talked.cpu_seconds
+        ));
         match place {
             Place::Kept(path) => {
                 let path = path.display();

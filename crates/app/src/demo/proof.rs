@@ -58,14 +58,15 @@ pub async fn show(
         "5. One of them exports evidence; anybody checks it offline, with the root's fingerprint in hand:",
     );
     let watch = Stopwatch::start();
-    let (verdict, _) = verify_file(bundle, root)?;
+    let (verdict, said) = verify_file(bundle, root)?;
     let verify_seconds = watch.seconds();
     tell(narrator, "the bundle", &verdict);
 
     let changed = place.join("changed-copy");
-    change_one_byte(bundle, &changed)?;
+    let last = said.iter().rev().find_map(|said| said.text.as_deref()).unwrap_or_default();
+    change_one_letter(bundle, &changed, last)?;
     let (tampered, _) = verify_file(&changed, root)?;
-    tell(narrator, "a copy with one letter changed", &tampered);
+    tell(narrator, "a copy with one letter of the last message changed", &tampered);
 
     let elsewhere = tempfile::tempdir().map_err(|e| Failure::failed(format!("cannot make a folder: {e}")))?;
     let forged = forge(elsewhere.path(), script).await?;
@@ -94,16 +95,28 @@ fn root_of(place: &Path) -> Result<Fingerprint, Failure> {
     found.first().map(|der| Fingerprint::of(der)).ok_or_else(|| Failure::failed("root.pem is empty"))
 }
 
-/// Changes one letter of the last thing said, where it stands in the file.
-fn change_one_byte(bundle: &Path, copy: &Path) -> Result<(), Failure> {
+/// Changes one letter of what was said last, where it stands in the file.
+fn change_one_letter(bundle: &Path, copy: &Path, said: &str) -> Result<(), Failure> {
     let failed = |e: std::io::Error| Failure::failed(format!("cannot change a copy: {e}"));
     let mut bytes = fs::read(bundle).map_err(failed)?;
-    // Three quarters in is among the entries, whatever the talk.
-    let at = bytes.len() / 4 * 3;
-    if let Some(byte) = bytes.iter_mut().skip(at).find(|b| b.is_ascii_lowercase()) {
+    if let Some(byte) = letter_at(&bytes, said).and_then(|at| bytes.get_mut(at)) {
         *byte ^= 1;
     }
     fs::write(copy, bytes).map_err(failed)
+}
+
+/// Where the first letter of these words stands, the last time they do. For words that are not found, or without a letter,
+/// a letter three quarters in: that is among the entries, whatever the talk.
+fn letter_at(bytes: &[u8], said: &str) -> Option<usize> {
+    // With its last bit changed, each of these is a letter still.
+    let is_letter = |byte: &u8| matches!(byte, b'b'..=b'y');
+    let words = said.as_bytes();
+    let in_words = words
+        .iter()
+        .position(is_letter)
+        .and_then(|letter| Some(bytes.windows(words.len()).rposition(|window| window == words)? + letter));
+    let within = bytes.len() / 4 * 3;
+    in_words.or_else(|| Some(within + bytes.iter().skip(within).position(is_letter)?))
 }
 
 /// Another organisation of the same name, people and words, and its evidence.
@@ -116,4 +129,17 @@ async fn forge(place: &Path, script: &Script) -> Result<std::path::PathBuf, Fail
     let bundle = place.join("bundle");
     stage.export_and_stop(&talked, &bundle).await?;
     Ok(bundle)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_letter_is_in_the_words_where_they_stand_last() {
+        assert_eq!(letter_at(b"xx Yes. yy Yes. zz", "Yes."), Some(12));
+        assert_eq!(letter_at(b"0123456789abcdef", "no such words"), Some(12));
+        assert_eq!(letter_at(b"0123456789 42 cde", "42"), Some(14));
+        assert_eq!(letter_at(b"", "words"), None);
+    }
 }

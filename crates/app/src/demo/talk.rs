@@ -2,6 +2,7 @@
 
 use client::{Client, Outgoing, SendHandle};
 use evidence::room::RoomId;
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::Narrator;
@@ -14,8 +15,8 @@ use crate::terminal::Failure;
 const WINDOW: usize = 256;
 /// Entries read from a home at a time.
 const PAGE: usize = 4096;
-/// Lines between two words on progress.
-const PROGRESS_LINES: usize = 1000;
+/// Share of all processors from which on they bound the rate.
+const BUSY: f64 = 0.85;
 
 /// What the talk came to.
 pub struct Talked {
@@ -27,23 +28,29 @@ pub struct Talked {
     pub deliveries: u64,
     /// Seconds from the first message to the last delivery.
     pub seconds: f64,
+    /// Seconds of processor time in between, of all who take part: they are one process.
+    pub cpu_seconds: f64,
     /// Log index of each line.
     pub indices: Vec<u64>,
     /// Entries in the room's log after the last line.
     pub log_size: u64,
     /// Where the server listened; the homes look for it there.
     pub server: std::net::SocketAddr,
-    pipelined: bool,
 }
 
 impl Talked {
-    /// What the rate is bound by, for people.
+    /// What the rate is bound by, as measured.
     pub fn bound_by(&self) -> &'static str {
-        if self.pipelined {
-            "bound by the processors: every delivery's signature is verified by its receiver"
-        } else {
-            "bound by one round trip and two syncs a line, the sender's and the server's"
-        }
+        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        bound_by(self.cpu_seconds, self.seconds, processors)
+    }
+}
+
+fn bound_by(cpu_seconds: f64, seconds: f64, processors: usize) -> &'static str {
+    if cpu_seconds > BUSY * seconds * processors as f64 {
+        "processors"
+    } else {
+        "waiting for syncs and round trips"
     }
 }
 
@@ -59,7 +66,7 @@ pub async fn play(
     );
     let watch = Stopwatch::start();
     let indices = if pipelined {
-        say_pipelined(stage, script).await?
+        say_pipelined(stage, script, narrator).await?
     } else {
         say_in_order(stage, script, narrator).await?
     };
@@ -67,17 +74,17 @@ pub async fn play(
     for client in &stage.people {
         client.synced(stage.room, log_size).await?;
     }
-    let seconds = watch.seconds();
+    let (seconds, cpu_seconds) = (watch.seconds(), watch.cpu_seconds());
     let deliveries = deliveries(stage, script).await?;
     Ok(Talked {
         messages: indices.len(),
         devices: stage.people.len(),
         deliveries,
         seconds,
+        cpu_seconds,
         indices,
         log_size,
         server: stage.address(),
-        pipelined,
     })
 }
 
@@ -92,16 +99,16 @@ async fn say_in_order(stage: &Stage, script: &Script, narrator: &Narrator) -> Re
         if narrator.whole {
             let user = script.speakers.get(speaker).map_or("", |s| s.user.as_str());
             narrator.say(&format!("   [{}] {user}: {}", logged.index, line.text));
-        } else if (number + 1) % PROGRESS_LINES == 0 {
-            narrator.say(&format!("   {} of {} lines", number + 1, script.lines.len()));
         }
+        narrator.progress(number + 1, script.lines.len());
     }
     Ok(indices)
 }
 
 /// Each speaker's own order only.
-async fn say_pipelined(stage: &Stage, script: &Script) -> Result<Vec<u64>, Failure> {
+async fn say_pipelined(stage: &Stage, script: &Script, narrator: &Narrator) -> Result<Vec<u64>, Failure> {
     let mut speakers = JoinSet::new();
+    let (ticks, mut ticked) = mpsc::unbounded_channel();
     for (position, client) in stage.people.iter().enumerate() {
         let own: Vec<(usize, Outgoing)> = script
             .lines
@@ -110,14 +117,24 @@ async fn say_pipelined(stage: &Stage, script: &Script) -> Result<Vec<u64>, Failu
             .filter(|(_, line)| script.speaker_of(line) == position)
             .map(|(number, line)| (number, outgoing(line)))
             .collect();
-        speakers.spawn(say_own(client.clone(), stage.room, own));
+        speakers.spawn(say_own(client.clone(), stage.room, own, ticks.clone()));
     }
-    let mut indices = vec![0; script.lines.len()];
-    while let Some(said) = speakers.join_next().await {
-        for (number, index) in said.map_err(|e| Failure::failed(e.to_string()))?? {
-            if let Some(slot) = indices.get_mut(number) {
-                *slot = index;
+    drop(ticks);
+    let (mut indices, mut count) = (vec![0; script.lines.len()], 0);
+    loop {
+        tokio::select! {
+            Some(()) = ticked.recv() => {
+                count += 1;
+                narrator.progress(count, script.lines.len());
             }
+            Some(said) = speakers.join_next() => {
+                for (number, index) in said.map_err(|e| Failure::failed(e.to_string()))?? {
+                    if let Some(slot) = indices.get_mut(number) {
+                        *slot = index;
+                    }
+                }
+            }
+            else => break,
         }
     }
     Ok(indices)
@@ -127,19 +144,25 @@ async fn say_own(
     client: Client,
     room: RoomId,
     lines: Vec<(usize, Outgoing)>,
+    ticks: mpsc::UnboundedSender<()>,
 ) -> Result<Vec<(usize, u64)>, Failure> {
     let mut under_way: std::collections::VecDeque<(usize, SendHandle)> = std::collections::VecDeque::new();
     let mut said = Vec::with_capacity(lines.len());
+    let mut tick = |number, index| {
+        said.push((number, index));
+        // Nobody counts any more if another speaker failed.
+        let _ = ticks.send(());
+    };
     for (number, line) in lines {
         if under_way.len() >= WINDOW
             && let Some((number, mut handle)) = under_way.pop_front()
         {
-            said.push((number, handle.logged().await?.index));
+            tick(number, handle.logged().await?.index);
         }
         under_way.push_back((number, client.send(room, line).await?));
     }
     for (number, mut handle) in under_way {
-        said.push((number, handle.logged().await?.index));
+        tick(number, handle.logged().await?.index);
     }
     Ok(said)
 }
@@ -162,4 +185,16 @@ async fn deliveries(stage: &Stage, script: &Script) -> Result<u64, Failure> {
         }
     }
     Ok(count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_processors_bind_when_nearly_all_of_them_are_busy() {
+        assert_eq!(bound_by(3.5, 1.0, 4), "processors");
+        assert_eq!(bound_by(3.3, 1.0, 4), "waiting for syncs and round trips");
+        assert_eq!(bound_by(0.9, 1.0, 1), "processors");
+    }
 }

@@ -64,6 +64,17 @@ fn a_new_device_is_added_and_revoked() {
 }
 
 #[test]
+fn revoking_the_device_one_is_on_needs_a_yes_and_is_done() {
+    let place = Place::new();
+    let _server = two(&place);
+    place.run("device revoke laptop --home bob --password-file pw").ended(2, "--yes");
+    assert!(!place.run("device list --home bob --password-file pw").ok().contains("REVOKED"));
+    place.run("device revoke laptop --yes --home bob --password-file pw").ok();
+    place.run("device list --home bob --password-file pw").refused("revoked");
+    assert!(place.run("device list --user bob --home ann --password-file pw").ok().contains("REVOKED"));
+}
+
+#[test]
 fn a_changed_password_opens_the_home_and_the_old_one_does_not() {
     let place = Place::new();
     let _server = two(&place);
@@ -78,7 +89,12 @@ fn a_changed_password_opens_the_home_and_the_old_one_does_not() {
 #[test]
 fn a_server_that_is_away_is_said_and_not_waited_for() {
     let place = Place::new();
-    drop(two(&place));
+    let server = two(&place);
+    place.run("room create ops --home ann --password-file pw").ok();
+    drop(server);
+    let list = place.run("room list --home ann --password-file pw");
+    assert!(list.ok().ends_with("  ops") && list.err.contains("not connected"), "{}{}", list.out, list.err);
+    place.run("room members ops --home ann --password-file pw").refused("cannot reach");
     place.run("user list --home ann --password-file pw").refused("cannot reach");
     place.run("user list --home ann --password-file pw --json").refused("\"connection\"");
     let mut command = place.command("user list --home ann");

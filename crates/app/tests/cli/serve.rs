@@ -42,6 +42,7 @@ fn a_port_in_use_is_named() {
     place
         .run(&format!("serve --data d --listen {address} --key-password-file kp"))
         .refused(&format!("cannot listen on {address}"));
+    assert!(!place.path("d").exists(), "no organisation is made for a server that cannot start");
 }
 
 #[test]

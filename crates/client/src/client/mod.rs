@@ -1,12 +1,14 @@
 //! The handle that an application holds.
 
 mod messages;
+mod names;
 mod people;
 mod rooms;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use evidence::Hash;
 use evidence::room::RoomId;
 use session::message::Role;
 use tokio::sync::{mpsc, oneshot};
@@ -133,6 +135,11 @@ impl Client {
     /// Device name.
     pub fn device(&self) -> &str {
         self.core().owner.device.as_str()
+    }
+
+    /// SHA-256 of this device's certificate.
+    pub fn certificate(&self) -> Hash {
+        self.core().owner.certificate.hash()
     }
 
     /// Waits until the first `size` entries of a room are stored here, under a verified checkpoint.

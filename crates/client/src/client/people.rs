@@ -1,6 +1,7 @@
 //! The account, its devices, and what administrators do.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use evidence::Hash;
 use minicbor::bytes::ByteArray;
@@ -10,11 +11,16 @@ use session::limits::TOKEN_LEN;
 use session::link::{Link, Purpose};
 use session::login::{ClientRegistration, Parties};
 use session::message::{Command, DeviceInfo, InviteInfo, Reply, Role, UserInfo};
+use tokio::time::timeout;
 
 use super::Client;
 use crate::ClientError;
 use crate::certificates::vouch;
+use crate::engine::Status;
 use crate::reply::expect_reply;
+
+/// How long a device that revoked itself waits to hear so.
+const REVOKED_WAIT: Duration = Duration::from_secs(30);
 
 /// A new invite.
 #[derive(Debug, Clone)]
@@ -206,14 +212,28 @@ impl Client {
         Ok(devices.into_iter().map(device).collect())
     }
 
-    /// Revokes a device by the hash of its certificate, at once.
+    /// Revokes a device by the hash of its certificate, at once. Revoking this device ends the client.
     ///
     /// # Errors
     /// [`ClientError::Failed`].
     pub async fn revoke_device(&self, certificate: Hash, reason: &str) -> Result<(), ClientError> {
         let command =
             Command::DeviceRevoke { certificate: ByteArray::from(certificate), reason: reason.to_owned() };
-        expect_reply!(self.ask(command).await?, Reply::Done => ())
+        match self.ask(command).await {
+            // The session may end before the answer is here; then the server refuses the certificate from now on.
+            Err(error) if error.heals() && certificate == self.certificate() && self.is_revoked().await => {
+                Ok(())
+            }
+            reply => expect_reply!(reply?, Reply::Done => ()),
+        }
+    }
+
+    /// Whether the server, asked again, refuses this device as revoked.
+    async fn is_revoked(&self) -> bool {
+        let mut status = self.core().status.subscribe();
+        let ended = timeout(REVOKED_WAIT, status.wait_for(|status| matches!(status, Status::Ended(_)))).await;
+        let Ok(Ok(ended)) = ended else { return false };
+        matches!(&*ended, Status::Ended(cause) if cause.is_revocation())
     }
 
     /// Makes a link for a new device of this user, good until the second value, Unix milliseconds.

@@ -102,7 +102,10 @@ impl Client {
     }
 
     /// How a room was created, by its entry at index 0.
-    async fn creation(&self, room: &Room) -> Result<Option<(Creation, Option<RoomName>)>, ClientError> {
+    pub(super) async fn creation(
+        &self,
+        room: &Room,
+    ) -> Result<Option<(Creation, Option<RoomName>)>, ClientError> {
         let first = self.core().vault.entries(room.key, 0, 1).await?;
         Ok(first.first().and_then(|(_, entry)| match Entry::parse(&entry.entry).ok()? {
             UnverifiedEntry::Membership(statement) => match statement.claim().change.clone() {
@@ -113,49 +116,14 @@ impl Client {
         }))
     }
 
-    /// Finds a room by `@USER`, by its id in 64 hexadecimal digits, or by its name if that is unique among the rooms of
-    /// which this device is a member.
-    ///
-    /// # Errors
-    /// [`ClientError::NotFound`], [`ClientError::Ambiguous`].
-    pub async fn find_room(&self, text: &str) -> Result<RoomId, ClientError> {
-        if let Some(user) = text.strip_prefix('@') {
-            let user = Name::parse(user).map_err(|error| ClientError::Input(error.to_string()))?;
-            return self
-                .find_direct(&user)
-                .await?
-                .ok_or_else(|| ClientError::NotFound(format!("there is no direct room with {user} yet")));
-        }
-        if let Ok(id) = text.parse::<RoomId>() {
-            return Ok(self.room(&id)?.id);
-        }
-        let rooms = self.rooms().await?;
-        let named: Vec<_> = rooms.iter().filter(|room| room.name.as_deref() == Some(text)).collect();
-        let ours: Vec<_> = named.iter().filter(|room| room.member).collect();
-        match (named.as_slice(), ours.as_slice()) {
-            ([], _) => {
-                Err(ClientError::NotFound(format!("no room is called {text:?}; `room list` shows yours")))
-            }
-            (_, [one]) => Ok(one.id),
-            ([one], []) => Ok(one.id),
-            _ => Err(ClientError::Ambiguous(format!(
-                "several rooms are called {text:?}: use an id of `room list`"
-            ))),
-        }
-    }
-
-    async fn find_direct(&self, user: &Name) -> Result<Option<RoomId>, ClientError> {
-        let rooms = self.rooms().await?;
-        let with = |room: &&RoomSummary| room.direct_with.as_deref() == Some(user.as_str());
-        Ok(rooms.iter().find(with).map(|room| room.id))
-    }
-
     /// Creates a room with all devices of this user in it, and waits until it stands.
     ///
     /// # Errors
-    /// [`ClientError`]; [`ClientError::Offline`] without a connection.
+    /// [`ClientError::Exists`] if a room that this device is a member of has the name; [`ClientError::Offline`] without
+    /// a connection.
     pub async fn create_room(&self, name: &str) -> Result<RoomId, ClientError> {
         let name = RoomName::parse(name).map_err(|error| ClientError::Input(error.to_string()))?;
+        self.check_name_is_free(&name).await?;
         let session = self.core().session()?;
         let devices = self.own_devices(&session).await?;
         self.create(None, Some(name), devices).await

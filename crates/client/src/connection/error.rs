@@ -53,6 +53,14 @@ impl ConnectionError {
             _ => true,
         }
     }
+
+    /// Whether the server said that this device's certificate is revoked (CH-62).
+    pub(crate) fn is_revocation(&self) -> bool {
+        matches!(
+            self,
+            Self::Channel(channel::Error::Alert { alert: Alert::CertificateRevoked, authenticated: true })
+        )
+    }
 }
 
 fn channel_words(error: &channel::Error) -> String {

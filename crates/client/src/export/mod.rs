@@ -11,7 +11,7 @@ use evidence::directory::Leaf;
 use evidence::entry::{Entry, UnverifiedEntry};
 use evidence::log::{Tree, leaf_hash};
 use evidence::membership::{Change, DeviceStatement};
-use evidence::receipt::Receipt;
+use evidence::receipt::{self, Receipt};
 use evidence::room::RoomId;
 use minicbor::bytes::ByteArray;
 use session::limits::MAX_HASHES;
@@ -196,6 +196,7 @@ impl Core {
         Ok(needed)
     }
 
+    /// The receipts stored for a room that a verifier takes.
     async fn receipts_of(
         &self,
         room: &Room,
@@ -207,7 +208,18 @@ impl Core {
             let receipt = Receipt::parse(&stored.receipt).map_err(|_| VaultError::Damaged("receipt"))?;
             let cosignature =
                 Cosignature::from_bytes(&stored.cosignature).ok_or(VaultError::Damaged("receipt"))?;
-            needed.certificates.insert(receipt.certificate());
+            let giver = receipt.certificate();
+            let stands = self.certificates.accepted(&giver).is_some_and(|known| {
+                let organisation = &self.owner.organisation;
+                receipt::check(receipt, &stored.cosignature, &known.certificate, organisation, room.id)
+                    .is_ok()
+            });
+            // An earlier version kept some that no verifier takes.
+            if !stands {
+                tracing::warn!(room = %room.id, "a stored receipt does not verify and is left out");
+                continue;
+            }
+            needed.certificates.insert(giver);
             receipts.push((stored.receipt, cosignature));
         }
         Ok(receipts)

@@ -3,7 +3,7 @@
 use evidence::checkpoint::{Checkpoint, Cosignature, Origin, device_name};
 use evidence::limits::MAX_UNOPENED;
 use evidence::log::TreeHead;
-use evidence::receipt::{Level, Receipt, ReceiptClaim, Unopened};
+use evidence::receipt::{self, Level, Receipt, ReceiptClaim, Unopened};
 use minicbor::bytes::ByteArray;
 use session::message::{Command, Reply};
 
@@ -140,14 +140,10 @@ impl Core {
         let Some(known) = self.certificates.accepted(&giver) else { return Ok(()) };
         let identity = known.certificate.identity();
         let (Some(user), Some(device)) = (identity.user(), identity.device()) else { return Ok(()) };
-        let name = device_name(&identity.organisation, user, device);
-        let stands = unverified.verify(&known.certificate).is_ok()
-            && Cosignature::from_bytes(&cosignature).is_some_and(|cosignature| {
-                let checkpoint = checkpoint(&self.owner.organisation, room, claim.head);
-                cosignature.verify(&checkpoint, &name, known.certificate.key()).is_ok()
-            });
-        if !stands {
-            tracing::warn!(room = %room.id, "a receipt of {user}/{device} does not verify");
+        let organisation = &self.owner.organisation;
+        let checked = receipt::check(unverified, &cosignature, &known.certificate, organisation, room.id);
+        if let Err(error) = checked {
+            tracing::warn!(room = %room.id, "a receipt of {user}/{device} does not verify: {error}");
             return Ok(());
         }
         let root = self.with_log(room, |log| log.tree.root_at(claim.head.size)).await?;

@@ -1,5 +1,8 @@
 //! Receipts: a recipient's word on what it got (EV-30, EV-31).
 
+mod check;
+
+pub use check::{BadReceipt, check};
 use pki::Usage;
 use wire::cbor;
 

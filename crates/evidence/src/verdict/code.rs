@@ -82,7 +82,7 @@ pub enum NoteCode {
     SeenUnchecked,
     /// A certificate was revoked about when, or after, it was used.
     Disputed,
-    /// Times are the server's own.
+    /// Logged-by times are the server's own, signed times the senders'.
     NoWitness,
     /// What no evidence of this kind shows.
     Limits,

@@ -53,10 +53,22 @@ pub enum State {
     Disclosed,
     /// Chosen fields.
     Partly,
+    /// Content that is not what was signed: none of it is told.
+    Mismatch,
     /// Who and when.
     Withheld,
     /// Only its place.
     Hidden,
+}
+
+impl State {
+    /// Whether the bundle shows content of the message, good or not.
+    pub fn shows_content(self) -> bool {
+        match self {
+            Self::Disclosed | Self::Partly | Self::Mismatch => true,
+            Self::Withheld | Self::Hidden => false,
+        }
+    }
 }
 
 /// One message of a bundle.
@@ -104,7 +116,7 @@ pub struct Verdict {
     pub root: Option<Fingerprint>,
     /// Statements and hidden places in the range.
     pub messages: u64,
-    /// Messages with text or other fields shown.
+    /// Messages with text or other fields shown, whether or not they match what was signed.
     pub disclosed: u64,
     /// The other messages.
     pub withheld: u64,

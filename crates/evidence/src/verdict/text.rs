@@ -6,6 +6,8 @@ use super::{Said, State, Verdict, Word};
 
 /// Messages listed at each end when there are more than twice as many.
 const LISTED_AT_ENDS: usize = 20;
+/// How far the signed time may be from the logged-by time without this being told, in milliseconds.
+const LOGGED_NEAR_MS: u64 = 60_000;
 
 /// Writes the verdict: the word first, then what was found, then the messages, then what to keep in mind. Text of
 /// messages is made safe to show in a terminal.
@@ -15,7 +17,9 @@ const LISTED_AT_ENDS: usize = 20;
 pub fn render(out: &mut impl Write, verdict: &Verdict, said: &[Said]) -> fmt::Result {
     let root = verdict.root.map_or_else(|| "none".to_owned(), |root| root.to_string());
     match verdict.word {
-        Word::Valid => writeln!(out, "VALID: everything in this bundle verifies under the root you named.")?,
+        Word::Valid => {
+            writeln!(out, "VALID: everything in this bundle verifies under the pinned root {root}.")?
+        }
         Word::ConsistentUnpinned => writeln!(
             out,
             "CONSISTENT, UNPINNED: everything fits together, but nobody said whose root this is.\n\
@@ -67,30 +71,74 @@ pub fn render(out: &mut impl Write, verdict: &Verdict, said: &[Said]) -> fmt::Re
 }
 
 fn messages(out: &mut impl Write, said: &[Said]) -> fmt::Result {
-    let shown: Vec<&Said> =
-        said.iter().filter(|said| matches!(said.state, State::Disclosed | State::Partly)).collect();
-    if shown.is_empty() {
+    if said.is_empty() {
         return writeln!(out);
     }
     writeln!(out)?;
-    let left_out = shown.len().saturating_sub(2 * LISTED_AT_ENDS);
-    for (place, said) in shown.iter().enumerate() {
-        if left_out > 0 && place == LISTED_AT_ENDS {
-            writeln!(out, "  … {left_out} messages more; --json lists all")?;
-        }
-        if left_out == 0 || place < LISTED_AT_ENDS || place >= LISTED_AT_ENDS + left_out {
+    let with_content = said.iter().filter(|said| said.state.shows_content()).count();
+    // Each kind has its own ends: messages withheld do not crowd out those disclosed.
+    let (mut shown, mut withheld) = (Ends::of(with_content), Ends::of(said.len() - with_content));
+    let mut passed_over = 0_usize;
+    for said in said {
+        let ends = if said.state.shows_content() { &mut shown } else { &mut withheld };
+        if ends.next_is_listed() {
+            more(out, std::mem::take(&mut passed_over))?;
             message(out, said)?;
+        } else {
+            passed_over += 1;
         }
     }
+    more(out, passed_over)?;
     writeln!(out)
 }
 
+/// Says how many messages were passed over, if any were.
+fn more(out: &mut impl Write, passed_over: usize) -> fmt::Result {
+    match passed_over {
+        0 => Ok(()),
+        many => writeln!(out, "  … {many} messages more; --json lists all"),
+    }
+}
+
+/// Counts through messages, of which those at both ends are listed.
+struct Ends {
+    count: usize,
+    place: usize,
+}
+
+impl Ends {
+    fn of(count: usize) -> Self {
+        Self { count, place: 0 }
+    }
+
+    fn next_is_listed(&mut self) -> bool {
+        self.place += 1;
+        self.place <= LISTED_AT_ENDS || self.place + LISTED_AT_ENDS > self.count
+    }
+}
+
 fn message(out: &mut impl Write, said: &Said) -> fmt::Result {
-    let from = said.from.as_deref().unwrap_or("?");
-    let device = said.device.as_deref().unwrap_or("?");
-    let time = said.time.map(utc).unwrap_or_default();
-    let text = said.text.as_deref().map_or_else(|| "(text withheld)".to_owned(), safe);
-    write!(out, "  [{}] {time}  {from}/{device}: {text}", said.index)?;
+    write!(out, "  [{}] ", said.index)?;
+    match said.time {
+        Some(time) => {
+            write!(out, "signed {}", utc(time))?;
+            if time.abs_diff(said.logged_by) > LOGGED_NEAR_MS {
+                write!(out, ", logged by {}", utc(said.logged_by))?;
+            }
+        }
+        None => write!(out, "logged by {}", utc(said.logged_by))?,
+    }
+    if let (Some(from), Some(device)) = (&said.from, &said.device) {
+        write!(out, "  {from}/{device}")?;
+    }
+    let text = match (said.state, &said.text) {
+        (State::Disclosed | State::Partly, Some(text)) => safe(text),
+        (State::Disclosed | State::Partly, None) => "(text withheld)".to_owned(),
+        (State::Mismatch, _) => "(does not match what was signed)".to_owned(),
+        (State::Withheld, _) => "(content withheld)".to_owned(),
+        (State::Hidden, _) => "(only its place is shown)".to_owned(),
+    };
+    write!(out, ": {text}")?;
     if let Some(script) = said.fields.script {
         write!(out, "  (script time {} s)", script / 1000)?;
     }

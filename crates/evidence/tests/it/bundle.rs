@@ -2,11 +2,11 @@
 
 use evidence::bundle::{ExportError, Item, Root, Writer, verify};
 use evidence::membership::Change;
-use evidence::verdict::{Code, NoteCode, State, Word, render};
+use evidence::verdict::{Code, NoteCode, State, Word, render, utc};
 use rayon::prelude::*;
 
 use super::archive;
-use super::world::{Show, World};
+use super::world::{START_MS, Show, World};
 
 fn talk() -> World {
     let mut world = World::with_room(&["cdr", "cmp", "lmp"]);
@@ -50,7 +50,9 @@ fn the_verdict_is_told_to_people_and_programs() {
     let (verdict, said) = world.verify(&world.bundle());
     let mut text = String::new();
     render(&mut text, &verdict, &said).unwrap();
-    assert!(text.starts_with("VALID"), "{text}");
+    let root = verdict.root.unwrap();
+    let word = format!("VALID: everything in this bundle verifies under the pinned root {root}.");
+    assert!(text.starts_with(&word), "{text}");
     assert!(text.contains("cdr/laptop: We've had a MAIN B BUS UNDERVOLT."), "{text}");
     let json = verdict.to_json(&said);
     assert_eq!(json["verdict"], "valid");
@@ -107,6 +109,51 @@ fn what_is_withheld_is_counted_and_shows_what_it_must() {
     assert_eq!((said[1].state, said[1].from.as_deref()), (State::Withheld, Some("cmp")));
     assert_eq!((said[2].state, &said[2].text), (State::Partly, &None));
     assert!(said[2].fields.composed.is_some());
+}
+
+#[test]
+fn what_is_withheld_is_listed_and_times_say_whose_they_are() {
+    let mut world = World::with_room(&["cdr", "cmp"]);
+    world.say(0, "at once");
+    world.say_with(1, "by a slow clock", |claim| claim.place.time_ms -= 61_000);
+    world.say(1, "unseen");
+    let show = |index| match index {
+        2 => Show::Nothing,
+        3 => Show::PlaceOnly,
+        _ => Show::All,
+    };
+    let (verdict, said) = world.verify(&world.write(&world.export(0, 3), show));
+    assert_eq!(verdict.word, Word::Valid);
+    let mut text = String::new();
+    render(&mut text, &verdict, &said).unwrap();
+    let at = |index: u64| START_MS + index * 1_000;
+    for line in [
+        format!("  [1] signed {}  cdr/laptop: at once", utc(at(1))),
+        format!(
+            "  [2] signed {}, logged by {}  cmp/laptop: (content withheld)\n",
+            utc(at(2) - 61_000),
+            utc(at(2))
+        ),
+        format!("  [3] logged by {}: (only its place is shown)\n", utc(at(3))),
+    ] {
+        assert!(text.contains(&line), "{line}\n{text}");
+    }
+    assert!(text.contains("signed times are the senders'"), "{text}");
+}
+
+#[test]
+fn one_message_disclosed_is_listed_among_many_withheld() {
+    let mut world = World::with_room(&["cdr"]);
+    for _ in 0..100 {
+        world.say(0, "x");
+    }
+    let show = |index| if index == 50 { Show::All } else { Show::Nothing };
+    let (verdict, said) = world.verify(&world.write(&world.export(0, 100), show));
+    let mut text = String::new();
+    render(&mut text, &verdict, &said).unwrap();
+    assert_eq!(text.matches("(content withheld)").count(), 40, "{text}");
+    assert_eq!(text.matches("cdr/laptop: x").count(), 1, "{text}");
+    assert!(text.contains("29 messages more") && text.contains("30 messages more"), "{text}");
 }
 
 #[test]

@@ -7,11 +7,11 @@ use evidence::cose::Object;
 use evidence::directory::{Leaf, Subject};
 use evidence::log::TreeHead;
 use evidence::membership::Change;
-use evidence::receipt::Unopened;
+use evidence::receipt::{self, BadReceipt, Receipt, ReceiptClaim, Unopened};
 use evidence::room::{Creation, RoomId, RoomName};
 use evidence::statement::Statement;
-use evidence::verdict::{Code, Verdict, Word};
-use pki::Name;
+use evidence::verdict::{Code, State, Verdict, Word, render};
+use pki::{Name, Organisation};
 
 use super::archive::{header, pack, part, repack, unpack, with_part};
 use super::world::{Party, Show, World};
@@ -392,6 +392,13 @@ fn content_that_was_not_said_is_refused() {
     let bundle =
         world.write(&world.export(0, 3), |index| if index == 1 { Show::Fields(&[1]) } else { Show::All });
     refused(&world, &bundle, Code::Opening);
+    let (verdict, said) = world.verify(&bundle);
+    assert_eq!((said[0].state, &said[0].text), (State::Mismatch, &None));
+    assert_eq!(verdict.to_json(&said)["said"][0]["state"], "mismatch");
+    let mut text = String::new();
+    render(&mut text, &verdict, &said).unwrap();
+    assert!(text.contains("cdr/laptop: (does not match what was signed)"), "{text}");
+    assert!(!text.contains("(text withheld)"), "{text}");
     // A membership statement has no content.
     let mut world = talk();
     world.contents[0] = world.contents[1].take();
@@ -400,7 +407,7 @@ fn content_that_was_not_said_is_refused() {
 
 #[test]
 fn bad_receipts_are_refused() {
-    type Spoil = fn(&mut evidence::receipt::ReceiptClaim);
+    type Spoil = fn(&mut ReceiptClaim);
     let cases: [Spoil; 4] = [
         |claim| claim.head.root = [1; 32],
         |claim| claim.room = RoomId([1; 32]),
@@ -416,6 +423,62 @@ fn bad_receipts_are_refused() {
     world.receipt(0, 1, 2);
     world.receipts[0].1 = world.receipts[1].1.clone();
     refused(&world, &world.bundle(), Code::Receipt);
+}
+
+#[test]
+fn what_a_verifier_refuses_of_a_receipt_nobody_takes() {
+    type Spoil = fn(&mut ReceiptClaim);
+    let cases: [(Spoil, Option<BadReceipt>); 5] = [
+        (|_| {}, None),
+        (|claim| claim.time_ms += 300_000, None),
+        (|claim| claim.time_ms += 312_000, Some(BadReceipt::CosignatureTime)),
+        (|claim| claim.time_ms += 400 * 86_400_000, Some(BadReceipt::CertificateTime)),
+        (|claim| claim.room = RoomId([1; 32]), Some(BadReceipt::OtherRoom)),
+    ];
+    for (spoil, expected) in cases {
+        let mut world = talk();
+        world.receipt_with(0, 1, 2, spoil);
+        let (bytes, cosignature) = world.receipts.last().unwrap();
+        let checked = receipt::check(
+            Receipt::parse(bytes).unwrap(),
+            cosignature.as_bytes(),
+            &world.devices[0].certificate,
+            &world.organisation,
+            world.room,
+        );
+        assert_eq!(checked.err(), expected);
+        assert_eq!(world.verify(&world.bundle()).0.has(Code::Receipt), expected.is_some());
+    }
+    let world = talk();
+    let (bytes, cosignature) = &world.receipts[0];
+    let check = |cosignature: &[u8], organisation| {
+        let signer = &world.devices[2].certificate;
+        receipt::check(Receipt::parse(bytes).unwrap(), cosignature, signer, organisation, world.room).err()
+    };
+    let (good, other) = (cosignature.as_bytes(), Organisation::parse("gemini.example").unwrap());
+    assert_eq!(check(good, &world.organisation), None);
+    assert_eq!(check(good, &other), Some(BadReceipt::NoDevice));
+    assert_eq!(check(&good[1..], &world.organisation), Some(BadReceipt::Cosignature));
+    assert_eq!(check(&[0; 76], &world.organisation), Some(BadReceipt::Cosignature));
+}
+
+#[test]
+fn a_receipt_counts_only_where_its_giver_was_a_member() {
+    let mut world = World::with_room(&["cdr", "cmp", "lmp"]);
+    let third = world.devices[2].reference();
+    let before = world.say(0, "to three");
+    world.change(0, Change::Remove(vec![third.clone()]));
+    let between = world.say(0, "to two");
+    world.change(0, Change::Add(vec![third]));
+    let after = world.say(0, "to three again");
+    world.receipt(1, before, after);
+    world.receipt(2, before, after);
+    let (verdict, said) = world.verify(&world.bundle());
+    assert_eq!((verdict.word, &verdict.problems), (Word::Valid, &Vec::new()));
+    for message in said {
+        let expected: &[&str] = if message.index == between { &["cmp"] } else { &["cmp", "lmp"] };
+        assert_eq!(message.received_by, expected, "{}", message.index);
+    }
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! What connections ask of rooms without the sequencer.
 
-use evidence::cose::Object;
 use evidence::entry::Entry;
-use evidence::receipt::{Receipt, ReceiptClaim};
+use evidence::receipt::{self, Receipt};
+use evidence::room::RoomId;
 use session::message::{FailureCode, IndexedEntry, Reply};
 use store::{Hash, Store, StoreError};
 
@@ -59,7 +59,7 @@ pub(crate) struct CheckedReceipt {
     pub(crate) level: u8,
 }
 
-/// A receipt has to be this device's own, for a room that it is in. Its root is not compared here: one that differs is
+/// A receipt has to stand by itself and with its cosignature, and to be this device's own, for a room that it is in. Its root is not compared here: one that differs is
 /// evidence of a fork and reaches the others.
 pub(crate) async fn check_receipt(
     shared: &Shared,
@@ -70,11 +70,10 @@ pub(crate) async fn check_receipt(
 ) -> Result<CheckedReceipt, Reply> {
     let wrong =
         |why: &str| failure::failed(FailureCode::Malformed, format!("the receipt is not acceptable: {why}"));
-    let receipt = Object::<ReceiptClaim>::parse(receipt).map_err(|e| wrong(&e.to_string()))?;
-    let receipt: Receipt = receipt.verify(&session.signer).map_err(|e| wrong(&e.to_string()))?;
-    if receipt.room.0 != *room || cosignature.len() != evidence::checkpoint::COSIGNATURE_LEN {
-        return Err(wrong("it is of another room, or its cosignature has another size"));
-    }
+    let receipt = Receipt::parse(receipt).map_err(|e| wrong(&e.to_string()))?;
+    let (signer, room_id) = (&session.signer, RoomId(*room));
+    let receipt = receipt::check(receipt, cosignature, signer, &signer.identity().organisation, room_id)
+        .map_err(|e| wrong(&e.to_string()))?;
     let members = members_now(shared.store.as_ref(), room).await.map_err(|e| failure::store(&e))?;
     if !members.contains(&session.certificate) {
         return Err(failure::failed(FailureCode::NotFound, "you are in no such room"));

@@ -63,7 +63,10 @@ impl Checked {
             };
             match outcome {
                 Ok(fields) => checked.show(fields),
-                Err((code, message)) => checked.problem(code, message),
+                Err((code, message)) => {
+                    checked.shown.state = State::Mismatch;
+                    checked.problem(code, message);
+                }
             }
         }
         Some(checked)

@@ -182,7 +182,7 @@ impl<P: Iterator<Item = Hash>> Fold<'_, P> {
         };
         if index >= self.scope.from && checked.is_message() {
             self.messages += 1;
-            self.disclosed += u64::from(matches!(checked.shown.state, State::Disclosed | State::Partly));
+            self.disclosed += u64::from(checked.shown.state.shows_content());
             each(self.said(checked, anchor));
         }
         Ok(())
@@ -311,7 +311,7 @@ impl<P: Iterator<Item = Hash>> Fold<'_, P> {
             text: checked.shown.text,
             fields: checked.shown.fields,
             state: checked.shown.state,
-            received_by: self.receipts.received_by(checked.index, user),
+            received_by: self.receipts.received_by(checked.index, user, self.state.as_ref()),
         }
     }
 

@@ -20,7 +20,7 @@ use super::Scope;
 use super::archive::Reader;
 use super::parts::{self, Parts};
 use super::stop::Stop;
-use crate::checkpoint::{Checkpoint, SignedCheckpoint};
+use crate::checkpoint::SignedCheckpoint;
 use crate::log::TreeHead;
 use crate::verdict::{Code, NoteCode, Said, Verdict, Word};
 
@@ -205,7 +205,10 @@ impl Summary {
                 self.directory_size
             ),
         );
-        findings.note(NoteCode::NoWitness, "times are the server's own; no outside witness stands beside it");
+        findings.note(
+            NoteCode::NoWitness,
+            "logged-by times are the server's own, signed times are the senders'; no outside witness stands beside them",
+        );
         findings.note(
             NoteCode::Limits,
             "a key is not a person; and without a witness a server can keep two groups apart until they compare",
@@ -216,9 +219,4 @@ impl Summary {
 /// Milliseconds of a time in seconds.
 fn ms(seconds: u64) -> u64 {
     seconds.saturating_mul(1_000)
-}
-
-/// The checkpoint over `head` of the bundle's room, as receipts' cosignatures sign it.
-fn room_checkpoint(scope: &Scope, head: TreeHead) -> Checkpoint {
-    Checkpoint { origin: crate::checkpoint::Origin::room(&scope.organisation, scope.room), head }
 }

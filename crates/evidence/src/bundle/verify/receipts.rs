@@ -1,43 +1,46 @@
 //! The receipts of a bundle: verified, and asked who received what.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 
-use pki::trust::NoRevocations;
-use pki::{Name, VerifiedCertificate};
+use pki::Name;
 use rayon::prelude::*;
 
 use super::findings::Findings;
 use super::trust::Trusted;
-use super::{ms, room_checkpoint};
 use crate::bundle::Scope;
 use crate::bundle::parts::Parts;
-use crate::checkpoint::{Cosignature, device_name};
-use crate::limits::{ANCHOR_SLACK_MS, MAX_SKEW_MS};
+use crate::checkpoint::Cosignature;
+use crate::hash::Hash;
 use crate::log::TreeHead;
-use crate::receipt::{Receipt, ReceiptClaim};
+use crate::receipt::{self, Receipt, ReceiptClaim};
+use crate::room::RoomState;
 use crate::verdict::Code;
+
+/// Who gave a receipt: user, and the hash of the device's certificate.
+type Giver = (Name, Hash);
 
 /// Verified receipts; whether their roots are the log's is for the caller to compare.
 pub(super) struct Receipts {
     heads: Vec<TreeHead>,
-    /// By user, the ranges received: ascending, not touching.
-    received: BTreeMap<Name, Vec<(u64, u64)>>,
+    /// By giver, the ranges received: ascending, not touching.
+    received: BTreeMap<Giver, Vec<(u64, u64)>>,
 }
 
 impl Receipts {
     pub(super) fn verify(parts: &Parts, trusted: &Trusted, findings: &mut Findings) -> Self {
-        let checked: Vec<Result<(Name, ReceiptClaim), String>> = parts
+        let checked: Vec<Result<(Giver, ReceiptClaim), String>> = parts
             .receipts
             .par_iter()
             .map(|(receipt, cosignature)| check(receipt, cosignature, &parts.scope, trusted))
             .collect();
         let mut heads = Vec::new();
-        let mut received: BTreeMap<Name, Vec<(u64, u64)>> = BTreeMap::new();
+        let mut received: BTreeMap<Giver, Vec<(u64, u64)>> = BTreeMap::new();
         for result in checked {
             match result {
-                Ok((user, receipt)) => {
+                Ok((giver, receipt)) => {
                     heads.push(receipt.head);
-                    received.entry(user).or_default().extend(ranges(&receipt));
+                    received.entry(giver).or_default().extend(ranges(&receipt));
                 }
                 Err(message) => findings.problem(Code::Receipt, None, message),
             }
@@ -53,14 +56,26 @@ impl Receipts {
         &self.heads
     }
 
-    /// Users other than `sender` who gave a receipt for the message at `index`.
-    pub(super) fn received_by(&self, index: u64, sender: Option<&Name>) -> Vec<String> {
+    /// Users other than `sender` who gave a receipt for the message at `index` on a device that is a member in
+    /// `room`, the state there.
+    pub(super) fn received_by(
+        &self,
+        index: u64,
+        sender: Option<&Name>,
+        room: Option<&RoomState>,
+    ) -> Vec<String> {
         let has = |ranges: &Vec<(u64, u64)>| {
             let after = ranges.partition_point(|(from, _)| *from <= index);
             after.checked_sub(1).and_then(|at| ranges.get(at)).is_some_and(|(_, to)| index <= *to)
         };
-        let users = self.received.iter().filter(|(user, ranges)| Some(*user) != sender && has(ranges));
-        users.map(|(user, _)| user.to_string()).collect()
+        let is_member = |device: &Hash| room.is_some_and(|room| room.member(device).is_some());
+        let givers = self
+            .received
+            .iter()
+            .filter(|((user, device), ranges)| Some(user) != sender && is_member(device) && has(ranges));
+        let mut users: Vec<String> = givers.map(|((user, _), _)| user.to_string()).collect();
+        users.dedup();
+        users
     }
 }
 
@@ -69,41 +84,22 @@ fn check(
     cosignature: &Cosignature,
     scope: &Scope,
     trusted: &Trusted,
-) -> Result<(Name, ReceiptClaim), String> {
+) -> Result<(Giver, ReceiptClaim), String> {
     let unverified = Receipt::parse(receipt).map_err(|error| format!("a receipt: {error}"))?;
+    let certificate = unverified.certificate();
     let signer = trusted
         .certificates
-        .get(&unverified.certificate())
+        .get(&certificate)
         .ok_or("a receipt's signer has no good certificate in the bundle")?;
-    let (user, device) = signer
-        .identity()
-        .user()
-        .zip(signer.identity().device())
-        .ok_or("a receipt that is not by a device")?;
-    let receipt = unverified.verify(signer).map_err(|error| format!("a receipt of {user}: {error}"))?;
-    let bad = |why: &str| format!("a receipt of {user}: {why}");
-    if receipt.room != scope.room || !scope.concerns(&receipt) {
-        return Err(bad("it is of another room, or for no entry of the range"));
+    let user = signer.identity().user().ok_or("a receipt that is not by a device")?;
+    let bad = |why: &dyn Display| format!("a receipt of {user}: {why}");
+    let (organisation, room) = (&scope.organisation, scope.room);
+    let receipt = receipt::check(unverified, cosignature.as_bytes(), signer, organisation, room)
+        .map_err(|error| bad(&error))?;
+    if !scope.concerns(&receipt) {
+        return Err(bad(&"it is for no entry of the range"));
     }
-    let name = device_name(&scope.organisation, user, device);
-    let checkpoint = room_checkpoint(scope, receipt.head);
-    let time_s = cosignature
-        .verify(&checkpoint, &name, signer.key())
-        .map_err(|_| bad("its cosignature does not verify"))?;
-    check_times(signer, &receipt, time_s).map_err(bad)?;
-    Ok((user.clone(), ReceiptClaim::clone(&receipt)))
-}
-
-fn check_times(
-    signer: &VerifiedCertificate,
-    receipt: &ReceiptClaim,
-    time_s: u64,
-) -> Result<(), &'static str> {
-    signer.recheck(receipt.time_ms, &NoRevocations).map_err(|_| "its certificate was not valid then")?;
-    if ms(time_s).abs_diff(receipt.time_ms) > MAX_SKEW_MS + ANCHOR_SLACK_MS {
-        return Err("its cosignature is of another time");
-    }
-    Ok(())
+    Ok(((user.clone(), certificate), ReceiptClaim::clone(&receipt)))
 }
 
 /// The range of a receipt without the indices it names as not opened.

@@ -146,7 +146,11 @@ pub(super) async fn receipts(shared: &Arc<Shared>, session: &Session, room: &Has
     if !visible.0.iter().any(|m| m.to_index.is_none()) {
         return Err(not_allowed("you are no longer a member of this room"));
     }
-    let found = shared.store.receipts(room, from, RECEIPTS).await.map_err(|e| failure::store(&e))?;
+    let found = shared
+        .store
+        .receipts(room, from.saturating_sub(1), RECEIPTS)
+        .await
+        .map_err(|e| failure::store(&e))?;
     let receipts = found.into_iter().map(|r| ReceiptItem {
         id: r.id,
         receipt: r.made.receipt,
