@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::{Arc, RwLock};
 
+use base64::Engine;
 use channel::{ServerConfig, Suite};
 use pki::name::Name;
 use pki::request::CertificateRequest;
@@ -49,7 +50,10 @@ pub(crate) struct Shared {
     pub(crate) hub: Arc<Hub>,
     pub(crate) sequencer: Sequencer,
     pub(crate) connections: Connections,
-    tries: Tries,
+    /// Tries that need a device's key, or a link that a device has made.
+    logins: Tries,
+    /// Tries of peers without a certificate, which have nothing but an address.
+    addresses: Tries,
 }
 
 impl Shared {
@@ -64,8 +68,19 @@ impl Shared {
         hub: Arc<Hub>,
         sequencer: Sequencer,
     ) -> Self {
-        let (connections, tries) = (Connections::default(), Tries::default());
-        Self { store, authority, trust, revocations, directory, opaque, hub, sequencer, connections, tries }
+        Self {
+            store,
+            authority,
+            trust,
+            revocations,
+            directory,
+            opaque,
+            hub,
+            sequencer,
+            connections: Connections::default(),
+            logins: Tries::default(),
+            addresses: Tries::default(),
+        }
     }
 
     pub(crate) fn channel_config(&self) -> ServerConfig {
@@ -81,27 +96,39 @@ impl Shared {
         self.authority.root_fingerprint()
     }
 
-    /// Milliseconds that a user or an address has to wait before it may try a password again (SE-9).
-    pub(crate) fn login_wait(&self, user: &str, address: IpAddr, now: u64) -> Option<u64> {
-        self.tries.wait_ms(&account_key(user), now).max(self.address_wait(address, now))
+    /// Counts a try of a device that logs in (SE-9). It counts by certificate alone: whoever has not the device's key
+    /// can neither try nor shut its user out.
+    pub(crate) fn login_begins(&self, certificate: &Hash, now: u64) -> Result<(), Reply> {
+        self.logins.begin(&certificate_key(certificate), now).map_err(failure::rate_limited)
+    }
+
+    /// The password was right: the device's tries are forgotten.
+    pub(crate) fn login_succeeded(&self, certificate: &Hash) {
+        self.logins.succeeded(&certificate_key(certificate));
+    }
+
+    /// Counts a try of a new device by its address, and by the account whose open link it has, if it has one (SE-9).
+    pub(crate) fn link_begins(&self, user: Option<&Name>, address: IpAddr, now: u64) -> Result<(), Reply> {
+        self.addresses.begin(&address_key(address), now).map_err(failure::rate_limited)?;
+        match user {
+            Some(user) => self.logins.begin(&link_key(user), now).map_err(failure::rate_limited),
+            None => Ok(()),
+        }
+    }
+
+    /// The password was right: the account's tries are forgotten; of those of the address only this one, or a good
+    /// account would let it try the others.
+    pub(crate) fn link_succeeded(&self, user: &Name, address: IpAddr) {
+        self.logins.succeeded(&link_key(user));
+        self.addresses.take_back(&address_key(address));
     }
 
     pub(crate) fn address_wait(&self, address: IpAddr, now: u64) -> Option<u64> {
-        self.tries.wait_ms(&address_key(address), now)
-    }
-
-    pub(crate) fn login_failed(&self, user: &str, address: IpAddr, now: u64) {
-        self.tries.failed(&account_key(user), now);
-        self.address_failed(address, now);
+        self.addresses.wait_ms(&address_key(address), now)
     }
 
     pub(crate) fn address_failed(&self, address: IpAddr, now: u64) {
-        self.tries.failed(&address_key(address), now);
-    }
-
-    /// An account that logs in is forgiven; its address is not, or one good account would let it try the others.
-    pub(crate) fn login_succeeded(&self, user: &str) {
-        self.tries.succeeded(&account_key(user));
+        self.addresses.failed(&address_key(address), now);
     }
 
     /// Refuses a name that is taken, or that reads like one that is (ID-4).
@@ -176,8 +203,12 @@ pub(crate) fn decode_chain(bytes: &[u8]) -> Option<Chain> {
     Some(Chain(list.into_iter().map(Into::into).collect()))
 }
 
-fn account_key(user: &str) -> String {
-    format!("account {user}")
+fn certificate_key(certificate: &Hash) -> String {
+    format!("certificate {}", base64::engine::general_purpose::STANDARD.encode(certificate))
+}
+
+fn link_key(user: &Name) -> String {
+    format!("links of {user}")
 }
 
 fn address_key(address: IpAddr) -> String {

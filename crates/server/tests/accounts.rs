@@ -119,6 +119,74 @@ async fn too_many_wrong_passwords_have_to_wait() {
 }
 
 #[tokio::test]
+async fn a_password_that_is_only_tried_on_the_challenge_counts() {
+    let running = start().await;
+    let alice = running.member("alice").await;
+    for _ in 0..session::limits::LOGIN_FREE_TRIES {
+        let mut peer = Peer::connect(running.address(), alice.config()).await.unwrap();
+        let wrong = alice.login(&mut peer, "wrong horse battery staple").await;
+        assert!(wrong.is_err(), "the client knows from the challenge");
+    }
+    let refused = alice.connect(running.address()).await.err().unwrap();
+    assert!(refused.contains("RateLimited"), "{refused}");
+}
+
+#[tokio::test]
+async fn good_logins_are_never_limited() {
+    let running = start().await;
+    let alice = running.member("alice").await;
+    for _ in 0..=2 * session::limits::LOGIN_FREE_TRIES {
+        alice.connect(running.address()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn made_up_device_links_limit_their_address_and_lock_no_member_out() {
+    let running = start().await;
+    let alice = running.member("alice").await;
+    let mut session = alice.connect(running.address()).await.unwrap();
+    let Reply::DeviceLink { token, .. } = session.ask(Command::DeviceLinkCreate).await.unwrap() else {
+        panic!("no link")
+    };
+    let root = *running.authority().root_fingerprint();
+    let ask = async |token: Vec<u8>| {
+        let mut peer = Peer::connect(running.address(), anonymous(&root)).await.unwrap();
+        let ke1 = session::login::ClientLogin::start("wrong").unwrap().1;
+        peer.ask(Command::DeviceStart { token, user: "alice".into(), device: "desk".into(), ke1 })
+            .await
+            .unwrap()
+    };
+    for _ in 0..session::limits::LOGIN_FREE_TRIES {
+        let reply = ask(vec![7; 32]).await;
+        assert!(matches!(reply, Reply::LoginChallenge { .. }), "{reply:?}");
+    }
+    for token in [vec![7; 32], token.to_vec()] {
+        let reply = ask(token).await;
+        assert!(matches!(reply, Reply::Failed { code: FailureCode::RateLimited, .. }), "{reply:?}");
+    }
+    alice.connect(running.address()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_peer_that_does_not_read_is_not_read_from() {
+    let running = start().await;
+    let alice = running.member("alice").await;
+    let mut peer = Peer::connect(running.address(), alice.config()).await.unwrap();
+    let requests: Vec<u8> = (0..1600)
+        .flat_map(|id| session::message::encode(&session::message::Request { id, command: Command::Time }))
+        .collect();
+    // More than the system's own buffers hold.
+    let most = (32 << 20) / requests.len();
+    for _ in 0..most {
+        let sent = tokio::time::timeout(std::time::Duration::from_secs(3), peer.send_bytes(&requests)).await;
+        if sent.is_err() {
+            return;
+        }
+    }
+    panic!("the server reads on, and holds every answer");
+}
+
+#[tokio::test]
 async fn members_do_not_administrate() {
     let running = start().await;
     let mut peer = running.member("alice").await.connect(running.address()).await.unwrap();

@@ -4,13 +4,15 @@
 pub const MAX_MESSAGE_BEFORE_LOGIN: usize = 16 * 1024;
 /// Largest message in bytes (SE-1).
 pub const MAX_MESSAGE: usize = 1024 * 1024;
-/// Failed logins by one account or address that are answered at once (SE-9).
+/// Login tries by one device, account or address that are answered at once (SE-9).
 pub const LOGIN_FREE_TRIES: u32 = 5;
-/// Milliseconds over which failed logins are counted (SE-9).
+/// Milliseconds over which login tries are counted (SE-9).
 pub const LOGIN_WINDOW_MS: u64 = 15 * 60 * 1000;
-/// Milliseconds from the end of the handshake to the end of login (SE-10).
+/// Milliseconds from the end of the handshake that a peer without a certificate has for its first step (SE-10).
+pub const ANONYMOUS_DEADLINE_MS: u64 = 20 * 1000;
+/// Milliseconds from the end of the handshake to the end of login or of joining (SE-10).
 pub const LOGIN_DEADLINE_MS: u64 = 60 * 1000;
-/// Milliseconds that a joiner or a new device may stay connected (SE-10).
+/// Milliseconds that a new device may wait for approval on one connection (SE-10).
 pub const ENROL_DEADLINE_MS: u64 = 9 * 60 * 1000;
 /// Milliseconds of silence after which a client sends `Time` (SE-10).
 pub const KEEPALIVE_MS: u64 = 30 * 1000;

@@ -1,7 +1,7 @@
-//! Who may try: failed logins are counted by account and by address (SE-9), connections by address.
+//! Who may try: login tries are counted by device, account and address (SE-9), connections by kind and address.
 
 mod connections;
 mod tries;
 
-pub use connections::{ConnectionPermit, Connections};
+pub use connections::{ConnectionPermit, Connections, Pool};
 pub use tries::Tries;

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use pki::Chain;
 use pki::name::{Email, Name};
 use pki::request::CertificateRequest;
-use session::limits::TOKEN_LEN;
+use session::limits::{ANONYMOUS_DEADLINE_MS, ENROL_DEADLINE_MS, LOGIN_DEADLINE_MS, TOKEN_LEN};
 use session::login::{Challenge, Parties, PasswordRecord, ServerLogin};
 use session::message::{Command, Event, FailureCode, Reply};
 use store::{DeviceLinkState, Hash, NewAccount, NewDevice, OpaqueRecord, StoreError};
@@ -51,6 +51,15 @@ struct NewDeviceLogin {
 impl Enrolment {
     pub(super) fn new(exporter: [u8; 32], address: IpAddr) -> Self {
         Self { exporter, address, step: Step::Waiting }
+    }
+
+    /// Milliseconds from the end of the handshake that the peer has for what it is doing (SE-10).
+    pub(super) fn time_ms(&self) -> u64 {
+        match self.step {
+            Step::Waiting | Step::Done => ANONYMOUS_DEADLINE_MS,
+            Step::Joining(_) | Step::LoggingIn(_) => LOGIN_DEADLINE_MS,
+            Step::Pending { .. } => ENROL_DEADLINE_MS,
+        }
     }
 
     pub(super) async fn request(&mut self, command: Command, shared: &Shared) -> Reply {
@@ -166,9 +175,6 @@ impl Enrolment {
         let link = token_hash(token)?;
         let user = name(user, "user name")?;
         let device = name(device, "device name")?;
-        if let Some(wait) = shared.login_wait(user.as_str(), self.address, now_ms()) {
-            return Err(failure::rate_limited(wait));
-        }
         // A wrong link, an unknown user and a wrong password come to the same end, at the same step.
         let open = shared.store.device_link(&link).await.map_err(|e| failure::store(&e))?;
         let open = open.filter(|l| l.made.user == user.as_str() && now_ms() < l.made.expires_ms);
@@ -176,6 +182,9 @@ impl Enrolment {
         let record = account
             .filter(|a| a.enabled && open.is_some())
             .and_then(|a| PasswordRecord::from_bytes(&a.opaque_record.0).ok());
+        // The challenge tells the client whether its password is right: the try counts before it is answered. Without
+        // an open link it is no try of the account, or anybody could use up the account's.
+        shared.link_begins(open.as_ref().map(|_| &user), self.address, now_ms())?;
         let parties = Parties { user: user.as_str(), root: shared.root_fingerprint() };
         let Challenge { state: login, ke2 } =
             ServerLogin::start(&shared.opaque, record.as_ref(), ke1, parties, &self.exporter)
@@ -194,9 +203,9 @@ impl Enrolment {
     ) -> Result<Reply, Reply> {
         let NewDeviceLogin { link, user, device, login } = device;
         if login.finish(ke3).is_err() {
-            shared.login_failed(user.as_str(), self.address, now_ms());
             return Err(failure::credentials());
         }
+        shared.link_succeeded(&user, self.address);
         self.possessed(request, proof)?;
         shared
             .store

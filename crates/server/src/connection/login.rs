@@ -69,10 +69,6 @@ impl Login {
     }
 
     async fn start(&mut self, ke1: &[u8], shared: &Shared) -> Reply {
-        let now = now_ms();
-        if let Some(wait) = shared.login_wait(&self.user, self.address, now) {
-            return failure::rate_limited(wait);
-        }
         let account = match shared.store.account(&self.user).await {
             Ok(account) => account.filter(|a| a.enabled),
             Err(e) => return failure::store(&e),
@@ -84,6 +80,10 @@ impl Login {
         let record = account
             .filter(|_| device.is_some())
             .and_then(|a| PasswordRecord::from_bytes(&a.opaque_record.0).ok());
+        // The challenge tells the client whether its password is right: the try counts before it is answered.
+        if let Err(limited) = shared.login_begins(&self.certificate.hash(), now_ms()) {
+            return limited;
+        }
         let parties = Parties { user: &self.user, root: shared.root_fingerprint() };
         match ServerLogin::start(&shared.opaque, record.as_ref(), ke1, parties, &self.exporter) {
             Ok(Challenge { state, ke2 }) => {
@@ -103,10 +103,10 @@ impl Login {
     ) -> Reply {
         let now = now_ms();
         let Ok(key) = login.finish(ke3) else {
-            shared.login_failed(&self.user, self.address, now);
             info!(user = self.user, address = %self.address, "login failed");
             return failure::credentials();
         };
+        shared.login_succeeded(&self.certificate.hash());
         let role = match shared.store.account(&self.user).await {
             Ok(Some(account)) if account.enabled => account.role,
             Ok(_) => return failure::credentials(),
@@ -121,7 +121,6 @@ impl Login {
         if bound.is_err() {
             return failure::failed(FailureCode::Unavailable, "the login cannot be bound to this connection");
         }
-        shared.login_succeeded(&self.user);
         self.step = Step::Welcomed;
         Reply::Welcome {
             time: now,

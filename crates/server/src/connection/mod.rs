@@ -36,8 +36,11 @@ use phase::Phase;
 
 /// Bytes read from a socket at a time.
 const READ_BYTES: usize = 64 * 1024;
-/// Bytes that wait for the socket before the outbound queue is left alone.
+/// Bytes that wait for the socket before the peer is not heard and the outbound queue is left alone.
 const WRITE_BYTES: usize = 256 * 1024;
+/// The same two before login: a peer that nobody knows holds little of the server's memory.
+const READ_BYTES_BEFORE_LOGIN: usize = 4 * 1024;
+const WRITE_BYTES_BEFORE_LOGIN: usize = 16 * 1024;
 /// Messages taken from the outbound queue at a time.
 const TAKE_MESSAGES: usize = 256;
 /// Milliseconds that the last bytes of a connection may take.
@@ -111,10 +114,14 @@ impl Task {
         mut inbox: Inbox,
         stopping: &mut watch::Receiver<bool>,
     ) -> Ended {
-        let mut buffer = vec![0; READ_BYTES];
+        let mut buffer = vec![0; READ_BYTES_BEFORE_LOGIN];
         let mut taken = Vec::with_capacity(TAKE_MESSAGES);
         let ended = loop {
             self.collect();
+            if self.phase.session().is_some() {
+                buffer.resize(READ_BYTES, 0);
+            }
+            let crowded = self.is_crowded();
             let waiting = self.pending.len() > self.written;
             let now = now_ms();
             let deadline = self.deadline();
@@ -125,10 +132,10 @@ impl Task {
                 wrote = writer.write(self.pending.get(self.written..).unwrap_or_default()), if waiting => {
                     wrote.map_err(Ended::from).map(|n| self.wrote(n))
                 }
-                count = inbox.queue.recv_many(&mut taken, TAKE_MESSAGES), if self.pending.len() < WRITE_BYTES && count_ready(&self.channel) => {
+                count = inbox.queue.recv_many(&mut taken, TAKE_MESSAGES), if !crowded && count_ready(&self.channel) => {
                     if count == 0 { Err(Ended::Closed) } else { self.send_taken(&mut taken, &inbox) }
                 }
-                read = reader.read(&mut buffer) => match read {
+                read = reader.read(&mut buffer), if !crowded => match read {
                     Ok(0) => Err(self.end_of_stream()),
                     Ok(n) => self.heard(buffer.get(..n).unwrap_or_default()).await,
                     Err(e) => Err(e.into()),
@@ -158,7 +165,17 @@ impl Task {
         }
     }
 
+    /// Whether so much waits for the socket that nothing may be added; it ends when all of it is written.
+    fn is_crowded(&self) -> bool {
+        let most = if self.phase.session().is_some() { WRITE_BYTES } else { WRITE_BYTES_BEFORE_LOGIN };
+        self.pending.len() >= most
+    }
+
     fn wrote(&mut self, count: usize) {
+        if self.is_crowded() {
+            // It is not read from at the moment; that it takes what it is sent shows that it is there.
+            self.heard_ms = now_ms();
+        }
         self.written += count;
     }
 

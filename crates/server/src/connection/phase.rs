@@ -4,13 +4,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use channel::{Connection, Exporter, Peer};
-use session::limits::{ENROL_DEADLINE_MS, LOGIN_DEADLINE_MS};
+use session::limits::LOGIN_DEADLINE_MS;
 use session::message::{Command, Reply, Request};
 
 use super::enrolment::Enrolment;
 use super::login::Login;
 use super::{Ended, command, not_allowed};
-use crate::admission::ConnectionPermit;
+use crate::admission::{ConnectionPermit, Pool};
 use crate::clock::now_ms;
 use crate::rooms::{Outbound, Session};
 use crate::shared::Shared;
@@ -32,13 +32,22 @@ pub(super) struct Phase {
     state: State,
     address: SocketAddr,
     number: u64,
+    /// End of the handshake, Unix milliseconds.
+    established_ms: u64,
     deadline_ms: Option<u64>,
     permit: Option<ConnectionPermit>,
 }
 
 impl Phase {
     pub(super) fn new(address: SocketAddr, number: u64, permit: ConnectionPermit) -> Self {
-        Self { state: State::Handshake, address, number, deadline_ms: Some(u64::MAX), permit: Some(permit) }
+        Self {
+            state: State::Handshake,
+            address,
+            number,
+            established_ms: 0,
+            deadline_ms: Some(u64::MAX),
+            permit: Some(permit),
+        }
     }
 
     /// When this phase has to be over; none once logged in. The handshake's own time is the channel's.
@@ -56,17 +65,23 @@ impl Phase {
     /// The handshake is done.
     pub(super) fn established(&mut self, peer: Peer, exporter: &Exporter, now: u64) -> Result<(), Ended> {
         let exporter = *exporter.as_bytes();
-        (self.state, self.deadline_ms) = match peer {
+        let (pool, time_ms);
+        (self.state, pool, time_ms) = match peer {
             Peer::Anonymous => {
                 let enrolment = Enrolment::new(exporter, self.address.ip());
-                (State::Anonymous(Box::new(enrolment)), Some(now.saturating_add(ENROL_DEADLINE_MS)))
+                let time_ms = enrolment.time_ms();
+                (State::Anonymous(Box::new(enrolment)), Pool::Anonymous, time_ms)
             }
             Peer::Certified(certificate) => {
                 let login = Login::new(certificate, exporter, self.address.ip())
                     .ok_or(Ended::Told("a certificate that names no device"))?;
-                (State::Certified(Box::new(login)), Some(now.saturating_add(LOGIN_DEADLINE_MS)))
+                (State::Certified(Box::new(login)), Pool::Certified, LOGIN_DEADLINE_MS)
             }
         };
+        self.established_ms = now;
+        self.deadline_ms = Some(now.saturating_add(time_ms));
+        let moved = self.permit.take().and_then(|permit| permit.into_pool(pool));
+        self.permit = Some(moved.ok_or(Ended::Told("too many connections without login"))?);
         Ok(())
     }
 
@@ -98,7 +113,12 @@ impl Phase {
         }
         match &mut self.state {
             State::Handshake => Some(not_allowed("the handshake is not done")),
-            State::Anonymous(enrolment) => Some(enrolment.request(request.command, shared).await),
+            State::Anonymous(enrolment) => {
+                let reply = enrolment.request(request.command, shared).await;
+                let longer = self.established_ms.saturating_add(enrolment.time_ms());
+                self.deadline_ms = self.deadline_ms.map(|deadline| deadline.max(longer));
+                Some(reply)
+            }
             State::Certified(login) => Some(login.request(request.command, shared, channel).await),
             State::LoggedIn(session) => command::handle(request, shared, session).await,
         }
