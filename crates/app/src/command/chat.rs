@@ -5,6 +5,7 @@ use std::path::Path;
 
 use client::{Client, Disclose, Event, ExportOptions, Outgoing, SendHandle};
 use evidence::limits::MAX_TEXT;
+use evidence::receipt::Level;
 use evidence::room::RoomId;
 use evidence::verdict::safe;
 use tokio::sync::mpsc;
@@ -175,8 +176,12 @@ impl Talk<'_> {
                     retry_in.as_secs_f32().ceil()
                 ));
             }
-            Event::Receipt { room, user, to, .. } if room == self.room => {
-                output.note(&format!("received by {} up to {to}", safe(&user)));
+            Event::Receipt { room, user, level, to, .. } if room == self.room => {
+                let how = match level {
+                    Level::Delivered => "received",
+                    Level::Shown => "seen",
+                };
+                output.note(&format!("{how} by {} up to {to}", safe(&user)));
             }
             Event::Alarm { room, what, .. } if room == self.room => {
                 output.note(&format!("ALARM: {}", safe(&what)))
