@@ -155,3 +155,14 @@ async fn messages_signed_long_ago_are_signed_again_and_a_wrong_clock_is_told() {
     assert_eq!(fast.outbox(room).await.unwrap().len(), 1);
     fast.close().await;
 }
+
+#[tokio::test]
+async fn a_changed_copy_of_the_root_is_noticed_at_opening() {
+    let (one, other) = (World::new().await, World::new().await);
+    drop(one.join("alice").await);
+    drop(other.join("alice").await);
+    std::fs::copy(other.home("alice").join("root.pem"), one.home("alice").join("root.pem")).unwrap();
+    let error = Home::open(&one.home("alice"), password()).await.unwrap_err();
+    assert_eq!(error.code(), "home");
+    assert!(error.to_string().contains("root.pem"), "{error}");
+}

@@ -65,7 +65,8 @@ impl Home {
     /// Opens the home in `folder`. Takes the time of one Argon2id.
     ///
     /// # Errors
-    /// [`ClientError::NoHome`], [`VaultError::WrongPassword`], [`VaultError`].
+    /// [`ClientError::NoHome`], [`VaultError::WrongPassword`], [`VaultError`]; [`VaultError::Damaged`] also if the
+    /// clear copy of the root is not the one that was pinned at joining.
     pub async fn open(folder: &Path, password: Password) -> Result<Self, ClientError> {
         if !Self::exists(folder) {
             return Err(ClientError::NoHome(folder.to_owned()));
@@ -82,6 +83,11 @@ impl Home {
     ) -> Result<Self, ClientError> {
         let profile = vault.profile().await?.ok_or(VaultError::Damaged("its owner is missing"))?;
         let key = vault.device_key().await?.ok_or(VaultError::Damaged("its key is missing"))?;
+        // The clear copy is what evidence is checked against without the password.
+        if Self::root_certificate(&folder)? != profile.root {
+            let text = "root.pem is not the root of this home's organisation: somebody changed it";
+            return Err(VaultError::Damaged(text).into());
+        }
         let owner = Owner::new(profile, key)?;
         Ok(Self { folder, vault, password, owner })
     }
