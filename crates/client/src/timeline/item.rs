@@ -108,7 +108,8 @@ impl TimelineItem {
                 "the server did not give the content of this message".to_owned()
             }
             What::Unopened(Unopened::Mismatch) => {
-                "the server gave another content than the one that was signed".to_owned()
+                "the content that came is not the one that was signed: its sender or the server is at fault"
+                    .to_owned()
             }
             What::Unopened(Unopened::NotDecryptable) => "this message could not be decrypted".to_owned(),
             What::Created { name: Some(name), users } => {
