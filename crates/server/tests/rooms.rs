@@ -127,9 +127,10 @@ async fn what_does_not_fit_gets_a_signed_refusal_with_its_reason() {
         let reply = room.append(wrong, "no").await;
         assert_eq!(room.reason(&reply), reason, "{wrong:?}");
     }
-    let (statement, _) = room.alice.say(base, "no");
     for content in [None, Some(b"something else".to_vec())] {
-        let reply = room.peer.ask(append(room.id, statement.clone(), content)).await.unwrap();
+        // A statement of its own each time: what was refused once gets the same refusal again.
+        let (statement, _) = room.alice.say(base, "no");
+        let reply = room.peer.ask(append(room.id, statement, content)).await.unwrap();
         assert_eq!(room.reason(&reply), Reason::Ciphertext);
     }
     let reply = room.append(Place { seq: 2, ..base }, "the number is free again").await;
@@ -359,4 +360,26 @@ async fn a_receipt_that_no_verifier_takes_is_not_passed_on() {
     assert!(matches!(peer.ask(put(at(now_ms / 1000))).await.unwrap(), Reply::Done));
     let reply = room.peer.ask(ask).await.unwrap();
     assert!(matches!(&reply, Reply::Receipts { receipts } if receipts.len() == 1), "{reply:?}");
+}
+
+#[tokio::test]
+async fn what_was_refused_for_good_is_not_logged_later_though_it_would_fit_then() {
+    let mut room = room().await;
+    let early = room.alice.say(place(room.id, 3, 0), "too early");
+    let again = || append(room.id, early.0.clone(), Some(early.1.clone()));
+    let reply = room.peer.ask(again()).await.unwrap();
+    assert!(matches!(reply, Reply::Refused { .. }), "{reply:?}");
+    let (statement, content) = room.alice.say(place(room.id, 2, 0), "in its turn");
+    let reply = room.peer.ask(append(room.id, statement, Some(content))).await.unwrap();
+    assert!(matches!(reply, Reply::Appended { index: 1, .. }), "{reply:?}");
+    // Now it is the next number of its sender, at the right epoch and time.
+    let reply = room.peer.ask(again()).await.unwrap();
+    assert!(matches!(reply, Reply::Refused { .. }), "{reply:?}");
+    let command = again();
+    let Room { running: Running { folder, server }, alice, peer, .. } = room;
+    drop(peer);
+    server.stop().await;
+    let server = serve(folder.path()).await;
+    let reply = alice.connect(server.address()).await.unwrap().ask(command).await.unwrap();
+    assert!(matches!(reply, Reply::Refused { .. }), "{reply:?}");
 }
