@@ -13,7 +13,7 @@ Installs what the tests need (Debian packages; Python packages in target/test-py
   --leave-out TOOL   do without the tests that need TOOL: openssl, python or tmux
 ";
 
-/// A program that tests run: its name, the Debian package that brings it, and the prefix of the tests' names.
+/// A program that tests run: its name, the Debian package that brings it, and the word that is in the names of its tests.
 struct Tool {
     name: &'static str,
     program: &'static str,
@@ -65,7 +65,7 @@ fn test(arguments: &[String]) -> Result<()> {
     if wanted.iter().any(|t| t.name == "python") {
         cargo.env("COUNTERSIGN_TEST_PYTHON", python(&root)?);
     }
-    let skips: Vec<String> = left_out.iter().map(|name| format!("{name}_")).collect();
+    let skips: Vec<String> = left_out.iter().map(ToString::to_string).collect();
     cargo.args(&passed_on);
     if !skips.is_empty() && !passed_on.iter().any(|a| a == "--") {
         cargo.arg("--");

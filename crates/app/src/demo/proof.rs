@@ -25,7 +25,7 @@ pub struct Proofs {
     pub verdict: Verdict,
     /// Of a copy with one byte changed.
     pub tampered: Verdict,
-    /// Of the same words under another authority.
+    /// Of the same words, the first [`FOREIGN_LINES`] of them, under another authority.
     pub foreign: Verdict,
     /// Seconds that the bundle's verification took.
     pub verify_seconds: f64,
@@ -71,7 +71,11 @@ pub async fn show(
     let elsewhere = tempfile::tempdir().map_err(|e| Failure::failed(format!("cannot make a folder: {e}")))?;
     let forged = forge(elsewhere.path(), script).await?;
     let (foreign, _) = verify_file(&forged, root)?;
-    tell(narrator, "the same words under somebody else's authority", &foreign);
+    let words = match script.lines.len() {
+        0..=FOREIGN_LINES => "the same words".to_owned(),
+        _ => format!("the first {FOREIGN_LINES} lines"),
+    };
+    tell(narrator, &format!("{words} under somebody else's authority"), &foreign);
     fs::remove_file(&changed).map_err(|e| Failure::failed(format!("cannot remove the changed copy: {e}")))?;
     Ok(Proofs { verdict, tampered, foreign, verify_seconds })
 }
