@@ -80,6 +80,10 @@ fn a_script_is_delivered_verified_and_usable_afterwards() {
         let said: Vec<&str> =
             verdict["said"].as_array().unwrap().iter().map(|s| s["text"].as_str().unwrap()).collect();
         assert_eq!(said.len(), 5);
+        // Everybody but its sender has given a receipt for each, the exporter too.
+        for message in verdict["said"].as_array().unwrap() {
+            assert_eq!(message["received_by"].as_array().unwrap().len(), 2, "{message}");
+        }
         if mode.is_empty() {
             assert_eq!(said, ["canary one", "canary two", "canary three ✓", "canary four", "canary five"]);
         }
