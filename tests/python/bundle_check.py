@@ -1,7 +1,7 @@
 """Checks an evidence bundle: an independent reading of docs/evidence.md.
 
 usage: bundle_check.py FILE [--root sha256:HEX]      prints one JSON object: verdict, problem, said
-       bundle_check.py --vectors FOLDER              checks hashes.json, log.json and objects.json
+       bundle_check.py --vectors FOLDER              checks hashes, contents, log and objects
 
 COSE by pycose, CBOR by cbor2, X.509 and Ed25519 by cryptography. Rules are cited as in the page.
 """
@@ -12,6 +12,7 @@ import hashlib
 import io
 import json
 import pathlib
+import re
 import struct
 import sys
 import tarfile
@@ -174,6 +175,31 @@ def room_id(organisation, creator, mode, parties, suite, nonce):
 def digest(number, salt, value):
     """EV-7"""
     return H(dcbor(["countersign v1 field", number, salt, value]))
+
+
+FILE_NAME_BARS = re.compile(r"[/\\\x00-\x1f\x7f-\x9f\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+MEDIA_TYPE = re.compile("[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+")
+
+
+def attachments(fields, code):
+    """EV-6: what is told of the files of field 7, each of which follows the rules."""
+    if 7 not in fields:
+        return []
+    files, told = fields[7], []
+    need(isinstance(files, list) and 1 <= len(files) <= 16, code)
+    for file in files:
+        need(isinstance(file, list) and len(file) == 6 and type(file[0]) is int and file[0] == 0, code)
+        _, name, media_type, size, sha256, body = file
+        need(isinstance(name, str) and 1 <= len(name.encode()) <= 255, code)
+        need(name not in (".", "..") and not FILE_NAME_BARS.search(name), code)
+        if media_type is not None:
+            need(isinstance(media_type, str) and len(media_type) <= 127, code)
+            need(MEDIA_TYPE.fullmatch(media_type), code)
+        need(isinstance(body, bytes) and type(size) is int and size == len(body), code)
+        need(sha256 == H(body), code)
+        told.append({"name": name, "media_type": media_type, "bytes": size, "sha256": sha256.hex()})
+    need(sum(file["bytes"] for file in told) <= 98_304, code)
+    return told
 
 
 def commitment(user, certificate, room, seq, digests):
@@ -402,7 +428,7 @@ def check(path, pinned):
             need(index >= first, "membership")
             state.skip(1)
             tree.push(item[2])
-            said.append({"index": index, "from": None, "text": None, "state": "hidden"})
+            said.append({"index": index, "from": None, "text": None, "attachments": [], "state": "hidden"})
             continue
         entry = item[2]
         signer_hash = strict(cbor2.loads(entry).value[0])[34][1]
@@ -416,7 +442,7 @@ def check(path, pinned):
             need(header[TIME] + TOLERANCE >= floors[-1], "time")
             need(revoked.get(signer_hash, floors[-1]) >= floors[-1], "revoked")
         need(index >= first or word != "statement-v1+cose", "membership")
-        fields = {}
+        fields, files = {}, []
         state.accept(word, header, payload, room, organisation, certificates, known)
         if word == "statement-v1+cose":
             if kind == 2:
@@ -428,13 +454,14 @@ def check(path, pinned):
                 digests = [digest(*f) if isinstance(f, list) else f for f in item[3]]
             if kind > 1:
                 where = signer.issue["user"], signer_hash, room, header[SEQ], digests
-                need(commitment(*where) == payload, "opening")
                 fields = {number: value for number, _, value in shown}
+                files = attachments(fields, "opening" if kind == 2 else "malformed")
+                need(commitment(*where) == payload, "opening")
             if kind == 2:
                 need(H(item[3]) == header[CIPHERTEXT], "ciphertext")
             states = {1: "withheld", 2: "disclosed", 3: "partly"}
-            text = fields.get(1)
-            said.append({"index": index, "from": signer.issue["user"], "text": text, "state": states[kind]})
+            told = {"text": fields.get(1), "attachments": files, "state": states[kind]}
+            said.append({"index": index, "from": signer.issue["user"], **told})
         else:
             need(kind == 1, "opening")
         tree.push(leaf_hash(entry))
@@ -472,6 +499,15 @@ def vectors(folder):
     assert [d.hex() for d in digests] == said["digests"]
     where = said["user"], unhex(said["certificate"]), unhex(said["room"]), said["seq"]
     assert commitment(*where, digests).hex() == said["commitment"]
+
+    for case in json.loads((folder / "contents.json").read_text()):
+        try:
+            content = strict(unhex(case["content"]))
+            fields = {number: value for number, (_, value) in content.items()}
+            found = attachments(fields, "malformed")
+        except (Bad, ValueError):
+            found = None
+        assert found == case["attachments"], case["says"]
 
     log = json.loads((folder / "log.json").read_text())
     tree, leaves = Compact(), [leaf_hash(unhex(e)) for e in log["entries"]]

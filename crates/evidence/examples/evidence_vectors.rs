@@ -15,7 +15,7 @@ use std::error::Error;
 use std::fs;
 use std::path::Path;
 
-use evidence::content::{Binding, Content, Field, Salt};
+use evidence::content::{Attachment, Binding, Content, Field, FileName, MediaType, Salt};
 use evidence::cose::Object;
 use evidence::log::{CompactTree, Tree, cover, leaf_hash};
 use evidence::membership::Change;
@@ -33,6 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let world = talk();
     write("hashes.json", &hashes())?;
+    write("contents.json", &contents())?;
     write("log.json", &log())?;
     write("objects.json", &objects(&world))?;
     let mut list = Vec::new();
@@ -132,6 +133,51 @@ fn hashes() -> Value {
             "commitment": hex::encode(content.commitment(&binding)),
         },
     })
+}
+
+/// Contents with files, good and hostile: what is told of the files, or null if it is no content.
+fn contents() -> Value {
+    let file = |name: &str, media_type: Option<&str>, bytes: &[u8]| {
+        let media_type = media_type.and_then(MediaType::parse);
+        Attachment::inline(FileName::parse(name).unwrap(), media_type, bytes.to_vec())
+    };
+    let bytes = |text: Option<&str>, files: Vec<Attachment>| {
+        let fields =
+            text.map(|text| Field::Text(text.to_owned())).into_iter().chain([Field::Attachments(files)]);
+        Content::with_salts((1..).map(|n| Salt::from_bytes([n; 32])).zip(fields).collect())
+            .unwrap()
+            .to_bytes()
+    };
+    let good = bytes(None, vec![file("plan.txt", Some("text/plain"), b"Go.")]);
+    let edited = |from: &[u8], to: &[u8]| {
+        let at = good.windows(from.len()).position(|at| at == from).unwrap();
+        [&good[..at], to, &good[at + from.len()..]].concat()
+    };
+    let told = |content: &[u8]| {
+        let content = Content::from_bytes(content).ok()?;
+        Some(content.attachments().iter().map(Attachment::info).collect::<Vec<_>>())
+    };
+    let cases = [
+        ("one file", good.clone()),
+        (
+            "a text and two files, one of them empty",
+            bytes(Some("The plan."), vec![file("a", None, b"x"), file("空.txt", None, b"")]),
+        ),
+        ("another byte in the file", edited(b"\x43Go.", b"\x43No.")),
+        ("another size", edited(b"\x03\x58\x20", b"\x04\x58\x20")),
+        ("a size in two bytes", edited(b"\x03\x58\x20", b"\x18\x03\x58\x20")),
+        ("another hash", edited(&pki::sha256(b"Go."), &[0; 32])),
+        ("an item more", [&edited(b"\x86\x00", b"\x87\x00")[..], b"\xf6"].concat()),
+        ("another form", edited(b"\x86\x00", b"\x86\x01")),
+        ("no attachment", edited(&good[37..], b"\x80")),
+        ("a name with a path", edited(b"plan.txt", b"../n.txt")),
+        ("a name with a backslash", edited(b"plan.txt", b"C:\\n.txt")),
+        ("a name with U+202E", edited(b"plan.txt", "p\u{202e}.txt".as_bytes())),
+        ("a name with NUL", edited(b"plan.txt", b"pla\0.txt")),
+        ("no name", edited(b"\x68plan.txt", b"\x60")),
+        ("a media type in capitals", edited(b"text/plain", b"Text/plain")),
+    ];
+    cases.iter().map(|(says, content)| json!({ "says": says, "content": hex::encode(content), "attachments": told(content) })).collect()
 }
 
 fn log() -> Value {

@@ -6,6 +6,14 @@ pub const MAX_ENTRY: usize = 65_536;
 pub const MAX_CONTENT: usize = 131_072;
 /// Longest text of a message, in bytes of UTF-8.
 pub const MAX_TEXT: usize = 65_536;
+/// Most bytes of files that stand in one content, together.
+pub const MAX_INLINE_ATTACHMENT: usize = 98_304;
+/// Most attachments of one content.
+pub const MAX_ATTACHMENTS: usize = 16;
+/// Longest name of an attachment, in bytes of UTF-8.
+pub const MAX_FILE_NAME: usize = 255;
+/// Longest media type of an attachment, in bytes.
+pub const MAX_MEDIA_TYPE: usize = 127;
 /// Longest receipt, in bytes.
 pub const MAX_RECEIPT: usize = 16_384;
 /// Longest device statement, refusal or directory leaf, in bytes.

@@ -1,6 +1,6 @@
 //! Saying something, and reading what was said.
 
-use evidence::content::{Content, Field};
+use evidence::content::{Attachment, Content, Field};
 use evidence::room::RoomId;
 
 use super::Client;
@@ -12,12 +12,14 @@ use crate::vault::Alarm;
 /// A message to be sent.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Outgoing {
-    /// What is said, at most 65,536 bytes.
+    /// What is said, at most 65,536 bytes; nothing if files go alone.
     pub text: String,
     /// When it was composed, Unix milliseconds, if that is to be said.
     pub composed_ms: Option<u64>,
     /// Time of a script's line, in milliseconds of the script's own clock.
     pub script_ms: Option<i64>,
+    /// Files, at most 98,304 bytes together; with the text, 131,072 bytes in all.
+    pub attachments: Vec<Attachment>,
 }
 
 impl Outgoing {
@@ -27,10 +29,13 @@ impl Outgoing {
     }
 
     fn fields(self) -> Vec<Field> {
-        let mut fields = vec![Field::Text(self.text)];
-        fields.extend(self.composed_ms.map(Field::Composed));
-        fields.extend(self.script_ms.map(Field::Script));
-        fields
+        let text = (!self.text.is_empty()).then_some(Field::Text(self.text));
+        let attachments = (!self.attachments.is_empty()).then_some(Field::Attachments(self.attachments));
+        text.into_iter()
+            .chain(self.composed_ms.map(Field::Composed))
+            .chain(self.script_ms.map(Field::Script))
+            .chain(attachments)
+            .collect()
     }
 }
 
@@ -57,14 +62,14 @@ impl Client {
     /// [`ClientError::NotAMember`], [`ClientError::Input`] for a message that is too long, [`ClientError::Stopped`],
     /// [`ClientError::Vault`].
     pub async fn send(&self, room: RoomId, message: Outgoing) -> Result<SendHandle, ClientError> {
-        if message.text.is_empty() {
+        if message.text.is_empty() && message.attachments.is_empty() {
             return Err(ClientError::Input("an empty message cannot be sent".to_owned()));
         }
         let room = self.room(&room)?;
         self.queue(room, Draft::Said(message.fields())).await
     }
 
-    /// Texts of this device that are not in the log yet, each with its number, in order.
+    /// Texts of this device that are not in the log yet, empty for files alone, each with its number, in order.
     ///
     /// # Errors
     /// [`ClientError::NotFound`], [`ClientError::Vault`].
@@ -75,7 +80,7 @@ impl Client {
             .into_iter()
             .filter_map(|row| {
                 let content = Content::from_bytes(row.parcel.content.as_deref()?).ok()?;
-                Some((row.seq, content.text()?.to_owned()))
+                Some((row.seq, content.text().unwrap_or_default().to_owned()))
             })
             .collect())
     }
@@ -93,6 +98,15 @@ impl Client {
     ) -> Result<Vec<TimelineItem>, ClientError> {
         let room = self.room(&room)?;
         self.core().timeline(&room, from, limit).await
+    }
+
+    /// The files of the message at log index `index`, with their bytes; none if it has none or could not be opened.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`] for a room or an index that this device does not hold, [`ClientError::Vault`].
+    pub async fn attachments(&self, room: RoomId, index: u64) -> Result<Vec<Attachment>, ClientError> {
+        let room = self.room(&room)?;
+        self.core().attachments(&room, index).await
     }
 
     /// Refusals that this device holds for a room, oldest first: the refusal and the entry refused, exact bytes.

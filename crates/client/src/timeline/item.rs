@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use evidence::Hash;
-use evidence::content::{Content, Field};
+use evidence::content::{Attachment, AttachmentInfo, Content, Field};
 use evidence::entry::{Entry, Place, RevocationClaim, UnverifiedEntry};
 use evidence::membership::{Change, DeviceRef, MembershipClaim};
 use evidence::receipt::Unopened;
@@ -35,6 +35,8 @@ pub enum What {
         composed_ms: Option<u64>,
         /// Time of a script's line, in milliseconds of the script's own clock.
         script_ms: Option<i64>,
+        /// Its files; [`crate::Client::attachments`] has their bytes.
+        attachments: Vec<AttachmentInfo>,
     },
     /// Somebody said something before this device was a member.
     Earlier,
@@ -95,6 +97,14 @@ impl TimelineItem {
         match &self.what {
             What::Said { text, .. } => text.as_deref(),
             _ => None,
+        }
+    }
+
+    /// The files of a message.
+    pub fn attachments(&self) -> &[AttachmentInfo] {
+        match &self.what {
+            What::Said { attachments, .. } => attachments,
+            _ => &[],
         }
     }
 
@@ -225,12 +235,17 @@ fn said(content: Option<&[u8]>, unopened: Option<u8>) -> What {
     let (mut composed_ms, mut script_ms) = (None, None);
     for field in content.fields() {
         match field {
-            Field::Text(_) => {}
+            Field::Text(_) | Field::Attachments(_) => {}
             Field::Composed(at) => composed_ms = Some(*at),
             Field::Script(at) => script_ms = Some(*at),
         }
     }
-    What::Said { text: content.text().map(str::to_owned), composed_ms, script_ms }
+    What::Said {
+        text: content.text().map(str::to_owned),
+        composed_ms,
+        script_ms,
+        attachments: content.attachments().iter().map(Attachment::info).collect(),
+    }
 }
 
 fn changed(change: &Change) -> What {

@@ -5,6 +5,7 @@ mod item;
 pub(crate) use item::{Claims, item};
 pub use item::{MessageState, TimelineItem, What};
 
+use evidence::content::{Attachment, Content};
 use evidence::entry::Entry;
 use evidence::room::Certificates as _;
 
@@ -37,5 +38,16 @@ impl Core {
             items.push(line);
         }
         Ok(items)
+    }
+
+    /// The files of the message at `index`, if that is under a verified checkpoint.
+    pub(crate) async fn attachments(&self, room: &Room, index: u64) -> Result<Vec<Attachment>, ClientError> {
+        let held = self.vault.room(&room.id.0).await?.map_or(0, |row| row.held);
+        let Some((_, entry)) = self.vault.entries(room.key, index, 1).await?.pop().filter(|_| index < held)
+        else {
+            return Err(ClientError::NotFound(format!("there is no entry at index {index} in this home")));
+        };
+        let content = entry.content.and_then(|bytes| Content::from_bytes(&bytes).ok());
+        Ok(content.map(|content| content.attachments().to_vec()).unwrap_or_default())
     }
 }

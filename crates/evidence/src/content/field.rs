@@ -5,9 +5,9 @@ use minicbor::{Decoder, Encoder};
 use pki::sha256;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use super::BadContent;
+use super::{Attachment, BadContent};
 use crate::hash::Hash;
-use crate::limits::MAX_TEXT;
+use crate::limits::{MAX_ATTACHMENTS, MAX_INLINE_ATTACHMENT, MAX_TEXT};
 
 const FIELD_CONTEXT: &str = "countersign v1 field";
 
@@ -15,6 +15,7 @@ const FIELD_CONTEXT: &str = "countersign v1 field";
 pub(super) const TEXT: u64 = 1;
 const COMPOSED: u64 = 2;
 const SCRIPT: u64 = 3;
+const ATTACHMENTS: u64 = 7;
 
 /// 32 random bytes that keep a field from being guessed by its digest.
 #[derive(Zeroize, ZeroizeOnDrop)]
@@ -61,6 +62,8 @@ pub enum Field {
     Composed(u64),
     /// 3: time of a script's line, in milliseconds of the script's own clock.
     Script(i64),
+    /// 7: files, at most [`MAX_ATTACHMENTS`] with [`MAX_INLINE_ATTACHMENT`] bytes together.
+    Attachments(Vec<Attachment>),
 }
 
 impl Field {
@@ -70,6 +73,7 @@ impl Field {
             Self::Text(_) => TEXT,
             Self::Composed(_) => COMPOSED,
             Self::Script(_) => SCRIPT,
+            Self::Attachments(_) => ATTACHMENTS,
         }
     }
 
@@ -77,7 +81,15 @@ impl Field {
     pub fn text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
-            Self::Composed(_) | Self::Script(_) => None,
+            Self::Composed(_) | Self::Script(_) | Self::Attachments(_) => None,
+        }
+    }
+
+    /// The files, if it has some.
+    pub fn attachments(&self) -> &[Attachment] {
+        match self {
+            Self::Attachments(attachments) => attachments,
+            Self::Text(_) | Self::Composed(_) | Self::Script(_) => &[],
         }
     }
 
@@ -92,8 +104,18 @@ impl Field {
         sha256(e.writer())
     }
 
-    pub(super) fn is_too_long(&self) -> bool {
-        self.text().is_some_and(|text| text.len() > MAX_TEXT)
+    /// Whether its value is within the limits of EV-2.
+    pub(super) fn check(&self) -> Result<(), BadContent> {
+        let fits = match self {
+            Self::Text(text) => text.len() <= MAX_TEXT,
+            Self::Composed(_) | Self::Script(_) => true,
+            Self::Attachments(attachments) if attachments.is_empty() => return Err(BadContent::Empty),
+            Self::Attachments(attachments) => {
+                let bytes: usize = attachments.iter().map(|attachment| attachment.bytes().len()).sum();
+                attachments.len() <= MAX_ATTACHMENTS && bytes <= MAX_INLINE_ATTACHMENT
+            }
+        };
+        if fits { Ok(()) } else { Err(BadContent::TooLong) }
     }
 
     /// Writes the value.
@@ -105,6 +127,10 @@ impl Field {
             Self::Text(text) => e.str(text)?.ok(),
             Self::Composed(at) => e.u64(*at)?.ok(),
             Self::Script(at) => e.i64(*at)?.ok(),
+            Self::Attachments(attachments) => {
+                e.array(u64::try_from(attachments.len()).unwrap_or(u64::MAX))?;
+                attachments.iter().try_for_each(|attachment| attachment.write(e))
+            }
         }
     }
 
@@ -114,6 +140,10 @@ impl Field {
             TEXT => Self::Text(d.str().ok()?.to_owned()),
             COMPOSED => Self::Composed(d.u64().ok()?),
             SCRIPT => Self::Script(d.i64().ok()?),
+            ATTACHMENTS => {
+                let count = d.array().ok()??;
+                Self::Attachments((0..count).map(|_| Attachment::read(d)).collect::<Option<_>>()?)
+            }
             _ => return None,
         })
     }

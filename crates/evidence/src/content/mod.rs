@@ -1,5 +1,6 @@
 //! What was said: content, its commitment, and openings of chosen fields (EV-6, EV-7).
 
+mod attachment;
 mod field;
 mod opening;
 
@@ -7,11 +8,12 @@ use minicbor::Encoder;
 use pki::{Name, sha256};
 use wire::cbor;
 
+pub use attachment::{Attachment, AttachmentInfo, BadFileName, FileName, MediaType};
 pub use field::{Field, Salt};
 pub use opening::{OpenField, Opening};
 
 use crate::hash::{Hash, HashBytes};
-use crate::limits::{MAX_CONTENT, MAX_TEXT};
+use crate::limits::{MAX_ATTACHMENTS, MAX_CONTENT, MAX_INLINE_ATTACHMENT, MAX_TEXT};
 use crate::room::RoomId;
 
 const COMMITMENT_CONTEXT: &str = "countersign v1 commitment";
@@ -19,14 +21,17 @@ const COMMITMENT_CONTEXT: &str = "countersign v1 commitment";
 /// Why something is no content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadContent {
-    /// No field at all.
-    #[error("content without a field")]
+    /// No field at all, or one for files without a file.
+    #[error("content without a field, or a field of files without a file")]
     Empty,
     /// A field twice, or not in ascending order.
     #[error("the fields of the content are not in order")]
     Order,
-    /// A text above [`MAX_TEXT`], or content above [`MAX_CONTENT`].
-    #[error("too long: a message has at most {MAX_TEXT} bytes")]
+    /// A text above [`MAX_TEXT`], files above [`MAX_ATTACHMENTS`] or [`MAX_INLINE_ATTACHMENT`], or content above [`MAX_CONTENT`].
+    #[error(
+        "too long: a message has at most {MAX_TEXT} bytes of text, {MAX_ATTACHMENTS} files of {MAX_INLINE_ATTACHMENT} bytes \
+         together, and {MAX_CONTENT} bytes in all; send it in parts"
+    )]
     TooLong,
     /// Not encoded as content is, or with a field that this version does not know.
     #[error("not content of this version")]
@@ -86,15 +91,18 @@ impl Content {
     /// # Errors
     /// [`BadContent`].
     pub fn with_salts(fields: Vec<(Salt, Field)>) -> Result<Self, BadContent> {
+        let content = Self::of_good_fields(fields)?;
+        if content.to_bytes().len() <= MAX_CONTENT { Ok(content) } else { Err(BadContent::TooLong) }
+    }
+
+    fn of_good_fields(fields: Vec<(Salt, Field)>) -> Result<Self, BadContent> {
         if fields.is_empty() {
             return Err(BadContent::Empty);
         }
         if !fields.iter().is_sorted_by(|(_, a), (_, b)| a.number() < b.number()) {
             return Err(BadContent::Order);
         }
-        if fields.iter().any(|(_, field)| field.is_too_long()) {
-            return Err(BadContent::TooLong);
-        }
+        fields.iter().try_for_each(|(_, field)| field.check())?;
         Ok(Self { fields })
     }
 
@@ -121,7 +129,7 @@ impl Content {
         if bytes.len() > MAX_CONTENT {
             return Err(BadContent::TooLong);
         }
-        let content = Self::with_salts(field::read_map(bytes).ok_or(BadContent::Malformed)?)?;
+        let content = Self::of_good_fields(field::read_map(bytes).ok_or(BadContent::Malformed)?)?;
         // EV-1
         if content.to_bytes() == bytes { Ok(content) } else { Err(BadContent::Malformed) }
     }
@@ -134,6 +142,11 @@ impl Content {
     /// What was said, if the content has a text.
     pub fn text(&self) -> Option<&str> {
         self.fields().find_map(Field::text)
+    }
+
+    /// The files.
+    pub fn attachments(&self) -> &[Attachment] {
+        self.fields().map(Field::attachments).find(|files| !files.is_empty()).unwrap_or_default()
     }
 
     /// The commitment that the statement in this place carries.

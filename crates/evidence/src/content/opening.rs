@@ -46,7 +46,7 @@ impl Opening {
         !shown.is_empty()
             && shown.len() < self.fields.len()
             && shown.iter().is_sorted_by(|a, b| a.number() < b.number())
-            && !shown.iter().any(|field| field.is_too_long())
+            && shown.iter().all(|field| field.check().is_ok())
     }
 
     /// The commitment that the statement in this place must carry.

@@ -6,8 +6,9 @@ mod text;
 pub use code::{Code, NoteCode};
 use pki::Fingerprint;
 use serde::{Serialize, Serializer};
-pub use text::{render, safe, utc};
+pub use text::{file_line, render, safe, utc};
 
+use crate::content::AttachmentInfo;
 use crate::room::RoomId;
 
 /// Problems after these are counted and not listed (EV-40).
@@ -88,6 +89,8 @@ pub struct Said {
     pub text: Option<String>,
     /// The other fields shown.
     pub fields: Fields,
+    /// The files, if they are shown.
+    pub attachments: Vec<AttachmentInfo>,
     /// How much is shown.
     pub state: State,
     /// Users other than the sender who gave a receipt for it.

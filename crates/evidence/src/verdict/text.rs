@@ -3,6 +3,7 @@
 use std::fmt::{self, Write};
 
 use super::{Said, State, Verdict, Word};
+use crate::content::AttachmentInfo;
 
 /// Messages listed at each end when there are more than twice as many.
 const LISTED_AT_ENDS: usize = 20;
@@ -133,7 +134,8 @@ fn message(out: &mut impl Write, said: &Said) -> fmt::Result {
     }
     let text = match (said.state, &said.text) {
         (State::Disclosed | State::Partly, Some(text)) => safe(text),
-        (State::Disclosed | State::Partly, None) => "(text withheld)".to_owned(),
+        (State::Disclosed, None) => "(no text)".to_owned(),
+        (State::Partly, None) => "(no text shown)".to_owned(),
         (State::Mismatch, _) => "(does not match what was signed)".to_owned(),
         (State::Withheld, _) => "(content withheld)".to_owned(),
         (State::Hidden, _) => "(only its place is shown)".to_owned(),
@@ -143,17 +145,36 @@ fn message(out: &mut impl Write, said: &Said) -> fmt::Result {
         write!(out, "  (script time {} s)", script / 1000)?;
     }
     match said.received_by.len() {
-        0 => writeln!(out),
-        1..=3 => writeln!(out, "  (received by {})", said.received_by.join(", ")),
-        many => writeln!(out, "  (received by {many} users)"),
+        0 => writeln!(out)?,
+        1..=3 => writeln!(out, "  (received by {})", said.received_by.join(", "))?,
+        many => writeln!(out, "  (received by {many} users)")?,
     }
+    said.attachments.iter().try_for_each(|file| writeln!(out, "      {}", file_line(file)))
+}
+
+/// What is told of a file, as a line of its own: a text cannot pass for it, as [`safe`] leaves no line feeds in texts.
+pub fn file_line(file: &AttachmentInfo) -> String {
+    format!("[file {}, {}, sha256 {}]", safe(&file.name), size(file.bytes), hex::encode(file.sha256))
+}
+
+/// A size for people: `12.3 KiB`. Rounded down, so that what is above a limit never reads as the limit.
+fn size(bytes: u64) -> String {
+    let mut unit = (1, "B");
+    for name in ["KiB", "MiB", "GiB"] {
+        if bytes / unit.0 < 1024 {
+            break;
+        }
+        unit = (unit.0 * 1024, name);
+    }
+    let (one, name) = unit;
+    if one == 1 { format!("{bytes} B") } else { format!("{}.{} {name}", bytes / one, bytes % one * 10 / one) }
 }
 
 /// Text with everything that could move a cursor, hide or reorder text made visible.
 pub fn safe(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
-        let reorders = matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+        let reorders = matches!(character, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
         if character.is_control() || reorders {
             out.extend(character.escape_unicode());
         } else {
@@ -194,8 +215,26 @@ mod tests {
     }
 
     #[test]
+    fn sizes_are_in_units_that_people_read() {
+        for (bytes, shown) in [
+            (0, "0 B"),
+            (1_023, "1023 B"),
+            (1_024, "1.0 KiB"),
+            (12_697, "12.3 KiB"),
+            (98_303, "95.9 KiB"),
+            (98_304, "96.0 KiB"),
+            (1 << 20, "1.0 MiB"),
+            (2 << 30, "2.0 GiB"),
+            (5_000 << 30, "5000.0 GiB"),
+        ] {
+            assert_eq!(size(bytes), shown);
+        }
+    }
+
+    #[test]
     fn nothing_shown_moves_the_cursor_or_reorders() {
         assert_eq!(safe("a\u{1b}[2Jb\n\u{202e}c"), "a\\u{1b}[2Jb\\u{a}\\u{202e}c");
+        assert_eq!(safe("\u{61c}"), "\\u{61c}");
         assert_eq!(safe("Grüße, 世界 🚀"), "Grüße, 世界 🚀");
     }
 }

@@ -70,6 +70,40 @@ fn the_verdict_is_told_to_people_and_programs() {
 }
 
 #[test]
+fn files_are_shown_told_and_opened_apart_from_the_text() {
+    let mut world = World::with_room(&["cdr", "cmp"]);
+    let at = world.send(0, "The plan.", "plan.txt", b"Go for landing.");
+    let (verdict, said) = world.verify(&world.bundle());
+    assert_eq!((verdict.word, &verdict.problems), (Word::Valid, &Vec::new()));
+    let hash = hex::encode(pki::sha256(b"Go for landing."));
+    let told =
+        serde_json::json!([{ "name": "plan.txt", "media_type": "text/plain", "bytes": 15, "sha256": hash }]);
+    assert_eq!(verdict.to_json(&said)["said"][0]["attachments"], told);
+    let mut text = String::new();
+    render(&mut text, &verdict, &said).unwrap();
+    assert!(text.contains(&format!("The plan.\n      [file plan.txt, 15 B, sha256 {hash}]\n")), "{text}");
+    for (numbers, shows_text) in [(&[1_u64][..], true), (&[7], false)] {
+        let bundle = world.write(&world.export(at, at), |_| Show::Fields(numbers));
+        let (verdict, said) = world.verify(&bundle);
+        assert_eq!((verdict.word, said[0].state), (Word::Valid, State::Partly));
+        assert_eq!((said[0].text.is_some(), said[0].attachments.is_empty()), (shows_text, shows_text));
+        let holds = |text: &[u8]| bundle.windows(text.len()).any(|at| at == text);
+        assert_eq!(
+            (holds(b"The plan."), holds(b"landing"), holds(b"plan.txt")),
+            (shows_text, !shows_text, !shows_text)
+        );
+    }
+    for (show, kind) in [(Show::All, Code::Opening), (Show::Fields(&[7]), Code::Malformed)] {
+        let mut parts = archive::unpack(&world.write(&world.export(at, at), |_| show));
+        let entries = archive::part(&mut parts, "entries.cbor");
+        let byte = entries.windows(7).position(|at| at == b"landing").unwrap();
+        entries[byte] ^= 1;
+        let (verdict, _) = world.verify(&archive::repack(parts));
+        assert!(verdict.word == Word::Invalid && verdict.has(kind), "{:?}", verdict.problems);
+    }
+}
+
+#[test]
 fn one_sentence_alone_is_shown_and_nothing_of_the_others() {
     let world = talk();
     let export = world.export(3, 3);

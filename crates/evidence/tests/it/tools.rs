@@ -53,7 +53,7 @@ fn run_commands(bundle: &[u8], index: u64) -> Output {
 fn talk() -> World {
     let mut world = World::with_room(&["cdr", "cmp"]);
     world.say(0, "one");
-    world.say(1, "two");
+    world.send(1, "two", "plan.txt", b"Go for landing.");
     world.receipt(0, 1, 2);
     world
 }
@@ -86,7 +86,14 @@ fn python_agrees_on_vectors_and_bundles() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("talk.bundle");
     let root = world.root.fingerprint().to_string();
-    for show in [Show::All, Show::Nothing, Show::PlaceOnly, Show::Fields(&[1]), Show::Fields(&[2, 3])] {
+    for show in [
+        Show::All,
+        Show::Nothing,
+        Show::PlaceOnly,
+        Show::Fields(&[1]),
+        Show::Fields(&[2, 3]),
+        Show::Fields(&[2, 7]),
+    ] {
         for from in 0..3 {
             let bundle = world.write(&world.export(from, 2), |_| show);
             fs::write(&path, &bundle).unwrap();
@@ -98,7 +105,7 @@ fn python_agrees_on_vectors_and_bundles() {
             for (ours, theirs) in
                 own["said"].as_array().unwrap().iter().zip(answer["said"].as_array().unwrap())
             {
-                for name in ["index", "from", "text", "state", "received_by"] {
+                for name in ["index", "from", "text", "attachments", "state", "received_by"] {
                     assert_eq!(ours[name], theirs[name], "{name}");
                 }
             }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use evidence::bundle::{Root, verify};
 use evidence::checkpoint::Cosignature;
-use evidence::content::{Binding, Content};
+use evidence::content::{Attachment, Binding, Content};
 use evidence::cose::{Malformed, Object};
 use evidence::entry::Entry;
 use evidence::log::{CompactTree, ConsistencyProof, InclusionProof, Tree, cover, leaf_hash};
@@ -60,6 +60,19 @@ fn rooms_and_commitments() {
         seq: said["seq"].as_u64().unwrap(),
     };
     assert_eq!(content.commitment(&binding), hash(&said["commitment"]));
+}
+
+#[test]
+fn contents_with_files() {
+    let cases = json("contents.json");
+    for case in cases.as_array().unwrap() {
+        let content = Content::from_bytes(&bytes(&case["content"])).ok();
+        let told =
+            content.map(|content| content.attachments().iter().map(Attachment::info).collect::<Vec<_>>());
+        assert_eq!(serde_json::to_value(told).unwrap(), case["attachments"], "{}", case["says"]);
+    }
+    let refused = cases.as_array().unwrap().iter().filter(|case| case["attachments"].is_null()).count();
+    assert_eq!((cases.as_array().unwrap().len(), refused), (15, 13));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::io::Cursor;
 use evidence::Hash;
 use evidence::bundle::{DirectoryProof, Export, Item, Root, Scope, Writer, verify};
 use evidence::checkpoint::{Checkpoint, Cosignature, Origin, SignedCheckpoint, device_name};
-use evidence::content::{Content, Field};
+use evidence::content::{Attachment, Content, Field, FileName, MediaType};
 use evidence::cose::Object;
 use evidence::directory::{Issue, Leaf, Revoke, Subject};
 use evidence::entry::{Place, RevocationClaim};
@@ -201,18 +201,35 @@ impl World {
 
     /// Says something by a claim that `change` may spoil before it is signed.
     pub fn say_with(&mut self, by: usize, text: &str, change: impl FnOnce(&mut StatementClaim)) -> u64 {
+        let at = Field::Composed(self.now_ms);
+        self.say_fields(by, vec![Field::Text(text.to_owned()), at, Field::Script(-10_000)], change)
+    }
+
+    /// Says something with these fields.
+    pub fn say_fields(
+        &mut self,
+        by: usize,
+        fields: Vec<Field>,
+        change: impl FnOnce(&mut StatementClaim),
+    ) -> u64 {
         let (user, certificate) = (self.devices[by].user(), self.devices[by].hash());
         let place = self.place(certificate);
-        let content = Content::new(vec![
-            Field::Text(text.to_owned()),
-            Field::Composed(self.now_ms),
-            Field::Script(-10_000),
-        ])
-        .unwrap();
+        let content = Content::new(fields).unwrap();
         let mut claim = StatementClaim::new(&user, certificate, place, &content, &content.to_bytes());
         change(&mut claim);
         let bytes = Object::sign(&claim, &self.devices[by].key);
         self.append(bytes, Some(content), false)
+    }
+
+    /// Sends a file, with a text.
+    pub fn send(&mut self, by: usize, text: &str, name: &str, bytes: &[u8]) -> u64 {
+        let file = Attachment::inline(
+            FileName::parse(name).unwrap(),
+            MediaType::parse("text/plain"),
+            bytes.to_vec(),
+        );
+        let at = Field::Composed(self.now_ms);
+        self.say_fields(by, vec![Field::Text(text.to_owned()), at, Field::Attachments(vec![file])], |_| {})
     }
 
     /// Logs bytes, whatever they are, and signs a checkpoint over them.

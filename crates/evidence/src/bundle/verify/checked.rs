@@ -2,7 +2,7 @@
 
 use super::trust::Trusted;
 use crate::bundle::item::Item;
-use crate::content::{Content, Field, Opening};
+use crate::content::{Attachment, AttachmentInfo, Content, Field, Opening};
 use crate::entry::Entry;
 use crate::hash::Hash;
 use crate::log::leaf_hash;
@@ -24,6 +24,7 @@ pub(super) struct Shown {
     pub(super) state: State,
     pub(super) text: Option<String>,
     pub(super) fields: Fields,
+    pub(super) attachments: Vec<AttachmentInfo>,
 }
 
 impl Checked {
@@ -35,7 +36,12 @@ impl Checked {
             index,
             leaf: [0; 32],
             entry: None,
-            shown: Shown { state: State::Withheld, text: None, fields: Fields::default() },
+            shown: Shown {
+                state: State::Withheld,
+                text: None,
+                fields: Fields::default(),
+                attachments: Vec::new(),
+            },
             problems: Vec::new(),
         };
         let (entry, content) = match item {
@@ -101,6 +107,9 @@ impl Checked {
                 Field::Text(text) => self.shown.text = Some(text),
                 Field::Composed(at) => self.shown.fields.composed = Some(at),
                 Field::Script(at) => self.shown.fields.script = Some(at),
+                Field::Attachments(files) => {
+                    self.shown.attachments = files.iter().map(Attachment::info).collect();
+                }
             }
         }
     }

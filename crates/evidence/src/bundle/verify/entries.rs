@@ -310,6 +310,7 @@ impl<P: Iterator<Item = Hash>> Fold<'_, P> {
             logged_by: anchor.at,
             text: checked.shown.text,
             fields: checked.shown.fields,
+            attachments: checked.shown.attachments,
             state: checked.shown.state,
             received_by: self.receipts.received_by(checked.index, user, self.state.as_ref()),
         }
