@@ -8,14 +8,17 @@ use client::{Client, ClientError, ClientOptions, Event, ExportOptions, Home, Mes
 use common::{PASSWORD, World, copy, password, said, within};
 use evidence::bundle::Root;
 use evidence::checkpoint::{Checkpoint, Cosignature, Origin, device_name};
+use evidence::entry::Place;
+use evidence::limits::MAX_INLINE_ATTACHMENT;
+use evidence::log::TreeHead;
 use evidence::receipt::{Receipt, Unopened};
 use evidence::room::RoomId;
 use evidence::verdict::Word;
 use session::link::Link;
-use session::message::Role;
+use session::message::{Reply, Role};
 use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use testkit::member::Member;
+use testkit::member::{Member, append};
 
 impl World {
     /// Runs SQL on the stopped server's database.
@@ -69,6 +72,58 @@ async fn content_that_is_not_what_was_signed_is_not_shown() {
     assert_eq!(items[1].what, What::Unopened(Unopened::Mismatch));
     assert_eq!(items[2].what, What::Unopened(Unopened::Withheld));
     bob.close().await;
+}
+
+#[tokio::test]
+async fn a_hostile_file_of_a_member_is_told_as_not_matching_and_the_talk_goes_on() {
+    let world = World::new().await;
+    let alice = world.member("alice").await;
+    let link = Link::parse(&world.invite(Role::Member).await).unwrap();
+    let bob = Member::join(&link, "bob", "laptop", PASSWORD).await.unwrap();
+    let room = alice.create_room("ops").await.unwrap();
+    alice.add(room, &["bob"]).await.unwrap();
+    let attachment = |length: u64, form: u8, name: &str, size: &[u8], hash: &[u8; 32], more: &[u8]| {
+        let mut e = minicbor::Encoder::new(Vec::new());
+        e.array(1).and_then(|e| e.array(length)?.u8(form)?.str(name)?.null()).unwrap();
+        [e.writer(), size, &[0x58, 32][..], hash, &[0x41, b'x'], more].concat()
+    };
+    let hash = pki::sha256(b"x");
+    let mut long = minicbor::Encoder::new(Vec::new());
+    let too_long = vec![0; MAX_INLINE_ATTACHMENT + 1];
+    long.array(1).and_then(|e| e.array(6)?.u8(0)?.str("a")?.null()?.u64(98_305)).unwrap();
+    long.bytes(&pki::sha256(&too_long)).and_then(|e| e.bytes(&too_long)).unwrap();
+    let good = attachment(6, 0, "a", &[1], &hash, &[]);
+    let values = [
+        (good.clone(), true),
+        (attachment(6, 0, "a", &[2], &hash, &[]), false),
+        (attachment(6, 0, "a", &[1], &[0; 32], &[]), false),
+        (attachment(7, 0, "a", &[1], &hash, &[0xf6]), false),
+        (attachment(6, 1, "a", &[1], &hash, &[]), false),
+        (attachment(6, 0, "a", &[0x18, 1], &hash, &[]), false),
+        (attachment(6, 0, "../a", &[1], &hash, &[]), false),
+        (attachment(6, 0, "", &[1], &hash, &[]), false),
+        (long.into_writer(), false),
+        (vec![0x9b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff], false),
+        (vec![0x80], false),
+        (good, true),
+    ];
+    let mut peer = bob.connect(world.address).await.unwrap();
+    for (seq, (value, _)) in (1..).zip(&values) {
+        let place = Place { room, seq, time_ms: client::system_clock(), epoch: 1, seen: TreeHead::empty() };
+        let (statement, content) = bob.say_raw(place, 7, value);
+        let reply = peer.ask(append(room, statement, Some(content))).await.unwrap();
+        assert!(matches!(reply, Reply::Appended { .. }), "{reply:?}");
+    }
+    within("read", alice.synced(room, 2 + values.len() as u64)).await.unwrap();
+    for (index, (_, stands)) in (2..).zip(values) {
+        let item = alice.timeline(room, index, 1).await.unwrap().remove(0);
+        let files = alice.attachments(room, index).await.unwrap();
+        assert_eq!((item.attachments().len(), files.len()), (usize::from(stands), usize::from(stands)));
+        assert_eq!(item.what == What::Unopened(Unopened::Mismatch), !stands, "at {index}");
+        assert!(item.text().is_none());
+    }
+    peer.close().await;
+    alice.close().await;
 }
 
 #[tokio::test]

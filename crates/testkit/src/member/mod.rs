@@ -17,6 +17,7 @@ use pki::{Chain, Fingerprint, Name, Organisation, Sha256Hash};
 use session::link::Link;
 use session::login::{ClientRegistration, Parties};
 use session::message::{Command, Reply};
+use wire::cbor;
 
 use crate::peer::{Peer, now_ms};
 
@@ -163,6 +164,30 @@ impl Member {
         let bytes = content.to_bytes();
         let claim = StatementClaim::new(&self.user, self.certificate(), place, &content, &bytes);
         (Statement::sign(&claim, &self.key()), bytes)
+    }
+
+    /// A statement that commits, by the rules of EV-7, to a content whose one field has this number and, as its value, these
+    /// bytes of CBOR, whatever they are.
+    pub fn say_raw(&self, place: Place, number: u64, value: &[u8]) -> (Vec<u8>, Vec<u8>) {
+        let number = cbor::to_vec(&number);
+        let salt = cbor::to_vec(&ByteArray::from([9; 32]));
+        let context = cbor::to_vec(&"countersign v1 field");
+        let digest = pki::sha256(&[&[0x84], &context[..], &number, &salt, value].concat());
+        let commitment = cbor::to_vec(&(
+            "countersign v1 commitment",
+            self.user.as_str(),
+            ByteArray::from(self.certificate()),
+            ByteArray::from(place.room.0),
+            place.seq,
+            [ByteArray::from(digest)],
+        ));
+        let content = [&[0xa1], &number[..], &[0x82], &salt, value].concat();
+        let any = Content::new(vec![Field::Composed(0)]).expect("a content");
+        let claim = StatementClaim {
+            commitment: pki::sha256(&commitment),
+            ..StatementClaim::new(&self.user, self.certificate(), place, &any, &content)
+        };
+        (Statement::sign(&claim, &self.key()), content)
     }
 }
 
