@@ -9,6 +9,7 @@ mod cli;
 mod clock;
 mod command;
 mod demo;
+mod file;
 mod terminal;
 
 use std::ffi::OsStr;

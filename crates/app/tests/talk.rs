@@ -249,6 +249,111 @@ fn send_and_tail_compose_with_scripts() {
 }
 
 #[test]
+fn a_file_arrives_as_it_was_sent_and_its_evidence_stands() {
+    let world = World::new();
+    world.join("alice");
+    world.join("bob");
+    world.ok("alice", &["room", "create", "ops"]);
+    world.ok("alice", &["room", "add", "ops", "bob"]);
+    let plan: Vec<u8> = (0..98_304_u32).map(|n| (n % 251) as u8).collect();
+    let (path, files) = (world.path("flight plan.pdf"), world.path("files"));
+    fs::write(&path, &plan).unwrap();
+    fs::create_dir(&files).unwrap();
+    let sent =
+        lines(&world.ok("alice", &["send", "ops", "the plan", "--file", text(&path), "--json"])).remove(0);
+    assert_eq!(sent["index"], 2);
+    assert_eq!(sent.as_object().unwrap().len(), 4);
+    fs::write(world.path(".profile"), "").unwrap();
+    world.ok("bob", &["send", "ops", "--file", text(&world.path(".profile")), "--file", text(&path)]);
+
+    let item =
+        lines(&world.ok("bob", &["tail", "ops", "--from", "2", "--save", text(&files), "--json"])).remove(0);
+    assert_eq!(item["text"], "the plan");
+    let told = item["attachments"][0].clone();
+    assert_eq!((&told["name"], &told["media_type"]), (&"flight plan.pdf".into(), &"application/pdf".into()));
+    let hash = hex::encode(pki::sha256(&plan));
+    assert_eq!((&told["bytes"], &told["sha256"]), (&98_304.into(), &hash.as_str().into()));
+    assert_eq!(fs::read(told["saved"].as_str().unwrap()).unwrap(), plan);
+    world.ok("bob", &["tail", "ops", "--from", "3", "--save", text(&files)]);
+    let mut names: Vec<_> =
+        fs::read_dir(&files).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    let again = ["flight plan (2).pdf", "flight plan (3).pdf", "flight plan.pdf"];
+    assert_eq!(names, [&["_.profile", "_.profile (2)"], &again[..]].concat());
+    let shown = world.ok("alice", &["tail", "ops", "--from", "2"]);
+    let line = format!("      [file flight plan.pdf, 96.0 KiB, sha256 {hash}]");
+    assert_eq!(shown.lines().nth(1), Some(line.as_str()), "{shown}");
+    assert!(shown.contains("bob (no text)\n      [file .profile, 0 B, sha256 e3b0c442"), "{shown}");
+
+    let bundle = world.path("ops.bundle");
+    world.ok("alice", &["export", "ops", "--out", text(&bundle)]);
+    let report = world.path("report.html");
+    let verdict = world.ok("alice", &["verify", text(&bundle), "--report", text(&report)]);
+    assert!(verdict.starts_with("VALID") && verdict.contains(&line), "{verdict}");
+    assert!(fs::read_to_string(&report).unwrap().contains(line.trim()));
+    let verdict = lines(&world.ok("alice", &["verify", text(&bundle), "--json"])).remove(0);
+    let files_told = verdict["said"][0]["attachments"].as_array().unwrap();
+    assert_eq!((files_told.len(), &files_told[0]["sha256"]), (1, &told["sha256"]));
+    let mut bytes = fs::read(&bundle).unwrap();
+    let at = bytes.windows(500).position(|at| at == &plan[..500]).unwrap();
+    bytes[at + 70_000] ^= 1;
+    fs::write(&bundle, bytes).unwrap();
+    assert_eq!(world.run("alice", &["verify", text(&bundle)]).status.code(), Some(3));
+}
+
+#[test]
+fn files_that_cannot_be_sent_are_refused_before_anything_is_said() {
+    let world = World::new();
+    world.join("alice");
+    world.ok("alice", &["room", "create", "ops"]);
+    let refused = |name: &str, code: &str| {
+        let output =
+            world.run("alice", &["send", "ops", "text", "--file", text(&world.path(name)), "--json"]);
+        let error: Value = serde_json::from_slice(&output.stderr).unwrap();
+        assert_eq!((output.status.code(), &error["error"]["code"]), (Some(1), &code.into()), "{error}");
+        error["error"]["message"].as_str().unwrap().to_owned()
+    };
+    fs::write(world.path("large"), vec![0; 98_305]).unwrap();
+    fs::write(world.path("a\\b"), "x").unwrap();
+    assert!(refused("large", "too-large").contains("MAX_INLINE_ATTACHMENT"));
+    assert!(refused("a\\b", "bad-name").contains("another name"));
+    refused("absent", "unreadable");
+    refused(".", "not-a-file");
+    fs::write(world.path("full"), vec![0; 98_304]).unwrap();
+    fs::write(world.path("one"), "1").unwrap();
+    let (full, one) = (world.path("full"), world.path("one"));
+    let both = world.run("alice", &["send", "ops", "--file", text(&full), "--file", text(&one)]);
+    assert_eq!(both.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&both.stderr).contains("98304 bytes together"));
+    let long = "x".repeat(33_000);
+    assert_eq!(world.run("alice", &["send", "ops", &long, "--file", text(&full)]).status.code(), Some(1));
+    let absent = world.path("absent");
+    assert_eq!(world.run("alice", &["tail", "ops", "--save", text(&absent)]).status.code(), Some(1));
+    // What was refused took no number.
+    let sent = lines(&world.ok("alice", &["send", "ops", "--file", text(&full), "--json"])).remove(0);
+    assert_eq!((&sent["index"], &sent["seq"]), (&1.into(), &2.into()));
+}
+
+#[test]
+fn chat_sends_a_file_by_its_path_and_says_what_it_could_not_send() {
+    let world = World::new();
+    world.join("alice");
+    world.ok("alice", &["room", "create", "ops"]);
+    fs::write(world.path("the plan.txt"), "Go.").unwrap();
+    let mut chat = world.chat("alice", "ops");
+    chat.say(&format!("/file {}", text(&world.path("the plan.txt"))));
+    chat.say("/file /nowhere");
+    chat.say("after");
+    chat.wait_for("after");
+    drop(chat.input.take());
+    assert_eq!(chat.child.wait().unwrap().code(), Some(1), "one was not sent");
+    let items = lines(&world.ok("alice", &["tail", "ops", "--from", "1", "--json"]));
+    assert_eq!(items.len(), 2);
+    assert_eq!(items[0]["attachments"][0]["name"], "the plan.txt");
+    assert_eq!((&items[0]["text"], &items[1]["text"]), (&Value::Null, &"after".into()));
+}
+
+#[test]
 fn chat_sends_no_blank_line_or_unknown_command_and_says_what_it_waits_for() {
     let mut world = World::new();
     world.join("alice");

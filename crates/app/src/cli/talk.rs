@@ -39,11 +39,15 @@ pub struct JoinArguments {
 
 /// Arguments of `chat`.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "A line that begins with / is a command. Who pipes in text of others puts one more / before such lines: \
+                        /file would send a file of this machine."
+)]
 pub struct ChatArguments {
     /// A room's name or id, or @USER for a direct message
     #[arg(value_name = "ROOM|@USER")]
     pub room: Option<String>,
-    /// A line a message; /quit or the end of input leaves after the last acknowledgement
+    /// A line a message; /file PATH sends a file; /quit or the end of input leaves after the last acknowledgement
     #[arg(long)]
     pub plain: bool,
     /// Write evidence of the whole room to this file on leaving
@@ -91,16 +95,23 @@ pub enum RoomCommand {
 
 /// Arguments of `send`.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  countersign send ops 'all quiet'\n  \
+                        journalctl -n 50 | countersign send ops -\n  \
+                        countersign send @bob 'the signed order' --file order.pdf")]
 pub struct SendArguments {
     /// A room's name or id, or @USER
     #[arg(value_name = "ROOM|@USER")]
     pub room: String,
-    /// The text; - or nothing reads standard input
+    /// The text; - reads standard input, and so does nothing if no file is sent
     pub text: Option<String>,
+    /// Send this file, 96 KiB at most; given again, more files, 96 KiB and 16 files together
+    #[arg(long = "file", value_name = "F")]
+    pub files: Vec<PathBuf>,
 }
 
 /// Arguments of `tail`.
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  countersign tail ops --from 17 --save ./files")]
 pub struct TailArguments {
     /// A room's name or id, or @USER
     #[arg(value_name = "ROOM|@USER")]
@@ -111,6 +122,9 @@ pub struct TailArguments {
     /// First log index to print
     #[arg(long, value_name = "N")]
     pub from: Option<u64>,
+    /// Write the files of the messages printed into this folder; a name that is taken gets (2) and so on
+    #[arg(long, value_name = "DIR")]
+    pub save: Option<PathBuf>,
 }
 
 /// Arguments of `export`.

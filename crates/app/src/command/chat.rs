@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 
 use super::{Context, export, room_size, room_to_talk_in, started, tail};
 use crate::cli::ChatArguments;
+use crate::file;
 use crate::terminal::Failure;
 
 /// Entries shown on entering.
@@ -41,7 +42,7 @@ async fn talk_in(context: &Context, client: &Client, arguments: &ChatArguments) 
     if !arguments.plain {
         context
             .output
-            .note("A line is a message; /quit leaves, // starts one with /. The server can read what is said (content suite 0).");
+            .note("A line is a message; /file PATH sends a file, /quit leaves, // starts a line with /. The server can read what is said (content suite 0).");
     }
     let mut talk = Talk { context, client, room, next: 0, sent: JoinSet::new(), last: 0, unsent: 0 };
     let size = room_size(client, room).await?;
@@ -141,15 +142,25 @@ impl Talk<'_> {
             Typed::Quit => return Ok(false),
             Typed::Nothing => {}
             Typed::Unknown(word) => self.context.output.note(&format!(
-                "not sent: there is no command {}; /quit leaves, // at the start sends a line that begins with /",
+                "not sent: there is no command {}; /file PATH sends a file, /quit leaves, // at the start sends a line that begins with /",
                 safe(word)
             )),
-            Typed::Message(text) => {
-                let handle = self.client.send(self.room, Outgoing::text(text)).await?;
-                self.sent.spawn(logged(handle));
-            }
+            Typed::Message(text) => self.send(Outgoing::text(text)).await?,
+            Typed::File(path) => match file::read(Path::new(path)) {
+                Ok(file) => self.send(Outgoing { attachments: vec![file], ..Outgoing::default() }).await?,
+                Err(failure) => {
+                    failure.report(self.context.output.json);
+                    self.unsent += 1;
+                }
+            },
         }
         Ok(true)
+    }
+
+    async fn send(&mut self, message: Outgoing) -> Result<(), Failure> {
+        let handle = self.client.send(self.room, message).await?;
+        self.sent.spawn(logged(handle));
+        Ok(())
     }
 
     /// Tells who leaves what is waited for.
@@ -216,6 +227,7 @@ enum Typed<'a> {
     Nothing,
     Quit,
     Unknown(&'a str),
+    File(&'a str),
     Message(&'a str),
 }
 
@@ -227,6 +239,7 @@ impl<'a> Typed<'a> {
             Some(message) if message.starts_with('/') => Self::Message(message),
             Some(_) => match line.split_whitespace().next() {
                 Some("/quit") => Self::Quit,
+                Some("/file") => Self::File(line.strip_prefix("/file").unwrap_or_default().trim()),
                 word => Self::Unknown(word.unwrap_or(line)),
             },
         }
@@ -286,6 +299,10 @@ mod tests {
             (" \t ", Typed::Nothing),
             ("/quit", Typed::Quit),
             ("/quit ", Typed::Quit),
+            ("/file plan of today.pdf ", Typed::File("plan of today.pdf")),
+            ("/file", Typed::File("")),
+            ("//file x", Typed::Message("/file x")),
+            ("/files x", Typed::Unknown("/files")),
             ("/exit now", Typed::Unknown("/exit")),
             ("/", Typed::Unknown("/")),
         ] {

@@ -5,7 +5,7 @@ use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::Path;
 
-use evidence::verdict::{Said, State, Verdict, Word, utc};
+use evidence::verdict::{Said, State, Verdict, Word, file_line, utc};
 
 use crate::terminal::Failure;
 
@@ -66,9 +66,15 @@ fn render(out: &mut String, verdict: &Verdict, said: &[Said]) -> std::fmt::Resul
         let what = match (&message.text, message.state) {
             (Some(text), _) => escape(text),
             (None, State::Mismatch) => "<strong>does not match what was signed</strong>".to_owned(),
+            (None, State::Disclosed) => "<span class=quiet>no text</span>".to_owned(),
+            (None, State::Partly) => "<span class=quiet>no text shown</span>".to_owned(),
             (None, State::Hidden) => "<span class=quiet>only its place is shown</span>".to_owned(),
             (None, _) => "<span class=quiet>content withheld</span>".to_owned(),
         };
+        let what = message
+            .attachments
+            .iter()
+            .fold(what, |what, file| format!("{what}\n<code>{}</code>", escape(&file_line(file))));
         let who = match (&message.from, &message.device) {
             (Some(from), Some(device)) => {
                 format!("{} <span class=quiet>({})</span>", escape(from), escape(device))

@@ -9,19 +9,23 @@ use serde_json::json;
 
 use super::{Context, room_to_talk_in, started};
 use crate::cli::SendArguments;
+use crate::file;
 use crate::terminal::Failure;
 
 /// Sends and waits for the acknowledgement.
 pub async fn run(context: &Context, arguments: SendArguments) -> Result<(), Failure> {
+    let attachments = arguments.files.iter().map(|path| file::read(path)).collect::<Result<Vec<_>, _>>()?;
     let text = match arguments.text {
         Some(text) if text != "-" => text,
+        None if !attachments.is_empty() => String::new(),
         _ => read_input()?,
     };
-    if text.is_empty() {
+    if text.is_empty() && attachments.is_empty() {
         return Err(Failure::usage("there is nothing to send"));
     }
     let (client, away) = started(context).await?;
-    let outcome = send(&client, &arguments.room, text, away).await;
+    let outcome =
+        send(&client, &arguments.room, Outgoing { attachments, ..Outgoing::text(text) }, away).await;
     client.close().await;
     let (room, logged) = outcome?;
     let statement = hex::encode(logged.statement);
@@ -34,11 +38,11 @@ pub async fn run(context: &Context, arguments: SendArguments) -> Result<(), Fail
 async fn send(
     client: &Client,
     room: &str,
-    text: String,
+    message: Outgoing,
     away: Option<String>,
 ) -> Result<(RoomId, Logged), Failure> {
     let room = room_to_talk_in(client, room).await?;
-    let mut handle = client.send(room, Outgoing::text(text)).await?;
+    let mut handle = client.send(room, message).await?;
     match away {
         None => Ok((room, handle.logged().await?)),
         Some(why) => Err(Failure::new(

@@ -2,11 +2,12 @@
 
 use client::{Client, Event, MessageState, TimelineItem};
 use evidence::room::RoomId;
-use evidence::verdict::{safe, utc};
+use evidence::verdict::{file_line, safe, utc};
 use serde_json::{Value, json};
 
 use super::{Context, started};
 use crate::cli::TailArguments;
+use crate::file::Folder;
 use crate::terminal::{Failure, Output};
 
 /// Entries read from the home at a time.
@@ -17,6 +18,7 @@ const LAST_INDEX: u64 = 1 << 48;
 
 /// Prints a room's timeline.
 pub async fn run(context: &Context, arguments: TailArguments) -> Result<(), Failure> {
+    let folder = arguments.save.as_deref().map(Folder::open).transpose()?;
     let (client, away) = started(context).await?;
     if let Some(why) = away {
         context.output.note(&format!("not connected ({}); this is what your home holds", safe(&why)));
@@ -24,8 +26,8 @@ pub async fn run(context: &Context, arguments: TailArguments) -> Result<(), Fail
     let mut events = client.events();
     let outcome = async {
         let room = client.find_room(&arguments.room).await?;
-        let mut next =
-            print_from(&client, room, arguments.from.unwrap_or(0).min(LAST_INDEX), context.output).await?;
+        let printer = Printer { client: &client, room, output: context.output, folder: folder.as_ref() };
+        let mut next = printer.print_from(arguments.from.unwrap_or(0).min(LAST_INDEX)).await?;
         if !arguments.follow {
             return Ok(());
         }
@@ -36,9 +38,9 @@ pub async fn run(context: &Context, arguments: TailArguments) -> Result<(), Fail
             };
             match event {
                 Some(Event::Item { room: of, .. }) if of == room => {
-                    next = print_from(&client, room, next, context.output).await?;
+                    next = printer.print_from(next).await?;
                 }
-                Some(Event::Missed(_)) => next = print_from(&client, room, next, context.output).await?,
+                Some(Event::Missed(_)) => next = printer.print_from(next).await?,
                 Some(Event::Alarm { room: of, what, .. }) if of == room => {
                     return Err(Failure::new("alarm", format!("this room's log does not stand: {what}")));
                 }
@@ -53,17 +55,53 @@ pub async fn run(context: &Context, arguments: TailArguments) -> Result<(), Fail
     outcome
 }
 
-/// Prints entries from index `from` on and returns the index after the last.
-async fn print_from(client: &Client, room: RoomId, from: u64, output: Output) -> Result<u64, Failure> {
-    let mut next = from;
-    loop {
-        let page = client.timeline(room, next, PAGE).await?;
-        let Some(last) = page.last() else { return Ok(next) };
-        next = last.index + 1;
-        for item in &page {
-            output.result(|| object(item), || line(item))?;
+/// Prints a room, and saves its files if it is to.
+struct Printer<'a> {
+    client: &'a Client,
+    room: RoomId,
+    output: Output,
+    folder: Option<&'a Folder>,
+}
+
+impl Printer<'_> {
+    /// Prints entries from index `from` on and returns the index after the last.
+    async fn print_from(&self, from: u64) -> Result<u64, Failure> {
+        let mut next = from;
+        loop {
+            let page = self.client.timeline(self.room, next, PAGE).await?;
+            let Some(last) = page.last() else { return Ok(next) };
+            next = last.index + 1;
+            for item in &page {
+                let saved = self.save(item).await?;
+                self.output.result(
+                    || with_paths(object(item), &saved),
+                    || {
+                        saved
+                            .iter()
+                            .fold(line(item), |line, path| format!("{line}\n      saved as {}", safe(path)))
+                    },
+                )?;
+            }
         }
     }
+
+    /// Saves the files of a message; says where they are.
+    async fn save(&self, item: &TimelineItem) -> Result<Vec<String>, Failure> {
+        let Some(folder) = self.folder.filter(|_| !item.attachments().is_empty()) else {
+            return Ok(Vec::new());
+        };
+        let files = self.client.attachments(self.room, item.index).await?;
+        files.iter().map(|file| Ok(folder.save(file)?.display().to_string())).collect()
+    }
+}
+
+/// The object of an entry with the paths of its files.
+fn with_paths(mut object: Value, saved: &[String]) -> Value {
+    let files = object.get_mut("attachments").and_then(Value::as_array_mut).into_iter().flatten();
+    for (file, path) in files.filter_map(Value::as_object_mut).zip(saved) {
+        file.insert("saved".into(), json!(path));
+    }
+    object
 }
 
 /// An entry as an object.
@@ -74,6 +112,7 @@ pub fn object(item: &TimelineItem) -> Value {
         "device": item.device,
         "time": item.time_ms,
         "text": item.text(),
+        "attachments": item.attachments(),
         "statement": hex::encode(item.statement),
         "state": state(&item.state),
     });
@@ -86,8 +125,13 @@ pub fn object(item: &TimelineItem) -> Value {
     value
 }
 
-/// An entry as a line.
+/// An entry as a line, and one for each file.
 pub fn line(item: &TimelineItem) -> String {
+    let files = item.attachments().iter().map(file_line);
+    files.fold(text_line(item), |line, file| format!("{line}\n      {file}"))
+}
+
+fn text_line(item: &TimelineItem) -> String {
     let time = utc(item.time_ms);
     let time = time.get(11..16).unwrap_or_default();
     match (item.text(), item.notice()) {

@@ -1,0 +1,138 @@
+//! A folder into which files of messages are written.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use evidence::content::{Attachment, FileName};
+use evidence::limits::MAX_FILE_NAME;
+use tempfile::NamedTempFile;
+
+use crate::terminal::Failure;
+
+/// Files of one name that a folder takes.
+const MAX_SAME_NAME: u32 = 10_000;
+
+/// A folder that is there. Nothing is written outside it and nothing in it is overwritten.
+#[derive(Debug)]
+pub struct Folder(PathBuf);
+
+impl Folder {
+    /// The folder at `path`.
+    pub fn open(path: &Path) -> Result<Self, Failure> {
+        if path.is_dir() {
+            return Ok(Self(path.to_owned()));
+        }
+        let why = format!("there is no folder {} to save files in; make it, or name another", path.display());
+        Err(Failure::new("no-folder", why))
+    }
+
+    /// Writes a file, readable by its owner alone, whole or not at all, under its name or, if that is taken, with ` (2)` and
+    /// so on before the extension; says where it is.
+    pub fn save(&self, file: &Attachment) -> Result<PathBuf, Failure> {
+        let failed = |e| {
+            let (name, folder) = (file.name().as_str(), self.0.display());
+            Failure::failed(format!(
+                "cannot save the file {name} in {folder}: {e}; free space there, or name another folder"
+            ))
+        };
+        // Made with mode 0600.
+        let mut written = NamedTempFile::with_prefix_in(".countersign-", &self.0).map_err(failed)?;
+        written.write_all(file.bytes()).and_then(|()| written.as_file().sync_all()).map_err(failed)?;
+        for number in 1..=MAX_SAME_NAME {
+            let path = self.0.join(name_on_disk(file.name(), number));
+            match written.persist_noclobber(&path) {
+                Ok(_) => return Ok(path),
+                Err(error) if error.error.kind() == std::io::ErrorKind::AlreadyExists => written = error.file,
+                Err(error) => return Err(failed(error.error)),
+            }
+        }
+        Err(failed(std::io::ErrorKind::AlreadyExists.into()))
+    }
+}
+
+/// The name for the `number`th file of this name. Who wrote a message does not make a file that shells hide or read by
+/// themselves, such as `.profile`, or that commands take for an option: a `.` or `-` at the start gets a `_` before it.
+fn name_on_disk(name: &FileName, number: u32) -> String {
+    let before = if name.as_str().starts_with(['.', '-']) { "_" } else { "" };
+    let count = if number == 1 { String::new() } else { format!(" ({number})") };
+    let (stem, extension) = match name.as_str().rfind('.') {
+        Some(at) if at > 0 => name.as_str().split_at(at),
+        _ => (name.as_str(), ""),
+    };
+    let space = |extension: &str| MAX_FILE_NAME.checked_sub(before.len() + count.len() + extension.len());
+    // Of a long name the end of the stem gives way, or that of all if the extension leaves no stem.
+    match space(extension).filter(|space| *space > 0) {
+        Some(space) => format!("{before}{}{count}{extension}", cut(stem, space)),
+        None => format!("{before}{}{count}", cut(name.as_str(), space("").unwrap_or_default())),
+    }
+}
+
+/// The longest beginning of `text` of at most `bytes` bytes.
+fn cut(text: &str, bytes: usize) -> &str {
+    text.get(..text.floor_char_boundary(bytes)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    use super::*;
+
+    fn file(name: &str, bytes: &[u8]) -> Attachment {
+        Attachment::inline(FileName::parse(name).unwrap(), None, bytes.to_vec())
+    }
+
+    #[test]
+    fn nothing_is_overwritten_or_readable_by_others() {
+        let outside = tempfile::tempdir().unwrap();
+        let place = tempfile::tempdir().unwrap();
+        let folder = Folder::open(place.path()).unwrap();
+        let names: Vec<String> = (0_u8..3)
+            .map(|n| {
+                let path = folder.save(&file("plan.tar.gz", &[n])).unwrap();
+                assert_eq!(fs::read(&path).unwrap(), [n]);
+                assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+                path.file_name().unwrap().to_str().unwrap().to_owned()
+            })
+            .collect();
+        assert_eq!(names, ["plan.tar.gz", "plan.tar (2).gz", "plan.tar (3).gz"]);
+        assert_eq!(fs::read(place.path().join("plan.tar.gz")).unwrap(), [0]);
+        // A link that waits there is not followed, whether or not it leads somewhere.
+        symlink(outside.path().join("target"), place.path().join("link")).unwrap();
+        assert_eq!(folder.save(&file("link", b"x")).unwrap(), place.path().join("link (2)"));
+        assert!(fs::read_dir(outside.path()).unwrap().next().is_none());
+        assert_eq!(fs::read_dir(place.path()).unwrap().count(), 5, "nothing half-made is left");
+    }
+
+    #[test]
+    fn names_on_disk_are_neither_hidden_nor_options_nor_too_long() {
+        let on_disk = |name: &str, number| name_on_disk(&FileName::parse(name).unwrap(), number);
+        assert_eq!(on_disk("plan.pdf", 1), "plan.pdf");
+        assert_eq!(on_disk("plan", 2), "plan (2)");
+        assert_eq!(on_disk(".profile", 1), "_.profile");
+        assert_eq!(on_disk(".profile", 12), "_.profile (12)");
+        assert_eq!(on_disk("-rf", 1), "_-rf");
+        assert_eq!(on_disk("...", 1), "_...");
+        let long = [
+            "x".repeat(255),
+            format!("e{}.pdf", "é".repeat(125)),
+            format!(".{}", "x".repeat(254)),
+            format!("a.{}", "x".repeat(253)),
+        ];
+        for name in long {
+            assert_eq!(on_disk(&name, 1).len(), 255);
+            let second = on_disk(&name, 2);
+            assert!(second.len() <= 255 && second.contains(" (2)"), "{second}");
+            assert_eq!(second.ends_with(".pdf"), name.ends_with(".pdf"));
+        }
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_is_not_made() {
+        let place = tempfile::tempdir().unwrap();
+        let absent = place.path().join("absent");
+        assert!(Folder::open(&absent).unwrap_err().to_string().contains("make it, or name another"));
+        assert!(!absent.exists());
+    }
+}
