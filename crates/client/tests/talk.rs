@@ -76,11 +76,16 @@ async fn many_messages_under_way_arrive_once_and_in_order() {
     let room = alice.create_room("ops").await.unwrap();
     alice.add(room, &["bob"]).await.unwrap();
     within("bob is in", in_room(&bob, room, 2)).await;
+    let bad = vec![Outgoing::text("good"), Outgoing::text("")];
+    assert!(matches!(alice.send_all(room, bad).await, Err(ClientError::Input(_))));
     let both = [&alice, &bob].map(|client| async {
+        let texts: Vec<_> = (0..MANY).map(|number| Outgoing::text(number.to_string())).collect();
+        let (some, rest) = texts.split_at(MANY / 3);
         let mut handles = Vec::new();
-        for number in 0..MANY {
-            handles.push(client.send(room, Outgoing::text(number.to_string())).await.unwrap());
+        for text in some {
+            handles.push(client.send(room, text.clone()).await.unwrap());
         }
+        handles.extend(client.send_all(room, rest.to_vec()).await.unwrap());
         for handle in &mut handles {
             handle.logged().await.unwrap();
         }

@@ -25,13 +25,18 @@ pub enum CborError {
     NotDeterministic,
 }
 
+/// Most values are at most this long, in bytes: room for it is made at once.
+const USUAL_LEN: usize = 256;
+
 /// Encodes `value` deterministically.
 #[expect(
     clippy::expect_used,
     reason = "writing to a Vec cannot fail and no type of ours encodes with a custom error"
 )]
 pub fn to_vec<T: Encode<()>>(value: &T) -> Vec<u8> {
-    minicbor::to_vec(value).expect("encoding to memory")
+    let mut bytes = Vec::with_capacity(USUAL_LEN);
+    minicbor::encode(value, &mut bytes).expect("encoding to memory");
+    bytes
 }
 
 /// Decodes one value of at most `limit` bytes and refuses any but its deterministic encoding.

@@ -1,5 +1,7 @@
 //! The talk itself, over real sockets, and its measure.
 
+use std::collections::VecDeque;
+
 use client::{Client, Outgoing, SendHandle};
 use evidence::room::RoomId;
 use tokio::sync::mpsc;
@@ -146,25 +148,23 @@ async fn say_own(
     lines: Vec<(usize, Outgoing)>,
     ticks: mpsc::UnboundedSender<()>,
 ) -> Result<Vec<(usize, u64)>, Failure> {
-    let mut under_way: std::collections::VecDeque<(usize, SendHandle)> = std::collections::VecDeque::new();
+    let mut lines = lines.into_iter();
+    let mut under_way: VecDeque<(usize, SendHandle)> = VecDeque::new();
     let mut said = Vec::with_capacity(lines.len());
-    let mut tick = |number, index| {
-        said.push((number, index));
-        // Nobody counts any more if another speaker failed.
-        let _ = ticks.send(());
-    };
-    for (number, line) in lines {
-        if under_way.len() >= WINDOW
-            && let Some((number, mut handle)) = under_way.pop_front()
-        {
-            tick(number, handle.logged().await?.index);
+    loop {
+        let room_for = WINDOW - under_way.len();
+        let (numbers, messages): (Vec<_>, Vec<_>) = lines.by_ref().take(room_for).unzip();
+        under_way.extend(numbers.into_iter().zip(client.send_all(room, messages).await?));
+        if under_way.is_empty() {
+            return Ok(said);
         }
-        under_way.push_back((number, client.send(room, line).await?));
+        let settled = under_way.len().min(WINDOW / 2);
+        for (number, mut handle) in under_way.drain(..settled) {
+            said.push((number, handle.logged().await?.index));
+            // Nobody counts any more if another speaker failed.
+            let _ = ticks.send(());
+        }
     }
-    for (number, mut handle) in under_way {
-        tick(number, handle.logged().await?.index);
-    }
-    Ok(said)
 }
 
 fn outgoing(line: &Line) -> Outgoing {

@@ -1,5 +1,7 @@
 //! Saying something, and reading what was said.
 
+use std::sync::Arc;
+
 use evidence::content::{Attachment, Content, Field};
 use evidence::room::RoomId;
 
@@ -28,14 +30,19 @@ impl Outgoing {
         Self { text: text.into(), ..Self::default() }
     }
 
-    fn fields(self) -> Vec<Field> {
+    fn into_content(self) -> Result<Content, ClientError> {
+        if self.text.is_empty() && self.attachments.is_empty() {
+            return Err(ClientError::Input("an empty message cannot be sent".to_owned()));
+        }
         let text = (!self.text.is_empty()).then_some(Field::Text(self.text));
         let attachments = (!self.attachments.is_empty()).then_some(Field::Attachments(self.attachments));
-        text.into_iter()
+        let fields = text
+            .into_iter()
             .chain(self.composed_ms.map(Field::Composed))
             .chain(self.script_ms.map(Field::Script))
             .chain(attachments)
-            .collect()
+            .collect();
+        Content::new(fields).map_err(|error| ClientError::Input(error.to_string()))
     }
 }
 
@@ -62,11 +69,30 @@ impl Client {
     /// [`ClientError::NotAMember`], [`ClientError::Input`] for a message that is too long, [`ClientError::Stopped`],
     /// [`ClientError::Vault`].
     pub async fn send(&self, room: RoomId, message: Outgoing) -> Result<SendHandle, ClientError> {
-        if message.text.is_empty() && message.attachments.is_empty() {
-            return Err(ClientError::Input("an empty message cannot be sent".to_owned()));
-        }
         let room = self.room(&room)?;
-        self.queue(room, Draft::Said(message.fields())).await
+        self.queue(room, Draft::Said(message.into_content()?)).await
+    }
+
+    /// Says several things one after the other, like [`Self::send`]; they share transactions on this device.
+    ///
+    /// # Errors
+    /// As [`Self::send`]; nothing is said then, unless the vault failed: what it had stored before is sent.
+    pub async fn send_all(
+        &self,
+        room: RoomId,
+        messages: Vec<Outgoing>,
+    ) -> Result<Vec<SendHandle>, ClientError> {
+        let room = self.room(&room)?;
+        let contents: Vec<_> = messages.into_iter().map(Outgoing::into_content).collect::<Result<_, _>>()?;
+        let mut queued = Vec::with_capacity(contents.len());
+        for content in contents {
+            queued.push(self.enqueue(Arc::clone(&room), Draft::Said(content)).await?);
+        }
+        let mut handles = Vec::with_capacity(queued.len());
+        for handle in queued {
+            handles.push(handle.await.map_err(|_| ClientError::Closed)??);
+        }
+        Ok(handles)
     }
 
     /// Texts of this device that are not in the log yet, empty for files alone, each with its number, in order.

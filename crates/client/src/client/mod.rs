@@ -167,8 +167,17 @@ impl Client {
     }
 
     async fn queue(&self, room: Arc<Room>, draft: Draft) -> Result<SendHandle, ClientError> {
+        self.enqueue(room, draft).await?.await.map_err(|_| ClientError::Closed)?
+    }
+
+    /// Hands a draft to the writer; the receiver is told once it is stored.
+    async fn enqueue(
+        &self,
+        room: Arc<Room>,
+        draft: Draft,
+    ) -> Result<oneshot::Receiver<Result<SendHandle, ClientError>>, ClientError> {
         let (reply, receiver) = oneshot::channel();
         self.0.jobs.send(Job { room, draft, reply }).await.map_err(|_| ClientError::Closed)?;
-        receiver.await.map_err(|_| ClientError::Closed)?
+        Ok(receiver)
     }
 }

@@ -18,7 +18,7 @@ use crate::room::{Batch, Room};
 use crate::vault::RoomRecord;
 
 /// Shortest time between two commits of incoming entries, so that one line a time does not cost a sync each.
-const COMMIT_SPACING: Duration = Duration::from_millis(50);
+const COMMIT_SPACING: Duration = Duration::from_millis(100);
 /// Incoming entries after which there is no waiting.
 const COMMIT_ENTRIES: usize = 1024;
 /// Shortest time between two receipts of a room.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use evidence::content::{Content, Field};
+use evidence::content::Content;
 use evidence::entry::Place;
 use evidence::membership::{Change, Membership, MembershipClaim, MlsHashes};
 use evidence::statement::{Statement, StatementClaim};
@@ -22,7 +22,7 @@ const GROUP: usize = 256;
 /// What is to be said.
 pub(crate) enum Draft {
     /// A message.
-    Said(Vec<Field>),
+    Said(Content),
     /// A change of the members; index 0 of a room among them.
     Change(Change),
 }
@@ -47,7 +47,7 @@ async fn write_group(core: &Core, group: Vec<Job>) {
     let mut ready = Vec::with_capacity(group.len());
     for job in group {
         match prepare(core, &job).await {
-            Ok((facts, content)) => ready.push(Ready { job, facts, content }),
+            Ok(facts) => ready.push(Ready { job, facts }),
             // Whoever asked may have gone.
             Err(error) => drop(job.reply.send(Err(error))),
         }
@@ -76,25 +76,18 @@ async fn write_group(core: &Core, group: Vec<Job>) {
 struct Ready {
     job: Job,
     facts: Facts,
-    content: Option<Content>,
 }
 
 /// What is wrong with a draft is found before it gets a number.
-async fn prepare(core: &Core, job: &Job) -> Result<(Facts, Option<Content>), ClientError> {
+async fn prepare(core: &Core, job: &Job) -> Result<Facts, ClientError> {
     job.room.check_not_stopped()?;
     let mut facts = job.room.facts();
     if !facts.loaded {
         let own = core.owner.certificate.hash();
         facts = core.with_log(&job.room, |log| log.facts(&own, false)).await?;
     }
-    let content = match &job.draft {
-        Draft::Said(fields) => {
-            Some(Content::new(fields.clone()).map_err(|error| ClientError::Input(error.to_string()))?)
-        }
-        Draft::Change(_) => None,
-    };
     let creates = matches!(job.draft, Draft::Change(Change::Create { .. }));
-    if creates || facts.member { Ok((facts, content)) } else { Err(ClientError::NotAMember) }
+    if creates || facts.member { Ok(facts) } else { Err(ClientError::NotAMember) }
 }
 
 type Reply = oneshot::Sender<Result<SendHandle, ClientError>>;
@@ -116,21 +109,23 @@ async fn store(
         let waits = core.vault.has_unsigned(&mut transaction, key).await?;
         // A change is made for the members as they are now: it does not wait behind what must be signed again.
         let (drafts, late): (Vec<_>, Vec<_>) =
-            drafts.into_iter().partition(|draft| !waits || draft.content.is_some());
+            drafts.into_iter().partition(|draft| !waits || matches!(draft.job.draft, Draft::Said(_)));
         late.into_iter().for_each(|draft| drop(draft.job.reply.send(Err(ClientError::Offline))));
         let count = u64::try_from(drafts.len()).unwrap_or(u64::MAX);
         let first = core.vault.take_seqs(&mut transaction, key, count).await?;
-        for (seq, Ready { job: Job { room, draft, reply }, facts, content }) in (first..).zip(drafts) {
-            let bytes = content.as_ref().map(Content::to_bytes);
-            let entry = match (draft, &content, &bytes) {
-                (Draft::Said(_), Some(content), Some(bytes)) if !waits => {
-                    core.sign_content(&room, facts, seq, content, bytes)
+        for (seq, Ready { job: Job { room, draft, reply }, facts }) in (first..).zip(drafts) {
+            let parcel = match draft {
+                Draft::Said(content) => {
+                    let bytes = content.to_bytes();
+                    let signed = (!waits).then(|| core.sign_content(&room, facts, seq, &content, &bytes));
+                    Parcel { entry: signed.unwrap_or_default(), content: Some(bytes) }
                 }
-                (Draft::Change(change), _, _) => core.sign_change(&room, facts, seq, change),
-                (Draft::Said(_), _, _) => Vec::new(),
+                Draft::Change(change) => {
+                    Parcel { entry: core.sign_change(&room, facts, seq, change), content: None }
+                }
             };
             let state = if waits { OutboxState::Unsigned } else { OutboxState::Signed };
-            written.push((key, OutboxRow { seq, state, parcel: Parcel { entry, content: bytes } }));
+            written.push((key, OutboxRow { seq, state, parcel }));
             replies.push(reply);
             rooms.push(room);
         }

@@ -17,7 +17,7 @@ use crate::engine::{Core, Session};
 use crate::event::Event;
 use crate::reply::expect_reply;
 use crate::timeline::{Claims, item};
-use crate::vault::{Alarm, CHECKPOINT_SPACING_S, Step, StoredEntry, VaultError, VerifiedHead};
+use crate::vault::{Alarm, CHECKPOINT_SPACING_S, Step, VaultError, VerifiedHead};
 
 /// Entries read from the vault at once.
 const LOAD: usize = 4096;
@@ -132,7 +132,7 @@ impl Core {
         if batch.first > size || skip >= batch.entries.len() {
             return Ok((size, Vec::new()));
         }
-        let fresh: Vec<_> = batch.entries.iter().skip(skip).cloned().collect();
+        let fresh = batch.entries.get(skip..).unwrap_or_default();
         let contradiction = |(at, fault): (usize, String)| {
             let index = size.saturating_add(u64::try_from(at).unwrap_or(u64::MAX));
             let entry = batch.entries.get(skip + at).map(|entry| entry.statement.clone());
@@ -184,13 +184,9 @@ impl Core {
         if let Some(seq) = own_last {
             self.vault.clear_outbox(&mut transaction, room.key, 0, seq).await?;
         }
-        let row = |(entry, unopened): (&Checked, &Option<u8>)| StoredEntry {
-            entry: entry.entry.bytes().to_vec(),
-            content: entry.content.clone(),
-            unopened: *unopened,
-        };
-        let rows = checked.iter().zip(&unopened).map(row).collect();
-        self.vault.append(&mut transaction, room.key, first, rows).await?;
+        let rows: Vec<_> =
+            checked.iter().zip(&unopened).map(|(entry, unopened)| entry.to_store(*unopened)).collect();
+        self.vault.append(&mut transaction, room.key, first, &rows).await?;
         if covers && head.time_s >= log.kept_s.saturating_add(CHECKPOINT_SPACING_S) {
             self.vault.keep_checkpoint(&mut transaction, room.key, stored_head).await?;
             log.kept_s = head.time_s;
@@ -262,7 +258,7 @@ impl Core {
                 parts.push(session::message::Entry { statement: entry.entry, content: None });
                 unopened.extend(entry.unopened.map(|reason| (index, reason)));
             }
-            let items = verify::parse(parts).map_err(|_| VaultError::Damaged("segment"))?;
+            let items = verify::parse(&parts).map_err(|_| VaultError::Damaged("segment"))?;
             let checked = verify::verify(items, &self.certificates)
                 .await
                 .map_err(|_| VaultError::Damaged("segment"))?;

@@ -11,9 +11,12 @@ use pki::VerifiedCertificate;
 use rayon::prelude::*;
 
 use crate::certificates::{KnownCertificates, SKEW_MS};
+use crate::vault::NewStoredEntry;
 
+/// Entries from which on they are checked off the runtime's threads.
+const SOME: usize = 8;
 /// Entries from which on other cores are worth asking.
-const MANY: usize = 8;
+const MANY: usize = 256;
 
 /// An entry whose signature stands.
 #[derive(Debug)]
@@ -35,13 +38,13 @@ pub(super) struct Item {
 ///
 /// # Errors
 /// Position and fault of the first that is none.
-pub(super) fn parse(entries: Vec<session::message::Entry>) -> Result<Vec<Item>, (usize, String)> {
+pub(super) fn parse(entries: &[session::message::Entry]) -> Result<Vec<Item>, (usize, String)> {
     entries
-        .into_iter()
+        .iter()
         .enumerate()
         .map(|(at, entry)| {
             let parsed = Entry::parse(&entry.statement).map_err(|error| (at, error.to_string()))?;
-            Ok(Item { entry: parsed, content: entry.content })
+            Ok(Item { entry: parsed, content: entry.content.clone() })
         })
         .collect()
 }
@@ -54,20 +57,17 @@ pub(super) async fn verify(
     items: Vec<Item>,
     known: &Arc<KnownCertificates>,
 ) -> Result<Vec<Checked>, (usize, String)> {
-    if items.len() < MANY {
-        return items
-            .into_iter()
-            .enumerate()
-            .map(|(at, item)| check(item, known).map_err(|e| (at, e)))
-            .collect();
-    }
     let known = Arc::clone(known);
+    let check = move |(at, item)| check(item, &known).map_err(|fault| (at, fault));
+    if items.len() < SOME {
+        return items.into_iter().enumerate().map(check).collect();
+    }
     let all = tokio::task::spawn_blocking(move || {
-        items
-            .into_par_iter()
-            .enumerate()
-            .map(|(at, item)| check(item, &known).map_err(|error| (at, error)))
-            .collect::<Result<Vec<_>, _>>()
+        if items.len() < MANY {
+            items.into_iter().enumerate().map(check).collect()
+        } else {
+            items.into_par_iter().enumerate().map(check).collect()
+        }
     });
     all.await.unwrap_or_else(|_| Err((0, "verification was interrupted".to_owned())))
 }
@@ -94,6 +94,10 @@ fn open(entry: &Entry, signer: &VerifiedCertificate, content: Vec<u8>) -> Option
 }
 
 impl Checked {
+    pub(super) fn to_store(&self, unopened: Option<u8>) -> NewStoredEntry<'_> {
+        NewStoredEntry { entry: self.entry.bytes(), content: self.content.as_deref(), unopened }
+    }
+
     /// Why there is no content, if this device should have one (EV-30).
     pub(super) fn unopened(&self, member: bool) -> Option<u8> {
         let missing = matches!(self.entry, Entry::Statement(_)) && self.content.is_none() && member;

@@ -12,7 +12,7 @@ const SEGMENT_ENTRIES: usize = 256;
 const SEGMENT_BYTES: usize = 256 * 1024;
 
 /// An entry whose signature, sender and place were verified.
-#[derive(Debug, Clone, Encode, Decode)]
+#[derive(Debug, Clone, Decode)]
 #[cbor(map)]
 pub(crate) struct StoredEntry {
     /// The exact bytes of the entry.
@@ -26,11 +26,36 @@ pub(crate) struct StoredEntry {
     pub(crate) unopened: Option<u8>,
 }
 
-#[derive(Encode, Decode)]
+/// A [`StoredEntry`] to be stored.
+#[derive(Debug, Clone, Copy, Encode)]
+#[cbor(map)]
+pub(crate) struct NewStoredEntry<'a> {
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub(crate) entry: &'a [u8],
+    #[cbor(n(2), with = "minicbor::bytes")]
+    pub(crate) content: Option<&'a [u8]>,
+    #[n(3)]
+    pub(crate) unopened: Option<u8>,
+}
+
+impl NewStoredEntry<'_> {
+    fn len(&self) -> usize {
+        self.entry.len() + self.content.map_or(0, <[u8]>::len)
+    }
+}
+
+#[derive(Decode)]
 #[cbor(map)]
 struct Record {
     #[n(1)]
     entries: Vec<StoredEntry>,
+}
+
+#[derive(Encode)]
+#[cbor(map)]
+struct NewRecord<'a> {
+    #[n(1)]
+    entries: &'a [NewStoredEntry<'a>],
 }
 
 /// Entries in a row.
@@ -48,21 +73,13 @@ impl Vault {
         transaction: &mut WriteTransaction,
         key: RoomKey,
         first: u64,
-        entries: Vec<StoredEntry>,
+        entries: &[NewStoredEntry<'_>],
     ) -> Result<(), VaultError> {
-        let mut at = first;
-        let mut part = Vec::new();
-        let mut bytes = 0;
-        for entry in entries {
-            bytes += entry.entry.len() + entry.content.as_ref().map_or(0, Vec::len);
-            part.push(entry);
-            if part.len() >= SEGMENT_ENTRIES || bytes >= SEGMENT_BYTES {
-                at = self.insert_segment(transaction, key, at, std::mem::take(&mut part)).await?;
-                bytes = 0;
-            }
-        }
-        if !part.is_empty() {
-            self.insert_segment(transaction, key, at, part).await?;
+        let (mut at, mut rest) = (first, entries);
+        while !rest.is_empty() {
+            let (part, later) = rest.split_at(fitting(rest));
+            at = self.insert_segment(transaction, key, at, part).await?;
+            rest = later;
         }
         Ok(())
     }
@@ -72,12 +89,12 @@ impl Vault {
         transaction: &mut WriteTransaction,
         key: RoomKey,
         first: u64,
-        entries: Vec<StoredEntry>,
+        entries: &[NewStoredEntry<'_>],
     ) -> Result<u64, VaultError> {
         let count = u64::try_from(entries.len()).unwrap_or(u64::MAX);
         let sealed = self
             .keys
-            .seal(Place::at(TABLE, [key.0, first, count]), &wire::cbor::to_vec(&Record { entries }))?;
+            .seal(Place::at(TABLE, [key.0, first, count]), &wire::cbor::to_vec(&NewRecord { entries }))?;
         sqlx::query("INSERT INTO segment (room, first, count, sealed) VALUES (?, ?, ?, ?)")
             .bind(int(key.0)?)
             .bind(int(first)?)
@@ -130,4 +147,14 @@ impl Vault {
         }
         Ok(out)
     }
+}
+
+/// How many of the first entries make a segment.
+fn fitting(entries: &[NewStoredEntry<'_>]) -> usize {
+    let mut bytes = 0;
+    let full = entries.iter().take(SEGMENT_ENTRIES).position(|entry| {
+        bytes += entry.len();
+        bytes >= SEGMENT_BYTES
+    });
+    full.map_or(entries.len().min(SEGMENT_ENTRIES), |last| last + 1)
 }

@@ -1,3 +1,4 @@
+use super::segments::StoredEntry;
 use super::*;
 
 fn password(text: &str) -> Arc<Password> {
@@ -18,7 +19,15 @@ async fn append(
 ) -> Result<(), VaultError> {
     let step = Step { from, to: from + entries.len() as u64, next_seq: 0, head: None };
     vault.move_room(transaction, key, &step).await?;
-    vault.append(transaction, key, from, entries).await
+    let rows: Vec<_> = entries
+        .iter()
+        .map(|StoredEntry { entry, content, unopened }| NewStoredEntry {
+            entry,
+            content: content.as_deref(),
+            unopened: *unopened,
+        })
+        .collect();
+    vault.append(transaction, key, from, &rows).await
 }
 
 fn entry(byte: u8) -> StoredEntry {

@@ -11,6 +11,9 @@ use crate::limits::{MAX_ATTACHMENTS, MAX_INLINE_ATTACHMENT, MAX_TEXT};
 
 const FIELD_CONTEXT: &str = "countersign v1 field";
 
+/// Bytes around a text in what is hashed for its digest, at most.
+const AROUND_VALUE: usize = 96;
+
 /// Number of the field with the text.
 pub(super) const TEXT: u64 = 1;
 const COMPOSED: u64 = 2;
@@ -96,7 +99,8 @@ impl Field {
     /// Its digest under `salt` (EV-7).
     #[expect(clippy::expect_used, reason = "writing to a Vec cannot fail")]
     pub fn digest(&self, salt: &Salt) -> Hash {
-        let mut e = Encoder::new(Vec::new());
+        let text = self.text().map_or(0, str::len);
+        let mut e = Encoder::new(Vec::with_capacity(AROUND_VALUE + text));
         e.array(4)
             .and_then(|e| e.str(FIELD_CONTEXT)?.u64(self.number())?.bytes(&salt.0))
             .and_then(|e| self.write(e))

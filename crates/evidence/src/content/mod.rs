@@ -16,6 +16,9 @@ use crate::hash::{Hash, HashBytes};
 use crate::limits::{MAX_ATTACHMENTS, MAX_CONTENT, MAX_INLINE_ATTACHMENT, MAX_TEXT};
 use crate::room::RoomId;
 
+/// Bytes of a field, its text aside, at most.
+const WITHOUT_TEXT: usize = 64;
+
 const COMMITMENT_CONTEXT: &str = "countersign v1 commitment";
 
 /// Why something is no content.
@@ -109,7 +112,8 @@ impl Content {
     /// The dCBOR map, which suite 0 sends as it is (EV-4).
     #[expect(clippy::expect_used, reason = "writing to a Vec cannot fail")]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut e = Encoder::new(Vec::new());
+        let text = self.text().map_or(0, str::len);
+        let mut e = Encoder::new(Vec::with_capacity(WITHOUT_TEXT * self.fields.len() + text));
         let fields = u64::try_from(self.fields.len()).unwrap_or(u64::MAX);
         e.map(fields).expect("encoding to memory");
         for (salt, field) in &self.fields {

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use evidence::refusal::Reason;
 use pki::TrustStore;
@@ -11,6 +12,7 @@ use session::message::{FailureCode, Reply};
 use store::{Hash, Store};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
+use tokio::time::sleep;
 
 use super::Hub;
 use super::append::Batch;
@@ -24,6 +26,10 @@ use crate::organisation::Authority;
 const QUEUE: usize = 4096;
 /// Submissions taken together.
 const BATCH: usize = 1024;
+/// Submissions in a batch from which on more are taken to be on their way.
+const BUSY: usize = 4;
+/// How long those are waited for: together they cost one sync, one checkpoint and one event.
+const GATHER: Duration = Duration::from_millis(10);
 /// Batches checked ahead of the one that is being appended.
 const AHEAD: usize = 2;
 /// Rooms kept in memory between batches.
@@ -88,10 +94,14 @@ impl Sequencer {
 async fn check_all(mut to_check: mpsc::Receiver<Submission>, jobs: mpsc::Sender<Job>) {
     let mut batch = Vec::with_capacity(BATCH);
     while to_check.recv_many(&mut batch, BATCH).await > 0 {
+        let busy = batch.len() >= BUSY;
         let taken = std::mem::take(&mut batch);
         let Ok(checked) = tokio::task::spawn_blocking(move || verify(taken)).await else { return };
         if !checked.is_empty() && jobs.send(Job::Append(checked)).await.is_err() {
             return;
+        }
+        if busy {
+            sleep(GATHER).await;
         }
     }
 }

@@ -12,6 +12,9 @@ use store::Hash;
 use super::Session;
 use crate::failure;
 
+/// Submissions for which it is worth to wake another core.
+const WORTH_A_CORE: usize = 8;
+
 /// A statement that a session hands in.
 pub(crate) struct Submission {
     pub(crate) session: Arc<Session>,
@@ -52,6 +55,7 @@ pub(crate) struct Checked {
 pub(crate) fn verify(batch: Vec<Submission>) -> Vec<Checked> {
     let checked: Vec<Option<Checked>> = batch
         .into_par_iter()
+        .with_min_len(WORTH_A_CORE)
         .map(|submission| match check(&submission) {
             Ok((entry, refused)) => Some(Checked { submission, entry, refused }),
             Err(reply) => {
