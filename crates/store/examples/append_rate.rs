@@ -75,7 +75,4 @@ async fn read_rate(store: &dyn Store) {
         read += store.entries(&room, read, 512, u64::MAX).await.unwrap().len() as u64;
     }
     println!("entries read   {:11.0}/s", read as f64 / start.elapsed().as_secs_f64());
-    let start = Instant::now();
-    let hashes = store.leaf_hashes(&room, 0, size).await.unwrap().len();
-    println!("leaf hashes    {:11.0}/s", hashes as f64 / start.elapsed().as_secs_f64());
 }

@@ -243,10 +243,6 @@ pub trait Log: Send + Sync {
 
     /// The last sequence number of every sender in a room.
     async fn last_seqs(&self, room: &Hash) -> Result<Vec<(Hash, u64)>>;
-
-    /// Leaf hashes of the indices from `from` up to and without `to`, at most
-    /// [`crate::limits::MAX_LEAF_HASHES`]; fewer when the log ends before.
-    async fn leaf_hashes(&self, room: &Hash, from: u64, to: u64) -> Result<Vec<Hash>>;
 }
 
 /// What recipients signed, what the server refused, and what contradicts itself.

@@ -15,7 +15,7 @@ mod sequencer;
 mod verify;
 
 pub(crate) use hub::{Hub, Inbox, Outbound, Session, outbound};
-pub(crate) use query::{changes_before, check_receipt, direct_parties, members_now, seen_by};
+pub(crate) use query::{check_receipt, direct_parties, members_now};
 pub(crate) use room::LogCertificates;
 pub(crate) use sequencer::{Sequencer, SequencerParts};
 pub(crate) use verify::Submission;

@@ -1,9 +1,8 @@
 //! What connections ask of rooms without the sequencer.
 
-use evidence::entry::Entry;
 use evidence::receipt::{self, Receipt};
 use evidence::room::RoomId;
-use session::message::{FailureCode, IndexedEntry, Reply};
+use session::message::{FailureCode, Reply};
 use store::{Hash, Store, StoreError};
 
 use super::Session;
@@ -25,32 +24,6 @@ pub(crate) async fn direct_parties(
 pub(crate) async fn members_now(store: &dyn Store, room: &Hash) -> Result<Vec<Hash>, StoreError> {
     let members = store.members(room).await?;
     Ok(members.into_iter().filter(|m| m.to_index.is_none()).map(|m| m.certificate).collect())
-}
-
-/// Size of the checkpoint that the signer of an entry had seen.
-pub(crate) async fn seen_by(store: &dyn Store, room: &Hash, index: u64) -> Result<u64, StoreError> {
-    let entry = store.entries(room, index, 1, 0).await?.into_iter().next();
-    let seen = entry.and_then(|e| Entry::parse(&e.statement).ok()).map(|e| e.place().seen.size);
-    seen.ok_or_else(|| StoreError::Corrupt(format!("entry {index} of a room cannot be read")))
-}
-
-/// The changes of membership below `size`, with their indices.
-pub(crate) async fn changes_before(
-    store: &dyn Store,
-    room: &Hash,
-    size: u64,
-) -> Result<Vec<IndexedEntry>, StoreError> {
-    let members = store.members(room).await?;
-    let mut indices: Vec<u64> =
-        members.iter().flat_map(|m| [Some(m.from_index), m.to_index]).flatten().collect();
-    indices.sort_unstable();
-    indices.dedup();
-    let mut changes = Vec::new();
-    for index in indices.into_iter().filter(|i| *i < size) {
-        let found = store.entries(room, index, 1, 0).await?;
-        changes.extend(found.into_iter().map(|e| IndexedEntry { index: e.index, entry: e.statement }));
-    }
-    Ok(changes)
 }
 
 /// What of a receipt the store wants to know.

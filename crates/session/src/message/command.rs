@@ -206,12 +206,6 @@ pub enum Command {
         #[n(2)]
         limit: u64,
     },
-    /// Asks where this user's view of a room starts (SE-19).
-    #[n(25)]
-    RoomStart {
-        #[n(0)]
-        room: ByteArray<32>,
-    },
     /// Asks for events from now on.
     #[n(26)]
     Watch,

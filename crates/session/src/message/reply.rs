@@ -234,18 +234,6 @@ pub enum Reply {
         #[cbor(n(3), with = "minicbor::bytes")]
         checkpoint: Vec<u8>,
     },
-    /// Where this user's view of a room starts (SE-19).
-    #[n(20)]
-    RoomStart {
-        #[n(0)]
-        size: u64,
-        #[n(1)]
-        added_at: u64,
-        #[n(2)]
-        nodes: Vec<ByteArray<32>>,
-        #[n(3)]
-        changes: Vec<IndexedEntry>,
-    },
     /// Receipts of a room.
     #[n(21)]
     Receipts {
@@ -327,17 +315,6 @@ pub struct Entry {
     /// The sealed content; null where there is none or this user was not there.
     #[cbor(n(1), with = "minicbor::bytes")]
     pub content: Option<Vec<u8>>,
-}
-
-/// An entry with its index in the log.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub struct IndexedEntry {
-    /// Log index.
-    #[n(0)]
-    pub index: u64,
-    /// The exact bytes of the entry.
-    #[cbor(n(1), with = "minicbor::bytes")]
-    pub entry: Vec<u8>,
 }
 
 /// A new device that waits.

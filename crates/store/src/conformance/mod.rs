@@ -36,7 +36,7 @@ macro_rules! conformance_suite {
             rooms: creation, creation_refused_leaves_nothing, one_direct_room, lists, membership;
             appends: growth, refused_alone, chained_in_one_batch, larger_than_any_chunk, shape, integers,
                      member_changes, many_writers;
-            reads: pages, by_seq, leaf_hashes;
+            reads: pages, by_seq;
             receipts: receipts, final_refusals, equivocations;
         );
     };

@@ -55,15 +55,3 @@ pub async fn by_seq(store: Arc<dyn Store>) {
     assert_eq!(store.last_seqs(&room).await.unwrap(), [(ada, 10)]);
     assert_eq!(store.last_seqs(&id("nowhere")).await.unwrap(), []);
 }
-
-/// Leaf hashes come in order, for a range.
-pub async fn leaf_hashes(store: Arc<dyn Store>) {
-    let (room, _) = ten_entries(&*store).await;
-    let hash = |index: u64| id(&format!("hash {index}"));
-    assert_eq!(store.leaf_hashes(&room, 2, 5).await.unwrap(), [hash(2), hash(3), hash(4)]);
-    assert_eq!(store.leaf_hashes(&room, 8, u64::MAX).await.unwrap(), [hash(8), hash(9)]);
-    assert_eq!(store.leaf_hashes(&room, 5, 5).await.unwrap(), [] as [Hash; 0]);
-    assert_eq!(store.leaf_hashes(&room, 5, 2).await.unwrap(), [] as [Hash; 0]);
-    assert_eq!(store.leaf_hashes(&room, 0, 1).await.unwrap(), [id("leaf 1")]);
-    assert_eq!(store.leaf_hashes(&id("nowhere"), 0, 1).await.unwrap(), [] as [Hash; 0]);
-}

@@ -5,7 +5,7 @@ use futures_util::TryStreamExt as _;
 
 use super::value::{bound, hash, uint};
 use super::{SqliteStore, append};
-use crate::limits::{MAX_BATCH, MAX_LEAF_HASHES, MAX_PAGE, check};
+use crate::limits::{MAX_BATCH, MAX_PAGE, check};
 use crate::{AppendError, Entry, Hash, Log, RoomAppend, RoomHead, StoreError};
 
 type Row = (i64, u8, Option<Vec<u8>>, Option<Vec<u8>>, Vec<u8>, i64, Vec<u8>, i64);
@@ -98,19 +98,6 @@ impl Log for SqliteStore {
         .fetch_all(&self.readers)
         .await?;
         rows.into_iter().map(|(sender, last)| Ok((hash(sender)?, uint(last)?))).collect()
-    }
-
-    async fn leaf_hashes(&self, room: &Hash, from: u64, to: u64) -> Result<Vec<Hash>, StoreError> {
-        let rows: Vec<Vec<u8>> = sqlx::query_scalar(
-            "SELECT leaf_hash FROM entries WHERE room_no = (SELECT no FROM rooms WHERE id = ?) \
-             AND idx >= ? AND idx < ? ORDER BY idx",
-        )
-        .bind(&room[..])
-        .bind(bound(from))
-        .bind(bound(to.min(from.saturating_add(MAX_LEAF_HASHES))))
-        .fetch_all(&self.readers)
-        .await?;
-        rows.into_iter().map(hash).collect()
     }
 }
 

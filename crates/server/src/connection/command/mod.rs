@@ -37,7 +37,6 @@ pub(super) async fn handle(request: Request, shared: &Arc<Shared>, session: &Arc
         }
         Command::Rooms { after } => room::list(shared, session, after).await,
         Command::Fetch { room, from, limit } => room::fetch(shared, session, &room, from, limit).await,
-        Command::RoomStart { room } => room::start(shared, session, &room).await,
         Command::Watch => {
             session.watch();
             Ok(Reply::Done)

@@ -1,18 +1,17 @@
-//! Rooms, their logs and receipts (SE-18, SE-19).
+//! Rooms, their logs and receipts (SE-18).
 
 use std::sync::Arc;
 
-use evidence::log::CompactTree;
 use minicbor::bytes::ByteArray;
 use session::limits::{FETCH_BYTES, FETCH_ENTRIES, ROOMS_PAGE};
-use session::message::{Entry, Event, FailureCode, ReceiptItem, Reply, RoomInfo};
+use session::message::{Entry, Event, ReceiptItem, Reply, RoomInfo};
 use store::{Hash, Member, NewReceipt, ReceiptOutcome};
 
 use super::{Answer, malformed, not_found};
 use crate::clock::now_ms;
 use crate::connection::not_allowed;
 use crate::failure;
-use crate::rooms::{Session, changes_before, check_receipt, direct_parties, members_now, seen_by};
+use crate::rooms::{Session, check_receipt, direct_parties, members_now};
 use crate::shared::Shared;
 
 /// Receipts in one answer.
@@ -88,25 +87,6 @@ pub(super) async fn fetch(shared: &Shared, session: &Session, room: &Hash, from:
         entries: entries.collect(),
         checkpoint: head.checkpoint,
     })
-}
-
-pub(super) async fn start(shared: &Shared, session: &Session, room: &Hash) -> Answer {
-    let visible = Visible::of(shared, session, room).await?;
-    let added_at = visible.0.iter().map(|m| m.from_index).min().unwrap_or_default();
-    let size = seen_by(shared.store.as_ref(), room, added_at).await.map_err(|e| failure::store(&e))?;
-    let mut tree = CompactTree::new();
-    while tree.size() < size {
-        let page = shared.store.leaf_hashes(room, tree.size(), size).await.map_err(|e| failure::store(&e))?;
-        if page.is_empty() {
-            return Err(failure::failed(FailureCode::Unavailable, "the log ends before its size"));
-        }
-        for leaf in page {
-            tree.push(leaf);
-        }
-    }
-    let nodes = tree.peaks().iter().map(|n| (*n).into()).collect();
-    let changes = changes_before(shared.store.as_ref(), room, size).await.map_err(|e| failure::store(&e))?;
-    Ok(Reply::RoomStart { size, added_at, nodes, changes })
 }
 
 pub(super) async fn put_receipt(
