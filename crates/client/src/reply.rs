@@ -1,5 +1,7 @@
 //! Answers, taken apart.
 
+use std::future::Future;
+
 use session::message::{FailureCode, Reply};
 
 use crate::ClientError;
@@ -24,3 +26,24 @@ macro_rules! expect_reply {
 }
 
 pub(crate) use expect_reply;
+
+/// Reads a list to its end, page by page, each of the entries behind the `position` of the last one (SE-18).
+pub(crate) async fn read_pages<T, P, F>(
+    position: impl Fn(&T) -> P,
+    page: impl Fn(P) -> F,
+) -> Result<Vec<T>, ClientError>
+where
+    P: Clone + Default + Ord,
+    F: Future<Output = Result<Vec<T>, ClientError>>,
+{
+    let (mut all, mut after) = (Vec::new(), P::default());
+    loop {
+        let entries = page(after.clone()).await?;
+        match entries.last().map(&position) {
+            Some(last) if last > after => after = last,
+            Some(_) => return Err(ClientError::unexpected()),
+            None => return Ok(all),
+        }
+        all.extend(entries);
+    }
+}

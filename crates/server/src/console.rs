@@ -109,7 +109,7 @@ impl Console {
     /// # Errors
     /// [`ConsoleError`].
     pub async fn invites(&self) -> Result<Vec<InviteInfo>, ConsoleError> {
-        Ok(open_invites(self.store.as_ref()).await?)
+        Ok(open_invites(self.store.as_ref(), 0, usize::MAX).await?)
     }
 
     /// Revokes an invite by its id.

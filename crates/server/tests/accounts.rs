@@ -92,9 +92,12 @@ async fn before_login_nothing_but_login_is_answered() {
     let link = running.invite(Role::Member, 1, now_ms() + 60_000).await;
     let mut nobody = Peer::connect(running.address(), anonymous(&link.root)).await.unwrap();
     for peer in [&mut certified, &mut nobody] {
-        for command in
-            [Command::Rooms { after: 0 }, Command::UserList, Command::Watch, Command::DeviceLinkCreate]
-        {
+        for command in [
+            Command::Rooms { after: 0 },
+            Command::UserList { after: String::new() },
+            Command::Watch,
+            Command::DeviceLinkCreate,
+        ] {
             let reply = peer.ask(command).await.unwrap();
             assert!(matches!(reply, Reply::Failed { code: FailureCode::NotAllowed, .. }), "{reply:?}");
         }
@@ -191,8 +194,8 @@ async fn members_do_not_administrate() {
     let running = start().await;
     let mut peer = running.member("alice").await.connect(running.address()).await.unwrap();
     for command in [
-        Command::UserList,
-        Command::InviteList,
+        Command::UserList { after: String::new() },
+        Command::InviteList { after: 0 },
         Command::UserEnable { user: "alice".into(), enabled: false },
         Command::InviteCreate { user: None, role: Role::Admin, uses: 1, expires: now_ms() + 1000 },
     ] {

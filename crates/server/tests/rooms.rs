@@ -307,11 +307,11 @@ async fn rooms_come_in_pages_and_a_device_creates_only_so_many() {
     }
     assert_eq!(made, session::limits::ROOMS_PER_HOUR);
     let Reply::Rooms { rooms } = peer.ask(Command::Rooms { after: 0 }).await.unwrap() else { panic!() };
-    assert_eq!(rooms.len(), session::limits::ROOMS_PAGE as usize);
+    assert_eq!(rooms.len(), session::limits::LIST_PAGE as usize);
     let after = rooms[100].position;
     let Reply::Rooms { rooms } = peer.ask(Command::Rooms { after }).await.unwrap() else { panic!() };
     assert!(rooms.iter().all(|r| r.position > after));
-    assert_eq!(rooms.len(), session::limits::ROOMS_PAGE as usize - 101);
+    assert_eq!(rooms.len(), session::limits::LIST_PAGE as usize - 101);
 }
 
 #[tokio::test]

@@ -28,7 +28,7 @@ pub const TOKEN_LEN: usize = 32;
 pub const FETCH_ENTRIES: u64 = 4096;
 /// Hashes that one `Certificates` or `DirectoryProof` may name.
 pub const MAX_HASHES: usize = 1024;
-/// Rooms in one answer to `Rooms` (SE-18).
-pub const ROOMS_PAGE: u32 = 256;
+/// Entries in one answer that lists rooms, users, invites or devices (SE-18).
+pub const LIST_PAGE: u32 = 256;
 /// Rooms that one device creates in an hour (SE-18).
 pub const ROOMS_PER_HOUR: u32 = 256;

@@ -16,8 +16,9 @@ use tokio::time::timeout;
 use super::Client;
 use crate::ClientError;
 use crate::certificates::vouch;
+use crate::connection::Connection;
 use crate::engine::Status;
-use crate::reply::expect_reply;
+use crate::reply::{expect_reply, read_pages};
 
 /// How long a device that revoked itself waits to hear so.
 const REVOKED_WAIT: Duration = Duration::from_secs(30);
@@ -86,6 +87,18 @@ pub struct DeviceRequest {
     key: PublicKey,
 }
 
+/// All devices of a user, as the server lists them.
+pub(super) async fn read_devices(
+    connection: &Connection,
+    user: &str,
+) -> Result<Vec<DeviceInfo>, ClientError> {
+    let page = |after| async move {
+        let command = Command::DeviceList { user: Some(user.to_owned()), after };
+        expect_reply!(connection.ask(command).await?, Reply::Devices { devices } => devices)
+    };
+    read_pages(|device: &DeviceInfo| device.position, page).await
+}
+
 impl Client {
     async fn ask(&self, command: Command) -> Result<Reply, ClientError> {
         Ok(self.core().session()?.connection.ask(command).await?)
@@ -151,8 +164,10 @@ impl Client {
     /// # Errors
     /// [`ClientError::Failed`].
     pub async fn invites(&self) -> Result<Vec<InviteSummary>, ClientError> {
-        let invites =
-            expect_reply!(self.ask(Command::InviteList).await?, Reply::Invites { invites } => invites)?;
+        let page = |after| async move {
+            expect_reply!(self.ask(Command::InviteList { after }).await?, Reply::Invites { invites } => invites)
+        };
+        let invites = read_pages(|invite: &InviteInfo| invite.position, page).await?;
         let summary = |invite: InviteInfo| InviteSummary {
             id: *invite.id,
             user: invite.user,
@@ -176,7 +191,10 @@ impl Client {
     /// # Errors
     /// [`ClientError::Failed`].
     pub async fn users(&self) -> Result<Vec<User>, ClientError> {
-        let users = expect_reply!(self.ask(Command::UserList).await?, Reply::Users { users } => users)?;
+        let page = |after| async move {
+            expect_reply!(self.ask(Command::UserList { after }).await?, Reply::Users { users } => users)
+        };
+        let users = read_pages(|user: &UserInfo| user.user.clone(), page).await?;
         let user = |info: UserInfo| User {
             user: info.user,
             role: info.role,
@@ -200,8 +218,9 @@ impl Client {
     /// # Errors
     /// [`ClientError::Failed`].
     pub async fn devices(&self, user: Option<&str>) -> Result<Vec<Device>, ClientError> {
-        let command = Command::DeviceList { user: user.map(ToOwned::to_owned) };
-        let devices = expect_reply!(self.ask(command).await?, Reply::Devices { devices } => devices)?;
+        let core = self.core();
+        let user = user.unwrap_or(core.owner.user.as_str());
+        let devices = read_devices(&core.session()?.connection, user).await?;
         let device = |info: DeviceInfo| Device {
             user: info.user,
             device: info.device,

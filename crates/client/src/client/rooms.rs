@@ -12,14 +12,14 @@ use evidence::refusal::Reason;
 use evidence::room::{Creation, RoomId, RoomName};
 use minicbor::bytes::ByteArray;
 use pki::Name;
-use session::message::{Command, DeviceInfo, FailureCode, Reply};
+use session::message::FailureCode;
 use tokio::time::sleep;
 
 use super::Client;
+use super::people::read_devices;
 use crate::ClientError;
 use crate::engine::Session;
 use crate::outbox::Draft;
-use crate::reply::expect_reply;
 use crate::room::Room;
 use crate::vault::RoomRecord;
 
@@ -322,10 +322,9 @@ impl Client {
     async fn devices_of(&self, session: &Session, user: &Name) -> Result<Vec<DeviceRef>, ClientError> {
         let core = self.core();
         let none = || ClientError::NotFound(format!("there is no user {user}, or without a device"));
-        let reply = session.connection.ask(Command::DeviceList { user: Some(user.to_string()) }).await?;
-        let listed: Vec<DeviceInfo> = match reply {
-            Reply::Failed { code: FailureCode::NotFound, .. } => return Err(none()),
-            reply => expect_reply!(reply, Reply::Devices { devices } => devices)?,
+        let listed = match read_devices(&session.connection, user.as_str()).await {
+            Err(ClientError::Failed { code: FailureCode::NotFound, .. }) => return Err(none()),
+            listed => listed?,
         };
         let now = (core.clock)();
         let live: Vec<(Hash, u64)> = listed

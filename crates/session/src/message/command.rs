@@ -114,11 +114,13 @@ pub enum Command {
         #[n(0)]
         id: ByteArray<32>,
     },
-    /// Lists the devices of a user; of one's own without a name.
+    /// Lists the devices of a user behind a position, a page at a time; one's own without a name.
     #[n(12)]
     DeviceList {
         #[n(0)]
         user: Option<String>,
+        #[n(1)]
+        after: u64,
     },
     /// Revokes a device by the hash of its certificate.
     #[n(13)]
@@ -152,18 +154,24 @@ pub enum Command {
         #[n(3)]
         expires: u64,
     },
-    /// Lists invites.
+    /// Lists invites behind a position, a page at a time.
     #[n(17)]
-    InviteList,
+    InviteList {
+        #[n(0)]
+        after: u64,
+    },
     /// Revokes an invite by its id (SHA-256 of its token).
     #[n(18)]
     InviteRevoke {
         #[n(0)]
         id: ByteArray<32>,
     },
-    /// Lists users.
+    /// Lists users behind a name, a page at a time.
     #[n(19)]
-    UserList,
+    UserList {
+        #[n(0)]
+        after: String,
+    },
     /// Enables or disables an account.
     #[n(20)]
     UserEnable {

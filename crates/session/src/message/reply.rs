@@ -352,6 +352,9 @@ pub struct DeviceInfo {
     /// When it was revoked, Unix milliseconds.
     #[n(5)]
     pub revoked: Option<u64>,
+    /// Position in the list of devices: its certificate's index in the directory.
+    #[n(6)]
+    pub position: u64,
 }
 
 /// An invite that can still be used.
@@ -375,6 +378,9 @@ pub struct InviteInfo {
     /// Unix milliseconds.
     #[n(5)]
     pub created: u64,
+    /// Position in the list of invites, ascending from 1.
+    #[n(6)]
+    pub position: u64,
 }
 
 /// A user of the organisation.

@@ -25,6 +25,8 @@ pub struct Device {
     pub name: String,
     /// Hash of its certificate.
     pub certificate: Hash,
+    /// Index of the leaf that issued the certificate in the directory.
+    pub directory_index: u64,
     /// Public key, 32 bytes.
     pub key: [u8; 32],
     /// When the certificate was issued, unix milliseconds.

@@ -11,14 +11,14 @@ use crate::{
     Unique,
 };
 
-type Row = (String, String, Vec<u8>, Vec<u8>, i64, Option<Vec<u8>>, Option<i64>, Option<i64>);
+type Row = (String, String, Vec<u8>, i64, Vec<u8>, i64, Option<Vec<u8>>, Option<i64>, Option<i64>);
 
 #[async_trait]
 impl Devices for SqliteStore {
     async fn device(&self, certificate: &Hash) -> Result<Option<Device>, StoreError> {
         sqlx::query_as(
-            "SELECT d.user_name, d.name, d.certificate, d.key, d.issued_ms, d.vouching, c.revoked_idx, c.revoked_ms \
-             FROM devices d JOIN certificates c ON c.hash = d.certificate WHERE d.certificate = ?",
+            "SELECT d.user_name, d.name, d.certificate, c.issued_idx, d.key, d.issued_ms, d.vouching, c.revoked_idx, \
+             c.revoked_ms FROM devices d JOIN certificates c ON c.hash = d.certificate WHERE d.certificate = ?",
         )
         .bind(&certificate[..])
         .fetch_optional(&self.readers)
@@ -29,8 +29,8 @@ impl Devices for SqliteStore {
 
     async fn devices_of(&self, user: &str) -> Result<Vec<Device>, StoreError> {
         let rows: Vec<Row> = sqlx::query_as(
-            "SELECT d.user_name, d.name, d.certificate, d.key, d.issued_ms, d.vouching, c.revoked_idx, c.revoked_ms \
-             FROM devices d JOIN certificates c ON c.hash = d.certificate WHERE d.user_name = ? \
+            "SELECT d.user_name, d.name, d.certificate, c.issued_idx, d.key, d.issued_ms, d.vouching, c.revoked_idx, \
+             c.revoked_ms FROM devices d JOIN certificates c ON c.hash = d.certificate WHERE d.user_name = ? \
              ORDER BY c.issued_idx",
         )
         .bind(user)
@@ -95,11 +95,12 @@ impl Devices for SqliteStore {
 }
 
 fn device(row: Row) -> Result<Device, StoreError> {
-    let (user, name, certificate, key, issued_ms, vouching, revoked, revoked_ms) = row;
+    let (user, name, certificate, index, key, issued_ms, vouching, revoked, revoked_ms) = row;
     Ok(Device {
         user,
         name,
         certificate: hash(certificate)?,
+        directory_index: uint(index)?,
         key: hash(key)?,
         issued_ms: uint(issued_ms)?,
         vouching,

@@ -1,7 +1,7 @@
 //! Invites and users: administrators only (SE-16).
 
 use pki::name::Name;
-use session::limits::TOKEN_LEN;
+use session::limits::{LIST_PAGE, TOKEN_LEN};
 use session::message::{FailureCode, InviteInfo, Reply, Role, UserInfo};
 use store::{Hash, NewInvite};
 
@@ -56,16 +56,20 @@ pub(crate) fn new_invite(
     Ok((token, NewInvite { token_hash, role, user, email: None, uses, expires_ms, created_by, created_ms }))
 }
 
-pub(super) async fn invites(shared: &Shared, session: &Session) -> Answer {
+pub(super) async fn invites(shared: &Shared, session: &Session, after: u64) -> Answer {
     require_admin(shared, session).await?;
-    Ok(Reply::Invites { invites: open_invites(shared.store.as_ref()).await.map_err(|e| failure::store(&e))? })
+    let found = open_invites(shared.store.as_ref(), after, LIST_PAGE as usize).await;
+    Ok(Reply::Invites { invites: found.map_err(|e| failure::store(&e))? })
 }
 
-/// Every invite that can still be used.
-pub(crate) async fn open_invites(store: &dyn store::Store) -> Result<Vec<InviteInfo>, store::StoreError> {
+/// Invites that can still be used, those of a position above `after`, at most `limit`.
+pub(crate) async fn open_invites(
+    store: &dyn store::Store,
+    mut after: u64,
+    limit: usize,
+) -> Result<Vec<InviteInfo>, store::StoreError> {
     let now = now_ms();
     let mut open = Vec::new();
-    let mut after = 0;
     loop {
         let page = store.invites(after, PAGE).await?;
         let Some(last) = page.last() else { return Ok(open) };
@@ -79,9 +83,14 @@ pub(crate) async fn open_invites(store: &dyn store::Store) -> Result<Vec<InviteI
                     uses_left: i.uses_left,
                     expires: i.made.expires_ms,
                     created: i.made.created_ms,
+                    position: i.id,
                 }
             }),
         );
+        if open.len() >= limit {
+            open.truncate(limit);
+            return Ok(open);
+        }
     }
 }
 
@@ -91,25 +100,21 @@ pub(super) async fn revoke_invite(shared: &Shared, session: &Session, id: &Hash)
     Ok(Reply::Done)
 }
 
-pub(super) async fn users(shared: &Shared, session: &Session) -> Answer {
+pub(super) async fn users(shared: &Shared, session: &Session, after: &str) -> Answer {
     require_admin(shared, session).await?;
-    let mut users = Vec::new();
-    let mut after = String::new();
-    loop {
-        let page = shared.store.accounts(&after, PAGE).await.map_err(|e| failure::store(&e))?;
-        let Some(last) = page.last() else { return Ok(Reply::Users { users }) };
-        after.clone_from(&last.user);
-        for account in page {
-            let devices = shared.store.devices_of(&account.user).await.map_err(|e| failure::store(&e))?;
-            users.push(UserInfo {
-                devices: devices.iter().filter(|d| d.revoked.is_none()).count() as u64,
-                user: account.user,
-                role: failure::role(account.role),
-                enabled: account.enabled,
-                created: account.created_ms,
-            });
-        }
+    let page = shared.store.accounts(after, LIST_PAGE).await.map_err(|e| failure::store(&e))?;
+    let mut users = Vec::with_capacity(page.len());
+    for account in page {
+        let devices = shared.store.devices_of(&account.user).await.map_err(|e| failure::store(&e))?;
+        users.push(UserInfo {
+            devices: devices.iter().filter(|d| d.revoked.is_none()).count() as u64,
+            user: account.user,
+            role: failure::role(account.role),
+            enabled: account.enabled,
+            created: account.created_ms,
+        });
     }
+    Ok(Reply::Users { users })
 }
 
 pub(super) async fn enable(shared: &Shared, session: &Session, user: &str, enabled: bool) -> Answer {

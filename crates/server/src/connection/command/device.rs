@@ -3,7 +3,7 @@
 use evidence::membership::DeviceStatement;
 use minicbor::bytes::ByteArray;
 use pki::request::CertificateRequest;
-use session::limits::TOKEN_LEN;
+use session::limits::{LIST_PAGE, TOKEN_LEN};
 use session::login::PasswordRecord;
 use session::message::{DeviceInfo, FailureCode, PendingDevice, Reply};
 use store::{DeviceLink, DeviceLinkState, Hash, NewDeviceLink, OpaqueRecord};
@@ -100,11 +100,12 @@ async fn own_link(shared: &Shared, session: &Session, id: &Hash) -> Result<Devic
     link.filter(|l| l.made.user == session.user).ok_or_else(|| not_found("no such request of a new device"))
 }
 
-pub(super) async fn list(shared: &Shared, session: &Session, user: Option<&str>) -> Answer {
+pub(super) async fn list(shared: &Shared, session: &Session, user: Option<&str>, after: u64) -> Answer {
     let user = user.unwrap_or(&session.user);
     let found = shared.store.devices_of(user).await.map_err(|e| failure::store(&e))?;
-    let mut devices = Vec::with_capacity(found.len());
-    for device in found {
+    let behind = found.into_iter().filter(|d| d.directory_index > after);
+    let mut devices = Vec::new();
+    for device in behind.take(LIST_PAGE as usize) {
         let chain = shared.chain_of(&device.certificate).await?;
         devices.push(DeviceInfo {
             user: device.user,
@@ -113,6 +114,7 @@ pub(super) async fn list(shared: &Shared, session: &Session, user: Option<&str>)
             chain: chain.0.into_iter().map(Into::into).collect(),
             issued: device.issued_ms,
             revoked: device.revoked.map(|r| r.at_ms),
+            position: device.directory_index,
         });
     }
     Ok(Reply::Devices { devices })

@@ -51,7 +51,7 @@ pub(super) async fn handle(request: Request, shared: &Arc<Shared>, session: &Arc
         Command::DeviceRequests => device::requests(shared, session).await,
         Command::DeviceApprove { id, statement } => device::approve(shared, session, &id, &statement).await,
         Command::DeviceDeny { id } => device::deny(shared, session, &id).await,
-        Command::DeviceList { user } => device::list(shared, session, user.as_deref()).await,
+        Command::DeviceList { user, after } => device::list(shared, session, user.as_deref(), after).await,
         Command::DeviceRevoke { certificate, reason } => {
             device::revoke(shared, session, &certificate, &reason).await
         }
@@ -64,9 +64,9 @@ pub(super) async fn handle(request: Request, shared: &Arc<Shared>, session: &Arc
         Command::InviteCreate { user, role, uses, expires } => {
             admin::create_invite(shared, session, user, role, uses, expires).await
         }
-        Command::InviteList => admin::invites(shared, session).await,
+        Command::InviteList { after } => admin::invites(shared, session, after).await,
         Command::InviteRevoke { id } => admin::revoke_invite(shared, session, &id).await,
-        Command::UserList => admin::users(shared, session).await,
+        Command::UserList { after } => admin::users(shared, session, &after).await,
         Command::UserEnable { user, enabled } => admin::enable(shared, session, &user, enabled).await,
         Command::Time
         | Command::LoginStart { .. }

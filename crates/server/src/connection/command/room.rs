@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use minicbor::bytes::ByteArray;
-use session::limits::{FETCH_BYTES, FETCH_ENTRIES, ROOMS_PAGE};
+use session::limits::{FETCH_BYTES, FETCH_ENTRIES, LIST_PAGE};
 use session::message::{Entry, Event, ReceiptItem, Reply, RoomInfo};
 use store::{Hash, Member, NewReceipt, ReceiptOutcome};
 
@@ -19,7 +19,7 @@ const RECEIPTS: u32 = 256;
 
 pub(super) async fn list(shared: &Shared, session: &Session, after: u64) -> Answer {
     let page =
-        shared.store.rooms_of(&session.user, after, ROOMS_PAGE).await.map_err(|e| failure::store(&e))?;
+        shared.store.rooms_of(&session.user, after, LIST_PAGE).await.map_err(|e| failure::store(&e))?;
     let mut rooms = Vec::with_capacity(page.len());
     for listing in page {
         let made = listing.room.made;
