@@ -166,3 +166,18 @@ async fn a_changed_copy_of_the_root_is_noticed_at_opening() {
     assert_eq!(error.code(), "home");
     assert!(error.to_string().contains("root.pem"), "{error}");
 }
+
+#[tokio::test]
+async fn what_the_server_puts_off_is_said_and_other_rooms_go_on() {
+    let world = World::new().await;
+    let alice = world.member("alice").await;
+    let first = alice.create_room("room 0").await.unwrap();
+    for n in 1..session::limits::ROOMS_PER_HOUR {
+        alice.create_room(&format!("room {n}")).await.unwrap();
+    }
+    let error = within("an answer", alice.create_room("one too many")).await.unwrap_err();
+    assert_eq!(error.code(), "rate-limited", "{error}");
+    let mut sent = alice.send(first, Outgoing::text("still here")).await.unwrap();
+    within("the others", sent.logged()).await.unwrap();
+    alice.close().await;
+}

@@ -19,10 +19,15 @@ pub(crate) fn credentials() -> Reply {
 
 /// Too many failures of an account or address.
 pub(crate) fn rate_limited(wait_ms: u64) -> Reply {
+    too_often("too many failed logins", wait_ms)
+}
+
+/// `what` was done too often.
+pub(crate) fn too_often(what: &str, wait_ms: u64) -> Reply {
     let minutes = wait_ms.div_ceil(60_000);
     Reply::Failed {
         code: FailureCode::RateLimited,
-        message: format!("too many failed logins; try again in {minutes} min"),
+        message: format!("{what}; try again in {minutes} min"),
         retry_ms: Some(wait_ms),
     }
 }

@@ -377,3 +377,79 @@ async fn what_was_refused_for_good_is_not_logged_later_though_it_would_fit_then(
     let reply = alice.connect(server.address()).await.unwrap().ask(command).await.unwrap();
     assert!(matches!(reply, Reply::Refused { .. }), "{reply:?}");
 }
+
+#[tokio::test]
+async fn a_refused_statement_sent_again_after_its_number_was_used_is_no_equivocation() {
+    let mut room = room().await;
+    let (refused, content) = room.alice.say(Place { epoch: 7, ..place(room.id, 2, 0) }, "refused");
+    let again = append(room.id, refused, Some(content));
+    let first = room.peer.ask(again.clone()).await.unwrap();
+    assert_eq!(room.reason(&first), Reason::Epoch);
+    assert!(matches!(room.append(place(room.id, 2, 0), "instead").await, Reply::Appended { index: 1, .. }));
+    assert_eq!(room.peer.ask(again).await.unwrap(), first);
+    let (id, folder) = (room.id.0, room.running.folder.path().join("store.db"));
+    let store = store::SqliteStore::open(&folder).await.unwrap();
+    assert_eq!(store::Receipts::equivocations(&store, &id, 0, 10).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn refusals_of_a_device_end_after_so_many_and_others_are_not_concerned() {
+    use session::limits::REFUSALS_PER_HOUR;
+    let mut room = room().await;
+    let wrong = |n: u32| Place { epoch: 7, ..place(room.id, 2 + u64::from(n), 0) };
+    let mut sent = Vec::new();
+    for n in 0..=REFUSALS_PER_HOUR {
+        let (statement, content) = room.alice.say(wrong(n), "no");
+        let command = append(room.id, statement, Some(content));
+        sent.push((room.peer.send(command.clone()).await, command));
+    }
+    let mut replies = Vec::new();
+    for (id, _) in &sent {
+        replies.push(room.peer.reply(*id).await.unwrap());
+    }
+    let last = replies.pop().unwrap();
+    let Reply::Failed { code: FailureCode::RateLimited, retry_ms: Some(wait), .. } = last else {
+        panic!("{last:?}")
+    };
+    assert!(wait <= 3_600_000);
+    assert!(replies.iter().all(|reply| matches!(reply, Reply::Refused { .. })));
+    let again = room.peer.ask(sent[0].1.clone()).await.unwrap();
+    assert_eq!(again, replies[0], "what was refused is told again");
+    let mut bob = room.bob.connect(room.running.address()).await.unwrap();
+    let (statement, content) = room.bob.say(Place { epoch: 7, ..place(room.id, 1, 0) }, "no");
+    let reply = bob.ask(append(room.id, statement, Some(content))).await.unwrap();
+    assert_eq!(room.reason(&reply), Reason::Epoch);
+    assert!(matches!(room.append(place(room.id, 2, 0), "good").await, Reply::Appended { .. }));
+}
+
+#[tokio::test]
+async fn a_device_adds_only_so_many_people() {
+    use session::limits::ADDED_PEOPLE_PER_HOUR;
+    let running = start().await;
+    let (alice, bob) = (running.member("alice").await, running.member("bob").await);
+    let mut peer = alice.connect(running.address()).await.unwrap();
+    let (id, create) = alice.create_room("in and out", vec![alice.device_ref()]);
+    peer.ask(Command::RoomCreate { room: id.0.into(), statement: create }).await.unwrap();
+    let mut sent = Vec::new();
+    for n in 0..2 * u64::from(ADDED_PEOPLE_PER_HOUR) + 1 {
+        let change = if n % 2 == 0 { Change::Add } else { Change::Remove };
+        let statement = alice.membership(place(id, 2 + n, n), change(vec![bob.device_ref()]));
+        sent.push(peer.send(append(id, statement, None)).await);
+    }
+    let last = sent.pop().unwrap();
+    for id in sent {
+        let reply = peer.reply(id).await.unwrap();
+        assert!(matches!(reply, Reply::Appended { .. }), "{reply:?}");
+    }
+    let reply = peer.reply(last).await.unwrap();
+    assert!(
+        matches!(reply, Reply::Failed { code: FailureCode::RateLimited, retry_ms: Some(_), .. }),
+        "{reply:?}"
+    );
+    let (other, create) = alice.create_room("with bob", vec![alice.device_ref(), bob.device_ref()]);
+    let reply = peer.ask(Command::RoomCreate { room: other.0.into(), statement: create }).await.unwrap();
+    assert!(matches!(reply, Reply::Failed { code: FailureCode::RateLimited, .. }), "{reply:?}");
+    let (alone, create) = alice.create_room("without", vec![alice.device_ref()]);
+    let reply = peer.ask(Command::RoomCreate { room: alone.0.into(), statement: create }).await.unwrap();
+    assert!(matches!(reply, Reply::Appended { .. }), "{reply:?}");
+}

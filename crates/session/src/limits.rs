@@ -32,3 +32,7 @@ pub const MAX_HASHES: usize = 1024;
 pub const LIST_PAGE: u32 = 256;
 /// Rooms that one device creates in an hour (SE-18).
 pub const ROOMS_PER_HOUR: u32 = 256;
+/// Statements of one device that are refused for good in an hour (SE-20).
+pub const REFUSALS_PER_HOUR: u32 = 4096;
+/// People that one device adds to rooms in an hour (SE-21).
+pub const ADDED_PEOPLE_PER_HOUR: u32 = 2048;

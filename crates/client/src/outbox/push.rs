@@ -32,24 +32,38 @@ const RETRY_WAIT: Duration = Duration::from_millis(500);
 
 /// Pushes whenever the bell rings and there is a session, until the client is closed.
 pub(crate) async fn push(core: Arc<Core>) {
+    let mut put_off = None;
     loop {
         tokio::select! {
             () = core.outbox_bell.notified() => {}
+            () = pass(put_off) => {}
             () = core.closed() => return,
         }
+        put_off = None;
         let Ok(session) = core.session() else { continue };
-        if let Err(error) = push_all(&core, &session).await {
-            tracing::info!("the outbox waits: {error}");
-            if session.connection.has_ended() {
-                continue;
+        match push_all(&core, &session).await {
+            Ok(until) => put_off = until,
+            Err(error) => {
+                tracing::info!("the outbox waits: {error}");
+                if session.connection.has_ended() {
+                    continue;
+                }
+                sleep(RETRY_WAIT).await;
+                core.outbox_bell.notify_one();
             }
-            sleep(RETRY_WAIT).await;
-            core.outbox_bell.notify_one();
         }
     }
 }
 
-async fn push_all(core: &Core, session: &Session) -> Result<(), ClientError> {
+/// Waits for a time; without one, for ever.
+async fn pass(time: Option<Duration>) {
+    match time {
+        Some(time) => sleep(time).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn push_all(core: &Core, session: &Session) -> Result<Option<Duration>, ClientError> {
     let lock = Lock::take(core, session).await?;
     let outcome = Push::new(core, session).run().await;
     lock.give_back()?;
@@ -83,7 +97,7 @@ struct Sent {
     answer: Answer,
 }
 
-/// Everything in the outbox, once.
+/// Everything in the outbox, once. Gives the time after which the server takes what it has put off.
 struct Push<'a> {
     core: &'a Core,
     session: &'a Session,
@@ -96,6 +110,8 @@ struct Push<'a> {
     refused: HashMap<RoomId, HashMap<Ticket, Reason>>,
     /// Rooms that cannot go on in this session.
     blocked: HashSet<RoomId>,
+    /// When the first of them can be tried again.
+    put_off: Option<Duration>,
     /// How often each row was signed again.
     tries: HashMap<Ticket, u32>,
 }
@@ -110,18 +126,20 @@ impl<'a> Push<'a> {
             sent: HashMap::new(),
             refused: HashMap::new(),
             blocked: HashSet::new(),
+            put_off: None,
             tries: HashMap::new(),
         }
     }
 
-    async fn run(mut self) -> Result<(), ClientError> {
+    async fn run(mut self) -> Result<Option<Duration>, ClientError> {
         loop {
             if self.unread && self.under_way.len() <= WINDOW / 2 {
                 self.fill().await?;
             }
             let Some(mut sent) = self.under_way.pop_front() else {
                 if !self.unread && !self.rework().await? {
-                    return self.settle().await;
+                    self.settle().await?;
+                    return Ok(self.put_off);
                 }
                 self.unread = true;
                 continue;
@@ -219,13 +237,17 @@ impl<'a> Push<'a> {
                 Ok(())
             }
             Reply::Failed {
-                code: code @ (FailureCode::Unavailable | FailureCode::RateLimited | FailureCode::Conflict),
+                code: code @ (FailureCode::Unavailable | FailureCode::Conflict),
                 message,
                 retry_ms,
             } => Err(ClientError::Failed { code, message, retry_ms }),
             reply => {
                 // Not signed, so not final: the row stays, and its number with it.
                 self.blocked.insert(room.id);
+                if let Reply::Failed { code: FailureCode::RateLimited, retry_ms, .. } = &reply {
+                    let wait = retry_ms.map_or(RETRY_WAIT, Duration::from_millis).max(RETRY_WAIT);
+                    self.put_off = Some(self.put_off.map_or(wait, |first| first.min(wait)));
+                }
                 let error = crate::reply::refused(reply);
                 tracing::warn!(room = %room.id, seq = row.seq, "a message cannot be sent: {error}");
                 self.core.message_failed(&room, &ticket(&row.parcel), error);

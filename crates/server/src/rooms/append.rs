@@ -14,7 +14,7 @@ use store::{AppendError, Hash, MemberChange, NewEntry, NewEquivocation, NewRoom,
 use tracing::{error, warn};
 
 use super::room::{CertificateReader, Room};
-use super::sequencer::{RevokeJob, Worker};
+use super::sequencer::{RevokeJob, Worker, added_too_many, others_added};
 use super::verify::{Checked, Submission};
 use crate::clock::now_ms;
 use crate::failure;
@@ -255,9 +255,28 @@ impl Worker {
         }
     }
 
+    /// Sends the refusal that stands; it was counted when it was made.
+    pub(super) async fn refuse_again(&mut self, item: Checked) {
+        let Submission { room, ref session, ref statement, .. } = item.submission;
+        let statement = pki::sha256(statement);
+        let seq = item.entry.place().seq;
+        match self.parts.store.final_refusals(&room, &session.certificate, seq).await {
+            Ok(stored) => match stored.into_iter().find(|r| r.statement_hash == statement) {
+                Some(standing) => item.submission.reply(Reply::Refused { refusal: standing.refusal }),
+                // The store failed when it was to be kept.
+                None => self.refuse(item, Reason::Sequence).await,
+            },
+            Err(e) => item.submission.reply(failure::store(&e)),
+        }
+    }
+
     /// Signs and stores a final refusal, then sends it.
     pub(super) async fn refuse(&mut self, item: Checked, reason: Reason) {
         let submission = item.submission;
+        if let Err(wait_ms) = self.refusals.take(submission.session.certificate, 1, now_ms()) {
+            let what = "too many statements of this device were refused";
+            return submission.reply(failure::too_often(what, wait_ms));
+        }
         let statement = pki::sha256(&submission.statement);
         let claim = RefusalClaim {
             certificate: self.parts.keys.log.hash(),
@@ -275,13 +294,12 @@ impl Worker {
             statement_hash: statement,
             refusal: Refusal::sign(&claim, self.parts.authority.log_key()),
         };
+        // Whatever becomes of the transaction: it may have happened, though the store says that it failed.
+        if let Some(room) = self.rooms.get_mut(&submission.room) {
+            room.refused.insert(statement);
+        }
         match self.parts.store.put_final_refusal(refusal).await {
-            Ok(standing) => {
-                if let Some(room) = self.rooms.get_mut(&submission.room) {
-                    room.refused.insert(statement);
-                }
-                submission.reply(Reply::Refused { refusal: standing.refusal });
-            }
+            Ok(standing) => submission.reply(Reply::Refused { refusal: standing.refusal }),
             Err(e) => submission.reply(failure::store(&e)),
         }
     }
@@ -323,6 +341,9 @@ impl Worker {
         if creation.organisation != *self.parts.authority.organisation() {
             let why = "the room is of another organisation";
             return item.submission.reply(failure::failed(FailureCode::Malformed, why));
+        }
+        if let Err(wait_ms) = self.added.take(item.submission.session.certificate, others_added(&item), now) {
+            return item.submission.reply(added_too_many(wait_ms));
         }
         let direct = creation.parties.as_ref().map(|[a, b]| pki::sha256(format!("{a}\n{b}").as_bytes()));
         let new = NewRoom {

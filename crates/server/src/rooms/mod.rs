@@ -4,12 +4,14 @@
 //! - [`sequencer`]: the one task that orders entries, appends them in one transaction, acknowledges and fans out.
 //! - [`append`]: one transaction, then acknowledgement, then fan-out.
 //! - [`room`]: a room in memory: state, tree, what was refused.
+//! - [`quota`]: what one device may do in an hour.
 //! - [`hub`]: who is connected.
 //! - [`query`]: what connections ask of rooms without the sequencer.
 
 mod append;
 mod hub;
 mod query;
+mod quota;
 mod room;
 mod sequencer;
 mod verify;

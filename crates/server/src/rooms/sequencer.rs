@@ -1,13 +1,13 @@
 //! The one task that orders entries. Stage one checks signatures on all cores; stage two, alone, gives indices, appends
 //! many rooms' entries in one transaction, and only then acknowledges and fans out (SE-20).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use evidence::refusal::Reason;
+use evidence::entry::Entry;
 use pki::TrustStore;
-use session::limits::ROOMS_PER_HOUR;
+use session::limits::{ADDED_PEOPLE_PER_HOUR, REFUSALS_PER_HOUR, ROOMS_PER_HOUR};
 use session::message::{FailureCode, Reply};
 use store::{Hash, Store};
 use tokio::sync::{mpsc, oneshot};
@@ -16,6 +16,7 @@ use tokio::time::sleep;
 
 use super::Hub;
 use super::append::Batch;
+use super::quota::HourlyQuota;
 use super::room::{LogCertificates, Room};
 use super::verify::{Checked, Submission, verify};
 use crate::clock::now_ms;
@@ -34,7 +35,6 @@ const GATHER: Duration = Duration::from_millis(10);
 const AHEAD: usize = 2;
 /// Rooms kept in memory between batches.
 const MAX_OPEN_ROOMS: usize = 1024;
-const HOUR_MS: u64 = 3_600_000;
 
 /// What the sequencer works with.
 pub(crate) struct SequencerParts {
@@ -70,7 +70,14 @@ impl Sequencer {
         let (submissions, to_check) = mpsc::channel(QUEUE);
         let (jobs, to_do) = mpsc::channel(AHEAD);
         tokio::spawn(check_all(to_check, jobs.clone()));
-        let worker = Worker { parts, rooms: HashMap::new(), batches: 0, created: HashMap::new() };
+        let worker = Worker {
+            parts,
+            rooms: HashMap::new(),
+            batches: 0,
+            created: HourlyQuota::new(ROOMS_PER_HOUR),
+            refusals: HourlyQuota::new(REFUSALS_PER_HOUR),
+            added: HourlyQuota::new(ADDED_PEOPLE_PER_HOUR),
+        };
         (Self { submissions, jobs }, tokio::spawn(worker.run(to_do)))
     }
 
@@ -112,8 +119,12 @@ pub(super) struct Worker {
     pub(super) rooms: HashMap<Hash, Room>,
     /// Batches so far.
     batches: u64,
-    /// Rooms created by a device since a time in Unix milliseconds.
-    created: HashMap<Hash, (u64, u32)>,
+    /// Rooms created by each device (SE-18).
+    created: HourlyQuota,
+    /// Statements of each device that were refused for good (SE-20).
+    pub(super) refusals: HourlyQuota,
+    /// People whom each device added to rooms (SE-21).
+    pub(super) added: HourlyQuota,
 }
 
 impl Worker {
@@ -134,10 +145,11 @@ impl Worker {
         let mut batch = Batch::default();
         for item in checked {
             if item.submission.creates {
-                if self.may_create(item.submission.session.certificate, now_ms()) {
-                    self.create(item).await;
-                } else {
-                    item.submission.reply(failure::rate_limited(HOUR_MS));
+                match self.created.take(item.submission.session.certificate, 1, now_ms()) {
+                    Ok(()) => self.create(item).await,
+                    Err(wait_ms) => item
+                        .submission
+                        .reply(failure::too_often("this device has created too many rooms", wait_ms)),
                 }
             } else {
                 self.place(item, &mut batch).await;
@@ -155,14 +167,6 @@ impl Worker {
             };
             self.rooms.remove(&oldest);
         }
-    }
-
-    /// Counts a room that a device creates; false when it has created too many within the hour (SE-18).
-    fn may_create(&mut self, device: Hash, now: u64) -> bool {
-        self.created.retain(|_, (since, _)| now < since.saturating_add(HOUR_MS));
-        let (_, count) = self.created.entry(device).or_insert((now, 0));
-        *count += 1;
-        *count <= ROOMS_PER_HOUR
     }
 
     /// Gives an entry its index in memory, or answers why it has none.
@@ -186,15 +190,19 @@ impl Worker {
         if room.state.member(&device).is_none() && room.state.last_seq(&device) == 0 {
             return item.submission.reply(not_there());
         }
+        // Before its number is looked at: that another stands under it now is no equivocation (EV-32).
+        if room.refused.contains(&statement) {
+            return self.refuse_again(item).await;
+        }
         let known = room.state.last_seq(&device);
         if item.entry.place().seq <= known {
             return self.repeat(item, batch).await;
         }
-        if room.refused.contains(&statement) {
-            return self.refuse(item, Reason::Sequence).await;
-        }
         if let Some(reason) = item.refused {
             return self.refuse(item, reason).await;
+        }
+        if let Err(wait_ms) = self.added.take(device, others_added(&item), now) {
+            return item.submission.reply(added_too_many(wait_ms));
         }
         let before = room.member_certificates();
         match room.accept(&item.entry, &certificates, Some(now)) {
@@ -215,6 +223,18 @@ impl Worker {
         self.rooms.insert(*id, room);
         Ok(true)
     }
+}
+
+/// People, others than its sender, whom an entry adds.
+pub(super) fn others_added(item: &Checked) -> u32 {
+    let Entry::Membership(membership) = &item.entry else { return 0 };
+    let added = membership.change.added().iter().map(|device| device.user.as_str());
+    let others: HashSet<&str> = added.filter(|user| *user != item.submission.session.user).collect();
+    u32::try_from(others.len()).unwrap_or(u32::MAX)
+}
+
+pub(super) fn added_too_many(wait_ms: u64) -> Reply {
+    failure::too_often("this device has added too many people to rooms", wait_ms)
 }
 
 pub(super) fn unavailable() -> Reply {
