@@ -186,7 +186,6 @@ async fn serve(
 ) {
     let mut tasks = JoinSet::new();
     tasks.spawn(revocation::follow(Arc::clone(&shared), stopping.clone()));
-    let mut number = 0;
     loop {
         let accepted = tokio::select! {
             biased;
@@ -206,8 +205,7 @@ async fn serve(
             debug!(%address, "turned away: too many connections without login");
             continue;
         };
-        number += 1;
-        tasks.spawn(connection::run(Arc::clone(&shared), stream, address, number, permit, stopping.clone()));
+        tasks.spawn(connection::run(Arc::clone(&shared), stream, address, permit, stopping.clone()));
     }
     drop(listener);
     let drain = async { while tasks.join_next().await.is_some() {} };

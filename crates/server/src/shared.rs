@@ -13,7 +13,7 @@ use session::login::ServerSetup;
 use session::message::{FailureCode, Reply};
 use store::{DeviceLinkState, Hash, Store};
 
-use crate::admission::{Connections, Tries};
+use crate::admission::{Connections, Tries, counted};
 use crate::clock::now_ms;
 use crate::connection::issue;
 use crate::failure;
@@ -212,5 +212,17 @@ fn link_key(user: &Name) -> String {
 }
 
 fn address_key(address: IpAddr) -> String {
-    format!("address {address}")
+    format!("address {}", counted(address))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tries_of_neighbours_in_one_ipv6_network_are_counted_together() {
+        let key = |text: &str| address_key(text.parse().unwrap());
+        assert_eq!(key("2001:db8::1"), key("2001:db8::2"));
+        assert_eq!(key("::ffff:192.0.2.1"), key("192.0.2.1"));
+    }
 }

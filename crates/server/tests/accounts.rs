@@ -256,3 +256,29 @@ async fn who_never_got_the_answer_to_joining_gets_it_again_by_its_key_and_nobody
     let refused = try_to_join(&running, &link, &other).await;
     assert!(matches!(refused, Reply::Failed { code: FailureCode::Credentials, .. }), "{refused:?}");
 }
+
+#[tokio::test]
+async fn handshakes_that_stall_on_every_place_make_room_for_who_comes() {
+    use server::admission::{MAX_UNAUTHENTICATED, MAX_UNAUTHENTICATED_PER_ADDRESS};
+    use tokio::io::AsyncReadExt;
+
+    let running = start().await;
+    let alice = running.member("alice").await;
+    let mut stalled = Vec::new();
+    for n in 0..MAX_UNAUTHENTICATED {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        let from = [127, 0, 1, u8::try_from(1 + n / MAX_UNAUTHENTICATED_PER_ADDRESS).unwrap()];
+        socket.bind(std::net::SocketAddr::from((from, 0))).unwrap();
+        stalled.push(socket.connect(running.address()).await.unwrap());
+    }
+    // Connections are taken up in the order in which they came: this one finds every place taken.
+    alice.connect(running.address()).await.unwrap();
+    let mut end = Vec::new();
+    stalled[0].read_to_end(&mut end).await.unwrap();
+    assert!(end.is_empty(), "the oldest made room");
+    for still_there in &mut stalled[1..] {
+        let mut byte = [0];
+        let error = still_there.try_read(&mut byte).unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock);
+    }
+}

@@ -21,7 +21,7 @@ use session::message::{MessageDecoder, Reply, Request, ServerMessage, encode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tracing::debug;
 
 pub(crate) use command::{new_invite, open_invites};
@@ -70,7 +70,6 @@ pub(crate) async fn run(
     shared: Arc<Shared>,
     stream: TcpStream,
     address: SocketAddr,
-    number: u64,
     permit: ConnectionPermit,
     mut stopping: watch::Receiver<bool>,
 ) {
@@ -79,17 +78,18 @@ pub(crate) async fn run(
     let _ = stream.set_nodelay(true);
     let (reader, writer) = stream.into_split();
     let (outbound, inbox) = outbound();
+    let (number, evicted) = (permit.number(), permit.evicted());
     let mut task = Task {
         channel: Connection::server(shared.channel_config(), now),
         decoder: MessageDecoder::new(MAX_MESSAGE_BEFORE_LOGIN),
-        phase: Phase::new(address, number, permit),
+        phase: Phase::new(address, permit),
         outbound,
         heard_ms: now,
         pending: Vec::new(),
         written: 0,
         shared,
     };
-    let ended = task.serve(reader, writer, inbox, &mut stopping).await;
+    let ended = task.serve(reader, writer, inbox, &evicted, &mut stopping).await;
     debug!(connection = number, %address, "ended: {ended}");
     task.phase.leave(&task.shared);
 }
@@ -112,6 +112,7 @@ impl Task {
         mut reader: OwnedReadHalf,
         mut writer: OwnedWriteHalf,
         mut inbox: Inbox,
+        evicted: &Notify,
         stopping: &mut watch::Receiver<bool>,
     ) -> Ended {
         let mut buffer = vec![0; READ_BYTES_BEFORE_LOGIN];
@@ -129,6 +130,7 @@ impl Task {
                 biased;
                 () = stopped(stopping) => Err(Ended::Stopping),
                 reason = inbox.end.reason() => Err(Ended::Told(reason)),
+                () = evicted.notified() => Err(Ended::Told("its place went to a newer handshake")),
                 wrote = writer.write(self.pending.get(self.written..).unwrap_or_default()), if waiting => {
                     wrote.map_err(Ended::from).map(|n| self.wrote(n))
                 }

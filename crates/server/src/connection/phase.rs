@@ -39,11 +39,11 @@ pub(super) struct Phase {
 }
 
 impl Phase {
-    pub(super) fn new(address: SocketAddr, number: u64, permit: ConnectionPermit) -> Self {
+    pub(super) fn new(address: SocketAddr, permit: ConnectionPermit) -> Self {
         Self {
             state: State::Handshake,
             address,
-            number,
+            number: permit.number(),
             established_ms: 0,
             deadline_ms: Some(u64::MAX),
             permit: Some(permit),
