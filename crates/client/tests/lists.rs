@@ -45,8 +45,8 @@ async fn fill(world: &World) {
     for statement in [
         format!(
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {USERS}) \
-             INSERT INTO accounts (user_name, role, enabled, opaque_record, created_ms) \
-             SELECT printf('user-%027d', i), 0, 1, x'00', 0 FROM n"
+             INSERT INTO accounts (user_name, skeleton, role, enabled, opaque_record, created_ms) \
+             SELECT printf('user-%027d', i), i, 0, 1, x'00', 0 FROM n"
         ),
         format!(
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {DEVICES}) \

@@ -10,13 +10,13 @@ use pki::trust::{CertificateRef, Reason, Revocation};
 use session::limits::TOKEN_LEN;
 use session::message::{InviteInfo, Role};
 use std::sync::Arc;
-use store::{Depth, Hash, Store, StoreError};
+use store::{Depth, Hash, Store, StoreError, Unique};
 
 use crate::clock::now_ms;
 use crate::connection::{new_invite, open_invites};
 use crate::listener::{StartError, open_store};
 use crate::organisation::{Authority, AuthorityError, DataFolder, Directory, Issue};
-use crate::shared::{PAGE, decode_chain};
+use crate::shared::{PAGE, decode_chain, taken_name};
 
 /// Days that a revocation list is good.
 const CRL_MS: u64 = 7 * 86_400_000;
@@ -54,6 +54,12 @@ pub enum ConsoleError {
     /// The user's devices are vouched for by the earlier ones.
     #[error("{0} has a device already; a new one joins by `countersign device add` on it")]
     NeedsVoucher(Name),
+    /// An invite for a user who is there.
+    #[error("the user {0} is there already; a further device of theirs joins by `countersign device add`")]
+    Taken(Name),
+    /// An invite for a name that looks like a user's.
+    #[error("the name {0} reads like that of a user who is there; choose another")]
+    LooksAlike(Name),
     /// The system gave no randomness.
     #[error("the system's random number generator failed; nothing was made")]
     NoRandomness,
@@ -89,7 +95,7 @@ impl Console {
     /// Makes an invite and returns its token.
     ///
     /// # Errors
-    /// [`ConsoleError`].
+    /// [`ConsoleError::Taken`] and [`ConsoleError::LooksAlike`], as nobody could join by it; [`ConsoleError`].
     pub async fn create_invite(
         &self,
         user: Option<&Name>,
@@ -97,6 +103,13 @@ impl Console {
         uses: u32,
         expires_ms: u64,
     ) -> Result<[u8; TOKEN_LEN], ConsoleError> {
+        if let Some(name) = user {
+            match taken_name(self.store.as_ref(), name).await? {
+                None => {}
+                Some(Unique::UserName) => return Err(ConsoleError::Taken(name.clone())),
+                Some(_) => return Err(ConsoleError::LooksAlike(name.clone())),
+            }
+        }
         let (token, invite) =
             new_invite(user.map(ToString::to_string), role, uses, expires_ms, None, now_ms())
                 .map_err(|()| ConsoleError::NoRandomness)?;

@@ -74,6 +74,7 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
 fn taken(what: Unique) -> &'static str {
     match what {
         Unique::UserName => "that user name is taken; choose another",
+        Unique::Skeleton => "that user name reads like one that is taken; choose another",
         Unique::Email => "that e-mail address is taken; choose another, or none",
         Unique::DeviceName => "you have a device of that name; choose another",
         Unique::DirectRoom => "you have a direct room with that person already",

@@ -11,7 +11,7 @@ use pki::trust::{CertificateRef, Revocation, RevocationSet};
 use pki::{Chain, Revocations, TrustStore};
 use session::login::ServerSetup;
 use session::message::{FailureCode, Reply};
-use store::{DeviceLinkState, Hash, Store};
+use store::{DeviceLinkState, Hash, Store, StoreError, Unique};
 
 use crate::admission::{Connections, Tries, counted};
 use crate::clock::now_ms;
@@ -131,25 +131,17 @@ impl Shared {
         self.addresses.failed(&address_key(address), now);
     }
 
-    /// Refuses a name that is taken, or that reads like one that is (ID-4).
+    /// Refuses a name that nobody can join under: it is taken, reads like one that is (ID-4), or was certified before.
     pub(crate) async fn check_name_is_free(&self, user: &Name) -> Result<(), Reply> {
-        let skeleton = user.skeleton();
-        let mut after = String::new();
-        loop {
-            let page = self.store.accounts(&after, PAGE).await.map_err(|e| failure::store(&e))?;
-            let Some(last) = page.last() else { return Ok(()) };
-            let alike =
-                page.iter().find(|a| Name::canonical(&a.user).is_ok_and(|n| n.skeleton() == skeleton));
-            if let Some(other) = alike {
-                let text = if other.user == user.as_str() {
-                    "that user name is taken; choose another"
-                } else {
-                    "that user name reads like one that is taken; choose another"
-                };
-                return Err(failure::failed(FailureCode::Exists, text));
-            }
-            after.clone_from(&last.user);
+        let store = self.store.as_ref();
+        if let Some(taken) = taken_name(store, user).await.map_err(|e| failure::store(&e))? {
+            return Err(failure::store(&StoreError::Exists(taken)));
         }
+        if self.directory.knows(store, user).await.map_err(|e| failure::store(&e))? {
+            let why = "that user name has a certificate from before; choose another";
+            return Err(failure::failed(FailureCode::Exists, why));
+        }
+        Ok(())
     }
 
     /// The chain of a certificate that the directory knows.
@@ -190,6 +182,12 @@ impl Shared {
         tracing::info!(user = user.as_str(), device = device.as_str(), "device added");
         Ok((chain, certificate))
     }
+}
+
+/// What keeps a name from being given to a new user, if anything does (ID-4).
+pub(crate) async fn taken_name(store: &dyn Store, user: &Name) -> Result<Option<Unique>, StoreError> {
+    let other = store.account_by_skeleton(&user.skeleton()).await?;
+    Ok(other.map(|other| if other.user == user.as_str() { Unique::UserName } else { Unique::Skeleton }))
 }
 
 /// A chain as the store keeps it: deterministic CBOR, a list of byte strings.

@@ -113,6 +113,8 @@ pub enum Unique {
     Token,
     /// A user of this name.
     UserName,
+    /// A user of a name with this skeleton.
+    Skeleton,
     /// A user with this e-mail address.
     Email,
     /// A device of this user that is in force and has this name.
@@ -174,6 +176,7 @@ impl std::fmt::Display for Unique {
         f.write_str(match self {
             Self::Token => "the token",
             Self::UserName => "the user name",
+            Self::Skeleton => "a user name that looks alike",
             Self::Email => "the e-mail address",
             Self::DeviceName => "the device name",
             Self::Certificate => "the certificate",

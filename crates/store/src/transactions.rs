@@ -65,7 +65,7 @@ pub trait Invites: Send + Sync {
     ///
     /// # Errors
     /// As [`Self::peek_invite`]; [`StoreError::Refused`] for another name or address than the invite's;
-    /// [`StoreError::Exists`] of the user name or address; those of [`Directory::append_directory`];
+    /// [`StoreError::Exists`] of the user name, its skeleton or the address; those of [`Directory::append_directory`];
     /// [`StoreError::NotFound`] of [`crate::Thing::Certificate`] if the directory does not issue the device's.
     async fn enrol(&self, enrolment: Enrolment) -> Result<()>;
 }
@@ -75,6 +75,9 @@ pub trait Invites: Send + Sync {
 pub trait Accounts: Send + Sync {
     /// The account of a canonical user name.
     async fn account(&self, user: &str) -> Result<Option<Account>>;
+
+    /// The account whose name has this skeleton.
+    async fn account_by_skeleton(&self, skeleton: &str) -> Result<Option<Account>>;
 
     /// The account of a canonical e-mail address.
     async fn account_by_email(&self, email: &str) -> Result<Option<Account>>;

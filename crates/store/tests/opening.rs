@@ -6,8 +6,11 @@ use std::path::Path;
 
 use sqlx::ConnectOptions as _;
 use sqlx::sqlite::SqliteConnectOptions;
-use store::conformance::fixtures::{create_room, enrol, entry, id, room_append};
-use store::{Accounts as _, Depth, Log as _, Problem, Settings as _, SqliteStore, StoreError, Upkeep as _};
+use store::conformance::fixtures::{create_room, enrol, enrolment, entry, id, invite, room_append};
+use store::{
+    Accounts as _, Depth, Invites as _, Log as _, Problem, Settings as _, SqliteStore, StoreError, Unique,
+    Upkeep as _,
+};
 
 async fn sql(path: &Path, statements: &'static str) {
     let mut connection =
@@ -32,7 +35,7 @@ async fn what_was_written_is_there_after_closing_and_opening() {
     assert_eq!(store.room_head(&room).await.unwrap().unwrap().size, 1);
     assert!(store.account("ada").await.unwrap().is_some());
     let report = store.check(Depth::Deep).await.unwrap();
-    assert_eq!((report.schema, report.directory, report.rooms, report.entries), (1, 1, 1, 1));
+    assert_eq!((report.schema, report.directory, report.rooms, report.entries), (2, 1, 1, 1));
 }
 
 #[tokio::test]
@@ -55,8 +58,34 @@ async fn a_newer_schema_is_refused_and_left_alone() {
     sql(&path, "INSERT INTO schema_version (version) VALUES (7)").await;
     for _ in 0..2 {
         let error = SqliteStore::open(&path).await.err().unwrap();
-        assert!(matches!(error, StoreError::NewerSchema { found: 7, supported: 1 }), "{error:?}");
+        assert!(matches!(error, StoreError::NewerSchema { found: 7, supported: 2 }), "{error:?}");
     }
+}
+
+#[tokio::test]
+async fn accounts_of_the_first_schema_get_their_skeletons() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.db");
+    std::fs::write(&path, b"").unwrap();
+    sql(&path, include_str!("../migrations/0001_initial.sql")).await;
+    sql(
+        &path,
+        "CREATE TABLE schema_version (version INTEGER NOT NULL) STRICT; \
+         INSERT INTO schema_version (version) VALUES (1); \
+         INSERT INTO accounts (user_name, role, enabled, opaque_record, created_ms) \
+         VALUES ('rnvv01', 0, 1, x'00', 1), ('paul', 0, 1, x'00', 2), ('pau1', 1, 0, x'00', 3)",
+    )
+    .await;
+    let store = SqliteStore::open(&path).await.unwrap();
+    for (skeleton, user) in [("mwol", "rnvv01"), ("paul", "paul")] {
+        assert_eq!(store.account_by_skeleton(skeleton).await.unwrap().unwrap().user, user);
+    }
+    let raced = store.account("pau1").await.unwrap().unwrap();
+    assert!(!raced.enabled, "both of two that raced stay as they were");
+    let mut third = enrolment("t", "rnwol", 0);
+    third.account.skeleton = "mwol".into();
+    store.create_invite(invite("t")).await.unwrap();
+    assert!(matches!(store.enrol(third).await, Err(StoreError::Exists(Unique::Skeleton))));
 }
 
 #[tokio::test]

@@ -44,6 +44,7 @@ impl From<ConsoleError> for Failure {
             ConsoleError::Request(_) => "bad-request",
             ConsoleError::UnknownCertificate(_) => "not-found",
             ConsoleError::AlreadyRevoked => "revoked",
+            ConsoleError::Taken(_) | ConsoleError::LooksAlike(_) => "exists",
             ConsoleError::OwnCertificate | ConsoleError::NeedsVoucher(_) => "not-allowed",
             ConsoleError::Ca(_) | ConsoleError::NoRandomness => "failed",
         };

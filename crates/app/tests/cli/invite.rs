@@ -21,6 +21,8 @@ fn invites_are_made_listed_and_revoked_beside_a_running_server() {
     let second = place.run("invite create --data d --uses 2").ok().to_owned();
     place.join("ann", &second);
     place.join("bob", &second);
+    place.run("invite create --data d --user ann").refused("ann is there already");
+    place.run("invite create --data d --user b0b --json").refused("\"exists\"");
     place.run(&format!("join {second} --user eve --home eve --password-file pw")).refused("");
     let third = place.run("invite create --data d").ok().to_owned();
     place.run(&format!("invite revoke --data d {third}")).ok();
@@ -35,6 +37,9 @@ fn administrators_invite_through_their_home_and_members_do_not() {
     place.join("ann", &admin);
     let link = place.run("invite create --home ann --password-file pw").ok().to_owned();
     place.join("bob", &link);
+    for taken in ["bob", "b0b"] {
+        place.run(&format!("invite create --home ann --password-file pw --user {taken}")).refused("taken");
+    }
     place.run("invite create --home bob --password-file pw").refused("");
     place.run("invite list --home bob --password-file pw").refused("");
 }

@@ -142,6 +142,7 @@ impl Enrolment {
                     now_ms: now,
                     account: NewAccount {
                         user: user.to_string(),
+                        skeleton: user.skeleton(),
                         email: email.as_ref().map(ToString::to_string),
                         opaque_record: OpaqueRecord(record.as_bytes().to_vec()),
                     },
@@ -252,12 +253,7 @@ impl Enrolment {
         if found.made.user.as_deref().is_some_and(|only| only != user.as_str()) {
             return Err(failure::failed(FailureCode::NotAllowed, "this invite is for another user name"));
         }
-        shared.check_name_is_free(user).await?;
-        if shared.directory.knows(shared.store.as_ref(), user).await.map_err(|e| failure::store(&e))? {
-            let why = "that user name has a certificate from before; choose another";
-            return Err(failure::failed(FailureCode::Exists, why));
-        }
-        Ok(())
+        shared.check_name_is_free(user).await
     }
 
     /// Whether this may be somebody who has joined by this invite and never got the answer: the name is there, and the

@@ -65,6 +65,7 @@ pub fn enrolment(token: &str, user: &str, directory_size: u64) -> Enrolment {
         now_ms: NOW,
         account: NewAccount {
             user: user.into(),
+            skeleton: user.replace('1', "l"),
             email: None,
             opaque_record: OpaqueRecord(b"record".to_vec()),
         },

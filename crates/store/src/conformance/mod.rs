@@ -30,7 +30,8 @@ pub async fn assert_sound(store: &dyn Store) {
 macro_rules! conformance_suite {
     ($open:path) => {
         $crate::conformance_suite!(@cases $open,
-            people: settings, invites, enrolment_makes_all, enrolment_refused_leaves_nothing, last_use_goes_to_one, accounts;
+            people: settings, invites, enrolment_makes_all, enrolment_refused_leaves_nothing, last_use_goes_to_one,
+                    one_of_names_that_look_alike, accounts;
             devices: second_device, links_in_wrong_order, links_out_of_force, open_links_are_limited;
             directory: grows_by_compare_and_swap, revocation, one_of_many_wins;
             rooms: creation, creation_refused_leaves_nothing, one_direct_room, lists, membership;

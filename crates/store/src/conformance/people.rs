@@ -172,6 +172,38 @@ pub async fn last_use_goes_to_one(store: Arc<dyn Store>) {
     assert_eq!(store.directory_head().await.unwrap().size, 2);
 }
 
+/// Of two who race for names that look alike one gets in, and uses the invite alone.
+pub async fn one_of_names_that_look_alike(store: Arc<dyn Store>) {
+    store.create_invite(NewInvite { uses: 2, ..invite("t") }).await.unwrap();
+    let racers: Vec<_> = ["paul", "pau1"]
+        .into_iter()
+        .map(|user| {
+            let store = Arc::clone(&store);
+            tokio::spawn(async move {
+                loop {
+                    let size = store.directory_head().await.unwrap().size;
+                    match store.enrol(enrolment("t", user, size)).await {
+                        Err(StoreError::Conflict { .. }) => {}
+                        other => return (user, other),
+                    }
+                }
+            })
+        })
+        .collect();
+    let mut enrolled = Vec::new();
+    for racer in racers {
+        match racer.await.unwrap() {
+            (user, Ok(())) => enrolled.push(user),
+            (_, other) => assert_error(other, &StoreError::Exists(Unique::Skeleton)),
+        }
+    }
+    let found = store.account_by_skeleton("paul").await.unwrap().unwrap();
+    assert_eq!(enrolled, [found.user.as_str()]);
+    assert_eq!(store.account_by_skeleton("pau1").await.unwrap(), None);
+    assert_eq!(store.peek_invite(&id("t"), NOW).await.unwrap().uses_left, 1);
+    assert_eq!(store.directory_head().await.unwrap().size, 1);
+}
+
 /// Accounts are found by name and address, listed in order, and changed.
 pub async fn accounts(store: Arc<dyn Store>) {
     for user in ["carol", "ada", "bob"] {

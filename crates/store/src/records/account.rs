@@ -63,6 +63,8 @@ pub struct Invite {
 pub struct NewAccount {
     /// Canonical user name.
     pub user: String,
+    /// What the name looks like: no two accounts have the same.
+    pub skeleton: String,
     /// Canonical e-mail address.
     pub email: Option<String>,
     /// Password file.

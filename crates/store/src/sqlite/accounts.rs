@@ -23,6 +23,17 @@ impl Accounts for SqliteStore {
         .transpose()
     }
 
+    async fn account_by_skeleton(&self, skeleton: &str) -> Result<Option<Account>, StoreError> {
+        sqlx::query_as(
+            "SELECT user_name, email, role, enabled, opaque_record, created_ms FROM accounts WHERE skeleton = ?",
+        )
+        .bind(skeleton)
+        .fetch_optional(&self.readers)
+        .await?
+        .map(account)
+        .transpose()
+    }
+
     async fn account_by_email(&self, email: &str) -> Result<Option<Account>, StoreError> {
         sqlx::query_as(
             "SELECT user_name, email, role, enabled, opaque_record, created_ms FROM accounts WHERE email = ?",
@@ -95,6 +106,7 @@ fn account((user, email, role_code, enabled, record, created_ms): Row) -> Result
 
 pub(super) fn check_new(account: &NewAccount) -> Result<(), StoreError> {
     check("user name", account.user.len(), MAX_NAME)?;
+    check("skeleton", account.skeleton.len(), MAX_NAME)?;
     check("e-mail address", account.email.as_ref().map_or(0, String::len), MAX_EMAIL)?;
     Ok(check("OPAQUE record", account.opaque_record.0.len(), MAX_OPAQUE_RECORD)?)
 }
@@ -106,21 +118,29 @@ pub(super) async fn insert(
     role: Role,
     now_ms: u64,
 ) -> Result<(), StoreError> {
-    let taken: Option<bool> = sqlx::query_scalar(
-        "SELECT user_name = ? FROM accounts WHERE user_name = ? OR email = ? ORDER BY 1 DESC",
+    let taken: Option<(bool, bool)> = sqlx::query_as(
+        "SELECT user_name = ?, skeleton = ? FROM accounts WHERE user_name = ? OR skeleton = ? OR email = ? \
+         ORDER BY 1 DESC, 2 DESC",
     )
     .bind(&account.user)
+    .bind(&account.skeleton)
     .bind(&account.user)
+    .bind(&account.skeleton)
     .bind(&account.email)
     .fetch_optional(&mut *connection)
     .await?;
-    if let Some(by_name) = taken {
-        return Err(StoreError::Exists(if by_name { Unique::UserName } else { Unique::Email }));
+    match taken {
+        Some((true, _)) => return Err(StoreError::Exists(Unique::UserName)),
+        Some((false, true)) => return Err(StoreError::Exists(Unique::Skeleton)),
+        Some((false, false)) => return Err(StoreError::Exists(Unique::Email)),
+        None => {}
     }
     sqlx::query(
-        "INSERT INTO accounts (user_name, email, role, enabled, opaque_record, created_ms) VALUES (?, ?, ?, 1, ?, ?)",
+        "INSERT INTO accounts (user_name, skeleton, email, role, enabled, opaque_record, created_ms) \
+         VALUES (?, ?, ?, ?, 1, ?, ?)",
     )
     .bind(account.user)
+    .bind(account.skeleton)
     .bind(account.email)
     .bind(role_code(role))
     .bind(account.opaque_record.0)

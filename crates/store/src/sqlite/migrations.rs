@@ -5,7 +5,8 @@ use sqlx::sqlite::SqliteConnection;
 use crate::StoreError;
 
 /// Migration *n* of this list brings schema *n* to schema *n* + 1.
-const MIGRATIONS: &[&str] = &[include_str!("../../migrations/0001_initial.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("../../migrations/0001_initial.sql"), include_str!("../../migrations/0002_skeletons.sql")];
 
 /// Schema version of a database that went through every migration.
 pub(super) const NEWEST: u32 = MIGRATIONS.len() as u32;

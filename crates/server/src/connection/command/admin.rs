@@ -28,7 +28,9 @@ pub(super) async fn create_invite(
         return Err(malformed("an invite has 1 to 10,000 uses and is good for at most a year"));
     }
     if let Some(user) = &user {
-        Name::canonical(user).map_err(|e| malformed(&format!("the user name cannot be used: {e}")))?;
+        let name =
+            Name::canonical(user).map_err(|e| malformed(&format!("the user name cannot be used: {e}")))?;
+        shared.check_name_is_free(&name).await?;
     }
     let (token, invite) = new_invite(user, role, uses, expires, Some(session.user.clone()), now)
         .map_err(|()| failure::failed(FailureCode::Unavailable, "the server has no randomness"))?;
