@@ -69,6 +69,7 @@ pub async fn write(
             .flush()
             .and_then(|()| writer.get_ref().sync_all())
             .and_then(|()| fs::rename(&beside, out))
+            .and_then(|()| sync_folder(out))
             .map_err(failed)
             .map(|()| exported),
         Err(e) => Err(e.into()),
@@ -89,6 +90,12 @@ fn refuse_existing(out: &Path) -> Result<(), Failure> {
         return Err(Failure::new("exists", format!("{} exists already; name a new file", out.display())));
     }
     Ok(())
+}
+
+/// Syncs the folder that holds `out`: without it the new name may be gone after a loss of power.
+fn sync_folder(out: &Path) -> std::io::Result<()> {
+    let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty());
+    fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 fn beside(out: &Path) -> PathBuf {

@@ -14,7 +14,7 @@ use pki::name::{Holder, Name, Organisation};
 use pki::password::Password;
 use pki::{Chain, Fingerprint, TrustAnchor};
 
-use super::folder::{DataFolder, FolderError, REQUESTED, io_error, read_text, write_file};
+use super::folder::{DataFolder, FolderError, REQUESTED, io_error, read_text, sync_parent, write_file};
 use super::pem::to_pem;
 
 /// Days of validity: root, issuing CA, the server's own leaves.
@@ -354,7 +354,8 @@ fn finish(
     let storage = SigningKey::generate().map_err(|e| AuthorityError::Key("storage", e))?;
     write_key(place, "storage", &storage, protection)?;
     let done = folder.organisation();
-    fs::rename(place, &done).map_err(|e| io_error("move into place", &done, e))?;
+    let moved = fs::rename(place, &done).and_then(|()| sync_parent(&done));
+    moved.map_err(|e| io_error("move into place", &done, e))?;
     Ok(())
 }
 

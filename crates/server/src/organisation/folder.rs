@@ -46,8 +46,10 @@ impl DataFolder {
     /// # Errors
     /// [`FolderError::Io`].
     pub fn open(path: &Path) -> Result<Self, FolderError> {
-        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
-        made.map_err(|e| io_error("make the folder", path, e))?;
+        if !path.is_dir() {
+            let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+            made.and_then(|()| sync_parent(path)).map_err(|e| io_error("make the folder", path, e))?;
+        }
         Ok(Self(path.to_owned()))
     }
 
@@ -173,7 +175,7 @@ pub(super) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), FolderError> {
         file.write_all(bytes)?;
         file.sync_all()?;
         fs::rename(&beside, path)?;
-        File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
+        sync_parent(path)
     };
     write().map_err(|e| io_error("write", path, e))
 }
@@ -181,3 +183,9 @@ pub(super) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), FolderError> {
 pub(super) fn io_error(what: &'static str, path: &Path, cause: io::Error) -> FolderError {
     FolderError::Io { what, path: path.to_owned(), cause }
 }
+/// Syncs the folder that holds `path`: without it a new name may be gone after a loss of power.
+pub(super) fn sync_parent(path: &Path) -> io::Result<()> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
+}
+
