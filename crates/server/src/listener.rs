@@ -10,13 +10,13 @@ use session::login::ServerSetup;
 use store::{SqliteStore, Store, StoreError};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::task::{JoinHandle, JoinSet};
-use tracing::{debug, info, warn};
+use tokio::task::{JoinError, JoinHandle, JoinSet};
+use tracing::{debug, error, info, warn};
 
 use crate::clock::now_ms;
 use crate::connection;
 use crate::organisation::{
-    Authority, AuthorityError, DataFolder, Directory, FolderError, FolderLock, KeyProtection,
+    Authority, AuthorityError, DataFolder, Directory, FolderError, FolderLock, KeyProtection, PublicAddress,
 };
 use crate::revocation;
 use crate::rooms::{Hub, LogCertificates, Sequencer, SequencerParts};
@@ -36,7 +36,7 @@ pub struct ServerConfig {
     pub data: PathBuf,
     /// Address to listen on; port 0 takes a free one.
     pub listen: SocketAddr,
-    /// Host name or address that invites carry; the listening address if none.
+    /// Host name or address that invites carry; if none, that of the last start, at first the listening address.
     pub name: Option<String>,
     /// Database, `sqlite:PATH`; if none, the one of the last start, `store.db` in the data folder at first.
     pub store: Option<String>,
@@ -70,11 +70,20 @@ pub enum StartError {
     Login(#[from] session::login::LoginError),
 }
 
+/// A part without which the server does nothing has ended by itself; the server's log says which, and why.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "a part of the server ended by itself, and the server with it; the log says which. What was acknowledged is on disk: \
+     start the server again"
+)]
+pub struct PartEnded;
+
 /// A running server.
 pub struct Server {
     address: SocketAddr,
+    public: PublicAddress,
     stop: watch::Sender<bool>,
-    running: JoinHandle<()>,
+    running: JoinHandle<Result<(), PartEnded>>,
 }
 
 impl Server {
@@ -87,21 +96,35 @@ impl Server {
         let lock = folder.lock()?;
         let authority = Arc::new(Authority::load(&folder, &config.protection)?);
         let store = open_store(&folder, config.store.as_deref()).await?;
-        let (shared, sequencing) = assemble(Arc::clone(&store), authority).await?;
+        let (shared, parts) = assemble(Arc::clone(&store), authority).await?;
         let listener =
             TcpListener::bind(config.listen).await.map_err(|e| StartError::Listen(config.listen, e))?;
         let address = listener.local_addr().map_err(|e| StartError::Listen(config.listen, e))?;
-        let host = config.name.unwrap_or_else(|| address.ip().to_string());
-        let host = if host.contains(':') { format!("[{host}]") } else { host };
-        folder.remember_address(&format!("{host}:{}", address.port()))?;
+        // A file that cannot be read is written anew.
+        let last = folder.address().ok().flatten();
+        let public = PublicAddress::choose(config.name, last, address);
+        folder.remember_addresses(&public, address)?;
         let (stop, stopping) = watch::channel(false);
-        let running = tokio::spawn(serve(listener, shared, sequencing, store, stopping, lock));
-        Ok(Self { address, stop, running })
+        let running = tokio::spawn(serve(listener, shared, parts, store, stopping, lock));
+        Ok(Self { address, public, stop, running })
     }
 
     /// The address that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The address that invites carry.
+    pub fn public_address(&self) -> &PublicAddress {
+        &self.public
+    }
+
+    /// Waits until the server ends without having been told to; once it has, there is nothing left to stop.
+    pub async fn ended(&mut self) -> PartEnded {
+        if let Err(failed) = (&mut self.running).await {
+            error!("the server failed: {failed}");
+        }
+        PartEnded
     }
 
     /// Ends every connection in order, finishes what was accepted, and closes the database.
@@ -140,7 +163,7 @@ pub(crate) async fn open_store(folder: &DataFolder, url: Option<&str>) -> Result
 async fn assemble(
     store: Arc<dyn Store>,
     authority: Arc<Authority>,
-) -> Result<(Arc<Shared>, JoinHandle<()>), StartError> {
+) -> Result<(Arc<Shared>, JoinSet<&'static str>), StartError> {
     let now = now_ms();
     let trust = Arc::new(TrustStore::new(vec![authority.issuing().root().clone()]));
     let revocations = Arc::new(LiveRevocations::default());
@@ -158,10 +181,10 @@ async fn assemble(
         keys,
         hub: Arc::clone(&hub),
     };
-    let (sequencer, sequencing) = Sequencer::start(parts);
+    let (sequencer, stages) = Sequencer::start(parts);
     let shared =
         Arc::new(Shared::new(store, authority, trust, revocations, directory, opaque, hub, sequencer));
-    Ok((shared, sequencing))
+    Ok((shared, stages))
 }
 
 /// The organisation's OPAQUE secrets: made at the first start, sealed in the database.
@@ -176,20 +199,28 @@ async fn opaque_setup(store: &dyn Store, authority: &Authority) -> Result<Server
     Ok(ServerSetup::from_bytes(&authority.open(OPAQUE_SETTING, &sealed)?)?)
 }
 
+/// Serves until it is told to stop, or one of `parts` ends, as none does before. The database has no such part: a
+/// connection to it that fails is replaced at the next transaction.
 async fn serve(
     listener: TcpListener,
     shared: Arc<Shared>,
-    sequencing: JoinHandle<()>,
+    mut parts: JoinSet<&'static str>,
     store: Arc<dyn Store>,
     mut stopping: watch::Receiver<bool>,
     _lock: FolderLock,
-) {
+) -> Result<(), PartEnded> {
+    let logged = shared.directory.size().await;
+    let following = revocation::follow(Arc::clone(&shared), logged, stopping.clone());
+    parts.spawn(async {
+        following.await;
+        "the watch for revocations"
+    });
     let mut tasks = JoinSet::new();
-    tasks.spawn(revocation::follow(Arc::clone(&shared), stopping.clone()));
-    loop {
+    let outcome = loop {
         let accepted = tokio::select! {
             biased;
-            () = stopped(&mut stopping) => break,
+            () = stopped(&mut stopping) => break Ok(()),
+            Some(ended) = parts.join_next() => break Err(part_ended(ended)),
             Some(_) = tasks.join_next() => continue,
             accepted = listener.accept() => accepted,
         };
@@ -206,16 +237,62 @@ async fn serve(
             continue;
         };
         tasks.spawn(connection::run(Arc::clone(&shared), stream, address, permit, stopping.clone()));
-    }
+    };
     drop(listener);
-    let drain = async { while tasks.join_next().await.is_some() {} };
-    if tokio::time::timeout(Duration::from_millis(DRAIN_MS), drain).await.is_err() {
-        warn!("some connections did not end in time");
+    if outcome.is_ok() {
+        let drain = async { while tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(Duration::from_millis(DRAIN_MS), drain).await.is_err() {
+            warn!("some connections did not end in time");
+        }
     }
     tasks.shutdown().await;
     // The sequencer ends when its last way in is gone, after it has finished what it holds.
     drop(shared);
-    let _ = sequencing.await;
+    if outcome.is_ok() {
+        while parts.join_next().await.is_some() {}
+    }
+    parts.shutdown().await;
     store.close().await;
     info!("stopped");
+    outcome
+}
+
+fn part_ended(ended: Result<&'static str, JoinError>) -> PartEnded {
+    match ended {
+        Ok(part) => error!("{part} ended by itself: the server ends"),
+        Err(failed) => error!("a part of the server failed, and the server ends: {failed}"),
+    }
+    PartEnded
+}
+
+#[cfg(test)]
+mod tests {
+    use pki::Organisation;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_part_that_ends_by_itself_ends_the_server() {
+        let data = tempfile::tempdir().unwrap();
+        let folder = DataFolder::open(data.path()).unwrap();
+        let organisation = Organisation::parse("apollo.example").unwrap();
+        Authority::create(&folder, &organisation, &KeyProtection::Plain, now_ms()).unwrap();
+        let authority = Arc::new(Authority::load(&folder, &KeyProtection::Plain).unwrap());
+        let store = open_store(&folder, None).await.unwrap();
+        let (shared, mut parts) = assemble(Arc::clone(&store), authority).await.unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        parts.abort_all();
+        let (stop, stopping) = watch::channel(false);
+        let lock = folder.lock().unwrap();
+        let running = tokio::spawn(serve(listener, shared, parts, Arc::clone(&store), stopping, lock));
+        let public = PublicAddress::choose(None, None, address);
+        let mut server = Server { address, public, stop, running };
+        tokio::time::timeout(Duration::from_secs(60), server.ended()).await.unwrap();
+        assert!(tokio::net::TcpStream::connect(address).await.is_err());
+        assert!(
+            matches!(store.setting("a").await, Err(StoreError::Unavailable(_))),
+            "the database is closed"
+        );
+    }
 }

@@ -53,11 +53,12 @@ impl Shared {
     }
 }
 
-/// Follows the directory and enforces revocations, those before the start included.
-pub(crate) async fn follow(shared: Arc<Shared>, mut stopping: watch::Receiver<bool>) {
+/// Follows the directory and enforces revocations, those before the start included. It logs those from index `logged` on,
+/// each once.
+pub(crate) async fn follow(shared: Arc<Shared>, mut logged: u64, mut stopping: watch::Receiver<bool>) {
     let mut next = 0;
     loop {
-        match look(&shared, next).await {
+        match look(&shared, next, &mut logged).await {
             Ok(after) => next = after,
             Err(e) => error!("cannot read revocations: {}", failure::chain(&e)),
         }
@@ -68,7 +69,7 @@ pub(crate) async fn follow(shared: Arc<Shared>, mut stopping: watch::Receiver<bo
     }
 }
 
-async fn look(shared: &Shared, from: u64) -> Result<u64, StoreError> {
+async fn look(shared: &Shared, from: u64, logged: &mut u64) -> Result<u64, StoreError> {
     let mut next = from;
     loop {
         let page = shared.store.revoked_certificates(next, PAGE).await?;
@@ -82,7 +83,10 @@ async fn look(shared: &Shared, from: u64) -> Result<u64, StoreError> {
                 Some(Leaf::Revoke(revoke)) => revoke.reason,
                 _ => Reason::Unspecified,
             };
-            info!(certificate = %pki::Fingerprint(certificate.hash), "revoked");
+            if revoked.directory_index >= *logged {
+                info!(certificate = %pki::Fingerprint(certificate.hash), "revoked");
+                *logged = revoked.directory_index + 1;
+            }
             if !shared.enforce(&certificate, reason).await {
                 // Whatever kept it from standing everywhere: it is tried again at the next look.
                 return Ok(next);

@@ -35,7 +35,7 @@ pub struct ServeArguments {
     /// Address and port to listen on; port 0 takes a free one [default: 127.0.0.1:7117]
     #[arg(long, value_name = "ADDR")]
     pub listen: Option<SocketAddr>,
-    /// Host name or address that invites carry [default: the listening address]
+    /// Host name or address that invites carry [default: that of the last start, at first the listening address]
     #[arg(long, value_name = "HOST")]
     pub name: Option<String>,
     /// Database URL [default: sqlite in the data folder]

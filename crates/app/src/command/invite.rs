@@ -1,11 +1,10 @@
 //! `invite`: makes, lists and revokes invites, on a server's folder or through an administrator's home.
 
 use client::{Home, InviteSummary};
-use pki::{Fingerprint, Name};
+use pki::Name;
 use serde_json::json;
 use server::console::Console;
-use server::organisation::{DataFolder, Inventory};
-use session::limits::TOKEN_LEN;
+use server::organisation::{DataFolder, Inventory, PublicAddress};
 use session::link::{Link, Purpose};
 use session::message::{InviteInfo, Role};
 
@@ -141,16 +140,12 @@ async fn create_on_folder(folder: &DataFolder, wanted: Wanted) -> Result<Link, F
             ),
         )
     })?;
-    let (host, port) = split_address(&address).ok_or_else(|| {
-        Failure::failed(format!(
-            "the address {address:?} in the data folder cannot be read; start the server again"
-        ))
-    })?;
     let console = Console::open(folder).await?;
     let token =
         console.create_invite(wanted.user.as_ref(), wanted.role, wanted.uses, wanted.expires_ms).await?;
     console.close().await;
-    Ok(link(host, port, root, token))
+    let PublicAddress { host, port } = address;
+    Ok(Link { host, port, root: *root.as_bytes(), token, purpose: Purpose::Join })
 }
 
 async fn create_through_home(context: &Context, wanted: Wanted) -> Result<Link, Failure> {
@@ -160,17 +155,6 @@ async fn create_through_home(context: &Context, wanted: Wanted) -> Result<Link, 
         .await;
     client.close().await;
     Ok(made?.link)
-}
-
-fn link(host: String, port: u16, root: Fingerprint, token: [u8; TOKEN_LEN]) -> Link {
-    Link { host, port, root: *root.as_bytes(), token, purpose: Purpose::Join }
-}
-
-/// Host without brackets, and port.
-fn split_address(address: &str) -> Option<(String, u16)> {
-    let (host, port) = address.trim().rsplit_once(':')?;
-    let host = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
-    Some((host.to_owned(), port.parse().ok()?))
 }
 
 /// An invite's id: 64 hexadecimal digits, or the link.
@@ -230,17 +214,5 @@ pub(super) fn role_word(role: Role) -> &'static str {
     match role {
         Role::Member => "member",
         Role::Admin => "admin",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_are_split() {
-        assert_eq!(split_address("[::1]:7117\n"), Some(("::1".into(), 7117)));
-        assert_eq!(split_address("chat.example.org:1"), Some(("chat.example.org".into(), 1)));
-        assert_eq!(split_address("nothing"), None);
     }
 }

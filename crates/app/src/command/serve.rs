@@ -42,8 +42,7 @@ pub async fn run(context: &Context, arguments: ServeArguments) -> Result<(), Fai
     };
     let (mut terminate, mut interrupt) =
         (stop_signal(SignalKind::terminate())?, stop_signal(SignalKind::interrupt())?);
-    let anywhere = settings.name.is_none() && settings.listen.ip().is_unspecified();
-    let server = Server::start(ServerConfig {
+    let mut server = Server::start(ServerConfig {
         data: settings.data,
         listen: settings.listen,
         name: settings.name,
@@ -52,10 +51,11 @@ pub async fn run(context: &Context, arguments: ServeArguments) -> Result<(), Fai
     })
     .await?;
     let address = server.address();
-    if anywhere {
+    let public = server.public_address();
+    if public.is_unspecified() {
         context
             .output
-            .note(&format!("Invites will carry {}, which nobody can reach: give --name HOST.", address.ip()));
+            .note(&format!("Invites will carry {}, which nobody can reach: give --name HOST.", public.host));
     }
     context
         .output
@@ -63,6 +63,7 @@ pub async fn run(context: &Context, arguments: ServeArguments) -> Result<(), Fai
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
+        ended = server.ended() => return Err(Failure::new("part-ended", ended.to_string())),
     }
     server.stop().await;
     Ok(())

@@ -42,10 +42,25 @@ fn a_revoked_device_is_shown_and_shut_out() {
     place.run(&format!("{revoke} --reason key-compromise")).ok();
     place.run(&revoke).refused("revoked already");
     assert!(shown(&place, "device")[0]["revoked"].is_u64());
-    let _server = crate::support::Server::start(
+    let server = crate::support::Server::start(
         place.command(&format!("serve --listen {address} --data d --key-password-file kp")),
     );
     place.run("device list --home ann --password-file pw").refused("revoked");
+    let (_, log) = server.end("-TERM");
+    assert!(!log.contains("revoked certificate="), "it is not new: {log}");
+}
+
+#[test]
+fn a_revocation_beside_a_running_server_is_in_force_soon_and_logged_once() {
+    let place = Place::new();
+    let server = place.serve();
+    let link = place.run("invite create --data d").ok().to_owned();
+    place.join("ann", &link);
+    let certificate = shown(&place, "device")[0]["certificate"].as_str().unwrap().to_owned();
+    place.run(&format!("ca revoke {certificate} --data d --key-password-file kp")).ok();
+    while !place.run("device list --home ann --password-file pw").err.contains("revoked") {}
+    let (_, log) = server.end("-TERM");
+    assert_eq!(log.matches("revoked certificate=").count(), 1, "{log}");
 }
 
 #[test]

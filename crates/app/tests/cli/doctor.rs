@@ -1,7 +1,7 @@
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 
-use crate::support::{Outcome, Place};
+use crate::support::{Outcome, Place, Server};
 
 /// What a run of doctor with `--json` says of one check.
 fn states(outcome: &Outcome, check: &str) -> Vec<String> {
@@ -75,4 +75,23 @@ fn nothing_to_look_at_is_said() {
     place.run("doctor").refused("wrong");
     place.run("doctor --data d").refused("wrong");
     place.run("doctor --home h").refused("wrong");
+}
+
+#[test]
+fn an_address_that_others_cannot_use_is_named() {
+    let place = Place::new();
+    for (listen, name, state) in [
+        ("127.0.0.1:0", "", "good"),
+        ("0.0.0.0:0", "--name 0.0.0.0", "bad"),
+        ("0.0.0.0:0", "--name ::", "bad"),
+        ("0.0.0.0:0", "--name 127.0.0.2", "bad"),
+        ("0.0.0.0:0", "--name localhost", "bad"),
+        ("127.0.0.1:0", "--name localhost", "good"),
+        ("0.0.0.0:0", "--name chat.example.org", "good"),
+    ] {
+        let arguments = format!("serve --data d --plain-keys --listen {listen} {name}");
+        drop(Server::start(place.command(&arguments)));
+        let outcome = place.run("doctor --data d --json");
+        assert_eq!(states(&outcome, "address"), [state], "{listen} {name}: {}", outcome.out);
+    }
 }

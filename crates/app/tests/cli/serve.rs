@@ -133,3 +133,19 @@ fn another_database_is_remembered() {
     assert!(place.path("other.db").exists() && !place.path("d/store.db").exists());
     place.run("serve --data d --key-password-file kp --store postgres://x").refused("sqlite:PATH");
 }
+
+#[test]
+fn the_host_that_invites_carry_stays_until_another_name_is_given() {
+    let place = Place::new();
+    drop(place.serve_with("--data d --key-password-file kp --name chat.example.org"));
+    let server = place.serve();
+    let port = server.ready.rsplit(':').next().unwrap().to_owned();
+    assert_eq!(place.read("d/address"), format!("chat.example.org:{port}"));
+    drop(server);
+    drop(place.serve_with("--data d --key-password-file kp --name 192.0.2.7"));
+    drop(place.serve());
+    assert!(place.read("d/address").starts_with("192.0.2.7:"));
+    std::fs::write(place.path("d/address"), "nonsense").unwrap();
+    drop(place.serve());
+    assert!(place.read("d/address").starts_with("127.0.0.1:"));
+}

@@ -111,6 +111,11 @@ impl Directory {
         Ok(directory)
     }
 
+    /// Leaves that are known here.
+    pub(crate) async fn size(&self) -> u64 {
+        self.0.lock().await.tree.size()
+    }
+
     /// Grows the directory by `leaves` in the transaction that `commit` makes of them.
     ///
     /// # Errors

@@ -1,11 +1,14 @@
-//! The server's data folder: `organisation/` (certificates and keys), `store.db`, `address`, `store`, `lock`.
+//! The server's data folder: `organisation/` (certificates and keys), `store.db`, `address`, `listening`, `store`, `lock`.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
+
+use super::PublicAddress;
 
 /// Largest file of the folder that is read at once, in bytes.
 const MAX_FILE: u64 = 256 * 1024;
@@ -134,20 +137,41 @@ impl DataFolder {
         read_if_there(&self.0.join("store"))
     }
 
-    /// Remembers the address that invites carry.
+    /// Remembers the address that invites carry, and the one on which the server listens.
     ///
     /// # Errors
     /// [`FolderError::Io`].
-    pub fn remember_address(&self, address: &str) -> Result<(), FolderError> {
-        write_file(&self.0.join("address"), address.as_bytes())
+    pub fn remember_addresses(
+        &self,
+        public: &PublicAddress,
+        listening: SocketAddr,
+    ) -> Result<(), FolderError> {
+        write_file(&self.0.join("listening"), listening.to_string().as_bytes())?;
+        write_file(&self.0.join("address"), public.to_string().as_bytes())
     }
 
-    /// The address of the last start, if there was one.
+    /// The address that invites carry since the last start, if there was one.
     ///
     /// # Errors
-    /// [`FolderError::Io`].
-    pub fn address(&self) -> Result<Option<String>, FolderError> {
-        read_if_there(&self.0.join("address"))
+    /// [`FolderError::Io`], also if it cannot be understood.
+    pub fn address(&self) -> Result<Option<PublicAddress>, FolderError> {
+        self.read_address("address", PublicAddress::parse)
+    }
+
+    /// The address on which the server listened at the last start, if there was one.
+    ///
+    /// # Errors
+    /// [`FolderError::Io`], also if it cannot be understood.
+    pub fn listening(&self) -> Result<Option<SocketAddr>, FolderError> {
+        self.read_address("listening", |text| text.trim().parse().ok())
+    }
+
+    fn read_address<T>(&self, name: &str, parse: fn(&str) -> Option<T>) -> Result<Option<T>, FolderError> {
+        let path = self.0.join(name);
+        let Some(text) = read_if_there(&path)? else { return Ok(None) };
+        let odd =
+            || io::Error::new(io::ErrorKind::InvalidData, "it holds no address; start the server again");
+        parse(&text).map(Some).ok_or_else(|| io_error("read", &path, odd()))
     }
 }
 
@@ -180,12 +204,12 @@ pub(super) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), FolderError> {
     write().map_err(|e| io_error("write", path, e))
 }
 
-pub(super) fn io_error(what: &'static str, path: &Path, cause: io::Error) -> FolderError {
-    FolderError::Io { what, path: path.to_owned(), cause }
-}
 /// Syncs the folder that holds `path`: without it a new name may be gone after a loss of power.
 pub(super) fn sync_parent(path: &Path) -> io::Result<()> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
 }
 
+pub(super) fn io_error(what: &'static str, path: &Path, cause: io::Error) -> FolderError {
+    FolderError::Io { what, path: path.to_owned(), cause }
+}

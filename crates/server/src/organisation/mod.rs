@@ -1,5 +1,6 @@
 //! The organisation's keys and certificates on disk, and its directory.
 //!
+//! - `address`: what invites carry.
 //! - `folder`: where things lie in the data folder, and the lock on it.
 //! - `authority`: root, issuing CA, server, log and cosigner keys: made once, loaded at each start.
 //! - `inventory`: what can be told of them without a passphrase.
@@ -7,6 +8,7 @@
 //! - `pem`: requests and revocation lists as text.
 //! - `directory`: the log of every issuance and revocation.
 
+mod address;
 mod authority;
 mod directory;
 mod folder;
@@ -14,6 +16,7 @@ mod inventory;
 mod pem;
 mod root_key;
 
+pub use address::PublicAddress;
 pub use authority::{Authority, AuthorityError, KeyProtection};
 pub use directory::{Directory, Issue};
 pub use folder::{DataFolder, FolderError, FolderLock};

@@ -11,7 +11,7 @@ use session::limits::{ADDED_PEOPLE_PER_HOUR, REFUSALS_PER_HOUR, ROOMS_PER_HOUR};
 use session::message::{FailureCode, Reply};
 use store::{Hash, Store};
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use super::Hub;
@@ -65,11 +65,10 @@ pub(crate) struct Sequencer {
 }
 
 impl Sequencer {
-    /// Starts both stages; they end when every way to them is dropped.
-    pub(crate) fn start(parts: SequencerParts) -> (Self, JoinHandle<()>) {
+    /// Starts both stages; they end when every way to them is dropped, and say which they were.
+    pub(crate) fn start(parts: SequencerParts) -> (Self, JoinSet<&'static str>) {
         let (submissions, to_check) = mpsc::channel(QUEUE);
         let (jobs, to_do) = mpsc::channel(AHEAD);
-        tokio::spawn(check_all(to_check, jobs.clone()));
         let worker = Worker {
             parts,
             rooms: HashMap::new(),
@@ -78,7 +77,17 @@ impl Sequencer {
             refusals: HourlyQuota::new(REFUSALS_PER_HOUR),
             added: HourlyQuota::new(ADDED_PEOPLE_PER_HOUR),
         };
-        (Self { submissions, jobs }, tokio::spawn(worker.run(to_do)))
+        let mut stages = JoinSet::new();
+        let checked = jobs.clone();
+        stages.spawn(async {
+            check_all(to_check, checked).await;
+            "the check of signatures"
+        });
+        stages.spawn(async {
+            worker.run(to_do).await;
+            "the sequencer"
+        });
+        (Self { submissions, jobs }, stages)
     }
 
     /// Hands in a statement; the reply comes by the session, but for a server that stops.

@@ -32,11 +32,7 @@ pub async fn examine(folder: &DataFolder, findings: &mut Findings) {
         ),
     }
     private("folder", folder.path(), findings);
-    match folder.address() {
-        Ok(Some(address)) => findings.good("address", format!("invites carry {}", address.trim())),
-        Ok(None) => findings.warn("address", "no server has run here yet", "start `countersign serve`"),
-        Err(e) => findings.bad("address", e.to_string(), "start the server again: it writes the file anew"),
-    }
+    address(folder, findings);
     match Inventory::read(folder) {
         Ok(inventory) => organisation(&inventory, findings),
         Err(e) => {
@@ -44,6 +40,27 @@ pub async fn examine(folder: &DataFolder, findings: &mut Findings) {
         }
     }
     database(folder, findings).await;
+}
+
+/// What invites carry, and whether others than this machine can use it.
+fn address(folder: &DataFolder, findings: &mut Findings) {
+    let outcome = folder.address().and_then(|address| Ok((address, folder.listening()?)));
+    match outcome {
+        Ok((Some(address), listening)) => {
+            let only_here = listening.is_none_or(|listening| listening.ip().to_canonical().is_loopback());
+            if address.is_unspecified() || address.is_local() && !only_here {
+                findings.bad(
+                    "address",
+                    format!("invites carry {address}, which others cannot reach"),
+                    "start the server with --name HOST, as others reach it, and make new invites",
+                );
+            } else {
+                findings.good("address", format!("invites carry {address}"));
+            }
+        }
+        Ok((None, _)) => findings.warn("address", "no server has run here yet", "start `countersign serve`"),
+        Err(e) => findings.bad("address", e.to_string(), "start the server again: it writes the file anew"),
+    }
 }
 
 fn organisation(inventory: &Inventory, findings: &mut Findings) {
