@@ -55,7 +55,7 @@ pub enum FailureCode {
     /// A named limit is passed.
     #[n(8)]
     TooLarge,
-    /// The server cannot do it now; nothing was done.
+    /// The server cannot do it now; after a failure of its store it may have been done.
     #[n(9)]
     Unavailable,
 }
@@ -81,7 +81,7 @@ impl FailureCode {
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 #[expect(missing_docs, reason = "fields are the specification's, in its words (docs/session.md, section 6)")]
 pub enum Reply {
-    /// The request failed and changed nothing.
+    /// The request failed. It changed nothing, unless the code is [`FailureCode::Unavailable`].
     #[n(0)]
     Failed {
         #[n(0)]
