@@ -10,6 +10,8 @@ mod command;
 mod enrolment;
 mod login;
 mod phase;
+#[cfg(test)]
+mod tests;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
