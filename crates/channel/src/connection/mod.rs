@@ -402,7 +402,7 @@ impl Connection {
 }
 
 impl State {
-    /// CH-4, CH-14.
+    /// CH-4, CH-14; with them the largest frame before the connection is established (CH-71).
     fn admit(&self, header: &Header) -> Result<(), Error> {
         let length = usize::from(header.length);
         let of_form = |right: bool| -> Result<(), Error> {

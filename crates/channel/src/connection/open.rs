@@ -167,6 +167,7 @@ impl Open {
             return self.take_confirm(kind, &content, &expected, io);
         }
         match (kind, self.side) {
+            // CH-43
             (Kind::Data, _) if content.is_empty() => Err(Malformed::Record.into()),
             (Kind::Data, _) => {
                 io.events.push_back(Event::Data(content));

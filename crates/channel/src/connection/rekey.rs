@@ -1,4 +1,5 @@
-//! From one epoch to the next, under traffic (CH-50 to CH-59).
+//! From one epoch to the next, under traffic (CH-50 to CH-59). Each direction goes over by itself, at a record that its
+//! receiver knows to be the last of the epoch (CH-56).
 
 use std::mem;
 

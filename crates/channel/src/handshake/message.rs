@@ -66,6 +66,7 @@ impl<'a> ClientHello<'a> {
         let malformed = |_| Malformed::ClientHello;
         let mut reader = Reader::new(bytes);
         let version = reader.u16().map_err(malformed)?;
+        // CH-6
         if version != VERSION {
             return Err(Incompatible::Version(version).into());
         }

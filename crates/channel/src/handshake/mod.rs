@@ -15,7 +15,7 @@ use wire::frame::FrameType;
 
 use crate::LocalFailure;
 
-/// What stands before TH2 under the server's signature (CH-16).
+/// What stands before TH2 under the server's signature (CH-16). No other context is the same or begins so (CH-23, EV-11).
 pub(crate) const SERVER_CONTEXT: &[u8] = b"countersign v1 server handshake\0";
 /// What stands before TH5 under the client's signature (CH-16).
 pub(crate) const CLIENT_CONTEXT: &[u8] = b"countersign v1 client handshake\0";

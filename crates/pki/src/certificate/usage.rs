@@ -21,7 +21,7 @@ const DEVICE: [u8; OID_LEN] = oid(2);
 const LOG: [u8; OID_LEN] = oid(3);
 const COSIGNER: [u8; OID_LEN] = oid(4);
 
-/// The job of a leaf's key. A leaf has exactly one (ID-12).
+/// The job of a leaf's key, a row of ID-8's table. A leaf has exactly one (ID-12).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Usage {
     /// A server's signature in the handshake.

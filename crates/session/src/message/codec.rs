@@ -116,4 +116,24 @@ mod tests {
         decoder.push(&0u32.to_be_bytes());
         assert_eq!(decoder.poll::<Request>().unwrap_err(), MessageError::Length { length: 0, limit: 64 });
     }
+
+    /// SE-3
+    #[test]
+    fn commands_are_a_number_and_fields_and_a_number_that_is_not_used_is_refused() {
+        let list = |user: Option<&str>| Command::DeviceList { user: user.map(str::to_owned), after: 7 };
+        let room = minicbor::bytes::ByteArray::from([0; 32]);
+        let append = Command::Append { room, statement: vec![1], content: None };
+        for (command, bytes) in [
+            (Command::Time, vec![0x82, 0, 0x80]),
+            (list(None), vec![0x82, 12, 0x82, 0xf6, 7]),
+            (list(Some("a")), vec![0x82, 12, 0x82, 0x61, b'a', 7]),
+            // The null at the end is left out.
+            (append, [&[0x82, 23, 0x82, 0x58, 32][..], &[0; 32], &[0x41, 1]].concat()),
+        ] {
+            assert_eq!(cbor::to_vec(&command), bytes);
+            assert_eq!(cbor::from_slice::<Command>(&bytes, 64), Ok(command));
+        }
+        let unused = [&[0x82, 0x18, 25, 0x81, 0x58, 32][..], &[0; 32]].concat();
+        assert_eq!(cbor::from_slice::<Command>(&unused, 64), Err(CborError::Malformed));
+    }
 }

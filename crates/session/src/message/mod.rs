@@ -1,4 +1,4 @@
-//! Requests, replies and events, and the codec that frames them (SE-1 to SE-4).
+//! Requests, replies and events, arrays of a number and fields (SE-3), and the codec that frames them (SE-1 to SE-4).
 
 mod codec;
 mod command;

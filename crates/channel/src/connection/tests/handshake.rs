@@ -174,8 +174,12 @@ fn a_connection_can_move_between_threads() {
     is_send::<Connection>();
 }
 
+/// CH-71
 #[test]
 fn a_half_open_handshake_holds_a_few_kilobytes() {
+    assert_eq!(message::CLIENT_FINISH_SIZE.max(message::CLIENT_HELLO_SIZE), 2_064);
+    let largest = (0..=usize::from(u16::MAX)).rfind(|length| message::is_server_hello_size(*length));
+    assert_eq!(largest, Some(9_362));
     assert!(size_of::<server::AwaitClientFinish>() < 3 * 1024);
     assert!(size_of::<Connection>() < 512);
 }

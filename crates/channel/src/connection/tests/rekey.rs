@@ -124,6 +124,15 @@ fn refusal(mut pair: Pair, from_client: bool, kind: Kind, content: &[u8]) -> Err
     to.handle_input(&record, NOW).expect_err("refused")
 }
 
+/// CH-43
+#[test]
+fn an_empty_data_record_is_malformed() {
+    for from_client in [true, false] {
+        let refusal = refusal(Pair::established(), from_client, Kind::Data, b"");
+        assert!(matches!(refusal, Error::Malformed(Malformed::Record)), "{refusal:?}");
+    }
+}
+
 #[test]
 fn records_out_of_their_place_are_fatal() {
     let shares = |number: u32, size: usize| [&number.to_be_bytes()[..], &vec![9; size]].concat();
@@ -208,6 +217,7 @@ fn the_first_record_of_an_epoch_must_confirm_it() {
     }
 }
 
+/// CH-56
 #[test]
 fn the_end_of_an_epoch_cannot_be_cut_off() {
     let mut pair = Pair::logged_in();

@@ -128,6 +128,7 @@ fn a_suite_that_was_not_offered_is_refused() {
     assert_eq!(peer_hears(&mut pair.client, &mut pair.server), (Alert::HandshakeFailed, false));
 }
 
+/// CH-6
 #[test]
 fn another_version_is_refused_and_named() {
     let forge = forge();
