@@ -6,6 +6,7 @@ mod common;
 
 use common::{Running, place, serve, start};
 use evidence::checkpoint::{Checkpoint, Cosignature, Origin, SignedCheckpoint, device_name};
+use evidence::directory::Leaf;
 use evidence::entry::Place;
 use evidence::log::{InclusionProof, Tree, TreeHead, leaf_hash};
 use evidence::membership::Change;
@@ -452,4 +453,41 @@ async fn a_device_adds_only_so_many_people() {
     let (alone, create) = alice.create_room("without", vec![alice.device_ref()]);
     let reply = peer.ask(Command::RoomCreate { room: alone.0.into(), statement: create }).await.unwrap();
     assert!(matches!(reply, Reply::Appended { .. }), "{reply:?}");
+}
+
+#[tokio::test]
+async fn everybody_reads_the_directory_as_a_log_that_names_nobody() {
+    let mut room = room().await;
+    let carol = room.running.member("carol").await;
+    let mut outside = carol.connect(room.running.address()).await.unwrap();
+    let certificate = ByteArray::from(room.alice.certificate());
+    let revoke = Command::DeviceRevoke { certificate, reason: "superseded".into() };
+    // Her session ends with it, maybe before the answer.
+    let _ = room.peer.ask(revoke).await;
+    let (log, cosigner) = room.certificates();
+    let origin = Origin::directory(&carol.organisation);
+    let (mut tree, mut revoked) = (Tree::default(), Vec::new());
+    let head = loop {
+        let read = Command::Directory { from: tree.size(), limit: 3 };
+        let Reply::Directory { checkpoint, hashes, revocations } = outside.ask(read).await.unwrap() else {
+            panic!()
+        };
+        assert!(hashes.len() <= 3);
+        hashes.iter().for_each(|hash| {
+            tree.push(**hash);
+        });
+        revoked.extend(revocations);
+        let head = SignedCheckpoint::verify(&checkpoint, &origin, &log, &cosigner).unwrap().head();
+        if hashes.is_empty() {
+            break head;
+        }
+    };
+    assert_eq!(head, TreeHead { size: tree.size(), root: tree.root() });
+    let [revoked] = revoked.as_slice() else { panic!("{revoked:?}") };
+    let Ok(Leaf::Revoke(leaf)) = Leaf::from_bytes(&revoked.leaf) else { panic!("{revoked:?}") };
+    assert_eq!(leaf.certificate, room.alice.certificate());
+    assert_eq!(revoked.index, tree.size() - 1);
+    let all = Command::Directory { from: 0, limit: u64::MAX };
+    let Reply::Directory { hashes, revocations, .. } = outside.ask(all).await.unwrap() else { panic!() };
+    assert_eq!(hashes[usize::try_from(revoked.index).unwrap()], leaf_hash(&revocations[0].leaf).into());
 }

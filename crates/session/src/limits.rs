@@ -36,3 +36,7 @@ pub const ROOMS_PER_HOUR: u32 = 256;
 pub const REFUSALS_PER_HOUR: u32 = 4096;
 /// People that one device adds to rooms in an hour (SE-21).
 pub const ADDED_PEOPLE_PER_HOUR: u32 = 2048;
+/// Leaves of the directory in one answer to `Directory` (SE-25).
+pub const DIRECTORY_LEAVES: u32 = 4096;
+/// Leaves of a directory that a client follows (SE-26).
+pub const MAX_DIRECTORY: u64 = 1024 * 1024;

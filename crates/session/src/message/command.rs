@@ -247,4 +247,12 @@ pub enum Command {
         #[n(0)]
         certificates: Vec<ByteArray<32>>,
     },
+    /// Reads the directory's leaf hashes (SE-25).
+    #[n(31)]
+    Directory {
+        #[n(0)]
+        from: u64,
+        #[n(1)]
+        limit: u64,
+    },
 }

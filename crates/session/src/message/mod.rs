@@ -7,6 +7,6 @@ mod reply;
 pub use codec::{MessageDecoder, MessageError, encode};
 pub use command::{Command, Request, Role};
 pub use reply::{
-    DeviceInfo, Entry, Event, FailureCode, InviteInfo, KnownCertificate, PendingDevice, ProvenLeaf,
-    ReceiptItem, Reply, RoomInfo, ServerMessage, UserInfo,
+    DeviceInfo, Entry, Event, FailureCode, IndexedLeaf, InviteInfo, KnownCertificate, PendingDevice,
+    ProvenLeaf, ReceiptItem, Reply, RoomInfo, ServerMessage, UserInfo,
 };

@@ -254,6 +254,16 @@ pub enum Reply {
         #[n(1)]
         leaves: Vec<ProvenLeaf>,
     },
+    /// A part of the directory, with its newest checkpoint (SE-25).
+    #[n(24)]
+    Directory {
+        #[cbor(n(0), with = "minicbor::bytes")]
+        checkpoint: Vec<u8>,
+        #[n(1)]
+        hashes: Vec<ByteArray<32>>,
+        #[n(2)]
+        revocations: Vec<IndexedLeaf>,
+    },
 }
 
 /// What a server says unasked.
@@ -475,4 +485,15 @@ pub struct ProvenLeaf {
     /// Inclusion proof.
     #[n(2)]
     pub proof: Vec<ByteArray<32>>,
+}
+
+/// A directory leaf with its index.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct IndexedLeaf {
+    /// Index in the directory.
+    #[n(0)]
+    pub index: u64,
+    /// The leaf's bytes.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub leaf: Vec<u8>,
 }

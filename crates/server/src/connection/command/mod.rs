@@ -3,7 +3,7 @@
 //! - [`room`]: rooms, their logs and receipts.
 //! - [`device`]: the user's devices and password.
 //! - [`admin`]: invites and users.
-//! - [`certificate`]: certificates and directory proofs.
+//! - [`certificate`]: certificates and the directory.
 
 mod admin;
 mod certificate;
@@ -47,6 +47,7 @@ pub(super) async fn handle(request: Request, shared: &Arc<Shared>, session: &Arc
         Command::Receipts { room, from } => room::receipts(shared, session, &room, from).await,
         Command::Certificates { hashes } => certificate::certificates(shared, &hashes).await,
         Command::DirectoryProof { certificates } => certificate::directory_proof(shared, &certificates).await,
+        Command::Directory { from, limit } => certificate::directory(shared, from, limit).await,
         Command::DeviceLinkCreate => device::create_link(shared, session).await,
         Command::DeviceRequests => device::requests(shared, session).await,
         Command::DeviceApprove { id, statement } => device::approve(shared, session, &id, &statement).await,
