@@ -224,8 +224,15 @@ async fn who_is_not_a_member_neither_reads_nor_writes_and_who_was_removed_reads_
     let (statement, content) = room.bob.say(place(room.id, 1, 1), "let me back");
     let reply = bob.ask(append(room.id, statement, Some(content))).await.unwrap();
     assert!(matches!(reply, Reply::Failed { code: FailureCode::NotFound, .. }), "{reply:?}");
-    let Reply::Entries { entries, .. } = bob.ask(fetch()).await.unwrap() else { panic!() };
-    assert_eq!(entries.len(), 3);
+    let Reply::Entries { entries, checkpoint, .. } = bob.ask(fetch()).await.unwrap() else { panic!() };
+    let mut read = Tree::default();
+    for entry in &entries {
+        read.push(leaf_hash(&entry.statement));
+    }
+    let (log, cosigner) = room.certificates();
+    let origin = Origin::room(&room.bob.organisation, room.id);
+    let head = SignedCheckpoint::verify(&checkpoint, &origin, &log, &cosigner).unwrap().head();
+    assert_eq!((entries.len(), head), (3, TreeHead { size: 3, root: read.root() }));
     let add = room.alice.membership(place(room.id, 5, 1), Change::Add(vec![carol.device_ref()]));
     room.peer.ask(append(room.id, add, None)).await.unwrap();
     let Reply::Entries { entries, .. } = outside.ask(fetch()).await.unwrap() else { panic!() };

@@ -8,8 +8,8 @@ use sqlx::ConnectOptions as _;
 use sqlx::sqlite::SqliteConnectOptions;
 use store::conformance::fixtures::{create_room, enrol, enrolment, entry, id, invite, room_append};
 use store::{
-    Accounts as _, Depth, Invites as _, Log as _, Problem, Settings as _, SqliteStore, StoreError, Unique,
-    Upkeep as _,
+    Accounts as _, Depth, Invites as _, Log as _, Problem, Rooms as _, Settings as _, SqliteStore,
+    StoreError, Unique, Upkeep as _,
 };
 
 async fn sql(path: &Path, statements: &'static str) {
@@ -35,7 +35,21 @@ async fn what_was_written_is_there_after_closing_and_opening() {
     assert_eq!(store.room_head(&room).await.unwrap().unwrap().size, 1);
     assert!(store.account("ada").await.unwrap().is_some());
     let report = store.check(Depth::Deep).await.unwrap();
-    assert_eq!((report.schema, report.directory, report.rooms, report.entries), (2, 1, 1, 1));
+    assert_eq!((report.schema, report.directory, report.rooms, report.entries), (3, 1, 1, 1));
+}
+
+#[tokio::test]
+async fn members_of_an_earlier_schema_have_no_closing_checkpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.db");
+    let store = SqliteStore::open(&path).await.unwrap();
+    let ada = enrol(&store, "ada").await;
+    let room = create_room(&store, "plans", &[ada]).await;
+    store.close().await;
+    sql(&path, "ALTER TABLE members DROP COLUMN closing; DELETE FROM schema_version WHERE version = 3").await;
+    let store = SqliteStore::open(&path).await.unwrap();
+    let members = store.members(&room).await.unwrap();
+    assert_eq!(members.iter().map(|m| (m.from_index, m.closing.as_ref())).collect::<Vec<_>>(), [(0, None)]);
 }
 
 #[tokio::test]
@@ -58,7 +72,7 @@ async fn a_newer_schema_is_refused_and_left_alone() {
     sql(&path, "INSERT INTO schema_version (version) VALUES (7)").await;
     for _ in 0..2 {
         let error = SqliteStore::open(&path).await.err().unwrap();
-        assert!(matches!(error, StoreError::NewerSchema { found: 7, supported: 2 }), "{error:?}");
+        assert!(matches!(error, StoreError::NewerSchema { found: 7, supported: 3 }), "{error:?}");
     }
 }
 

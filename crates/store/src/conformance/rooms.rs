@@ -26,7 +26,8 @@ pub async fn creation(store: Arc<dyn Store>) {
     assert_eq!((head.frontier, head.checkpoint), (appended.frontier, appended.checkpoint));
     let entries = store.entries(&made.id, 0, 10, 1_000).await.unwrap();
     assert_eq!(entries.first().unwrap().statement, b"statement 1");
-    let member = Member { user: "ada".into(), certificate: ada, from_index: 0, to_index: None };
+    let member =
+        Member { user: "ada".into(), certificate: ada, from_index: 0, to_index: None, closing: None };
     assert_eq!(store.members(&made.id).await.unwrap(), [member]);
     assert_eq!(store.rooms_of_device(&ada).await.unwrap(), [made.id]);
 }
@@ -126,7 +127,7 @@ pub async fn lists(store: Arc<dyn Store>) {
     assert_eq!(store.rooms_of_device(&bob).await.unwrap(), [id("plans"), id("other plans")]);
 }
 
-/// A device comes, goes and comes back; each time is a row.
+/// A device comes, goes and comes back; each time is a row, and one that ended keeps the checkpoint at its end.
 pub async fn membership(store: Arc<dyn Store>) {
     let ada = enrol(&*store, "ada").await;
     let bob = enrol(&*store, "bob").await;
@@ -136,8 +137,11 @@ pub async fn membership(store: Arc<dyn Store>) {
         (2, MemberChange::Removed { certificate: bob, index: 2 }),
         (3, MemberChange::Added { certificate: bob, index: 3 }),
     ] {
-        let append =
-            RoomAppend { members: vec![change], ..room_append(room, size, vec![entry(ada, size + 1)]) };
+        let append = RoomAppend {
+            members: vec![change],
+            checkpoint: format!("checkpoint {}", size + 1).into_bytes(),
+            ..room_append(room, size, vec![entry(ada, size + 1)])
+        };
         append_one(&*store, append).await.unwrap();
     }
     let rows: Vec<_> = store
@@ -145,9 +149,18 @@ pub async fn membership(store: Arc<dyn Store>) {
         .await
         .unwrap()
         .into_iter()
-        .map(|member| (member.user, member.from_index, member.to_index))
+        .map(|member| (member.user, member.from_index, member.to_index, member.closing))
         .collect();
-    let expected = [("ada".to_owned(), 0, None), ("bob".to_owned(), 1, Some(2)), ("bob".to_owned(), 3, None)];
+    let expected = [
+        ("ada".to_owned(), 0, None, None),
+        ("bob".to_owned(), 1, Some(2), Some(b"checkpoint 3".to_vec())),
+        ("bob".to_owned(), 3, None, None),
+    ];
     assert_eq!(rows, expected);
+    let two = vec![entry(ada, 5), entry(ada, 6)];
+    let members = vec![MemberChange::Removed { certificate: bob, index: 4 }];
+    append_one(&*store, RoomAppend { members, ..room_append(room, 4, two) }).await.unwrap();
+    let last = store.members(&room).await.unwrap().pop().unwrap();
+    assert_eq!((last.to_index, last.closing), (Some(4), None), "the checkpoint is not of its end");
     assert_eq!(store.members(&id("nowhere")).await.unwrap(), []);
 }

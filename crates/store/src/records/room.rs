@@ -50,6 +50,9 @@ pub struct Member {
     pub from_index: u64,
     /// Index of the entry that removed it, above `from_index`; none while it is a member.
     pub to_index: Option<u64>,
+    /// The checkpoint of the log up to and including that entry; none if the append that removed the device went on
+    /// behind it, and of removals by versions that did not keep it.
+    pub closing: Option<Vec<u8>>,
 }
 
 /// What an entry of an append does to the members.

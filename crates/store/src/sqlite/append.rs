@@ -160,7 +160,7 @@ async fn accept(
         Ok(plan) => plan,
         Err(error) => return Ok(Err(error)),
     };
-    if let Err(error) = members::change(connection, plan.room_no, &members).await? {
+    if let Err(error) = members::change(connection, plan.room_no, &members, (plan.size, &checkpoint)).await? {
         return Ok(Err(error));
     }
     let Plan { room_no, size, last_seqs, bodies, entries } = plan;

@@ -20,20 +20,23 @@ static MEMBERSHIPS: LazyBulk = LazyBulk::new(|| {
 
 static PUT_MEMBERS: LazyBulk = LazyBulk::new(|| {
     Bulk::new(
-        "INSERT INTO members (room_no, certificate, from_idx, to_idx) VALUES",
-        4,
-        "ON CONFLICT (room_no, certificate, from_idx) DO UPDATE SET to_idx = excluded.to_idx",
+        "INSERT INTO members (room_no, certificate, from_idx, to_idx, closing) VALUES",
+        5,
+        "ON CONFLICT (room_no, certificate, from_idx) \
+         DO UPDATE SET to_idx = excluded.to_idx, closing = excluded.closing",
     )
 });
 
 /// A device's membership, from an index up to another.
 type Interval = (Hash, u64, Option<u64>);
 
-/// Changes the members of a room as told, or says why not and changes nothing.
+/// Changes the members of a room as told, or says why not and changes nothing. `checkpoint` is that of the log of `size`
+/// entries, the changes' own among them.
 pub(super) async fn change(
     connection: &mut SqliteConnection,
     room_no: i64,
     changes: &[MemberChange],
+    (size, checkpoint): (u64, &[u8]),
 ) -> Result<Result<(), AppendError>, StoreError> {
     if changes.is_empty() {
         return Ok(Ok(()));
@@ -46,14 +49,16 @@ pub(super) async fn change(
     };
     let mut rows = Vec::with_capacity(intervals.len());
     for (certificate, from, to) in intervals {
-        rows.push((certificate, int("index", from)?, to.map(|to| int("index", to)).transpose()?));
+        let closing = to.filter(|to| to.checked_add(1) == Some(size)).map(|_| checkpoint.to_vec());
+        rows.push((certificate, int("index", from)?, to.map(|to| int("index", to)).transpose()?, closing));
     }
     PUT_MEMBERS
-        .run(connection, rows, |parameters, (certificate, from, to)| {
+        .run(connection, rows, |parameters, (certificate, from, to, closing)| {
             parameters.push(room_no)?;
             parameters.push(&certificate[..])?;
             parameters.push(from)?;
-            parameters.push(to)
+            parameters.push(to)?;
+            parameters.push(closing)
         })
         .await?;
     Ok(Ok(()))

@@ -5,8 +5,11 @@ use sqlx::sqlite::SqliteConnection;
 use crate::StoreError;
 
 /// Migration *n* of this list brings schema *n* to schema *n* + 1.
-const MIGRATIONS: &[&str] =
-    &[include_str!("../../migrations/0001_initial.sql"), include_str!("../../migrations/0002_skeletons.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../migrations/0001_initial.sql"),
+    include_str!("../../migrations/0002_skeletons.sql"),
+    include_str!("../../migrations/0003_closing.sql"),
+];
 
 /// Schema version of a database that went through every migration.
 pub(super) const NEWEST: u32 = MIGRATIONS.len() as u32;

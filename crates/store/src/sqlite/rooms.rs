@@ -84,8 +84,8 @@ impl Rooms for SqliteStore {
     }
 
     async fn members(&self, room: &Hash) -> Result<Vec<Member>, StoreError> {
-        let rows: Vec<(String, Vec<u8>, i64, Option<i64>)> = sqlx::query_as(
-            "SELECT d.user_name, m.certificate, m.from_idx, m.to_idx \
+        let rows: Vec<(String, Vec<u8>, i64, Option<i64>, Option<Vec<u8>>)> = sqlx::query_as(
+            "SELECT d.user_name, m.certificate, m.from_idx, m.to_idx, m.closing \
              FROM rooms r JOIN members m ON m.room_no = r.no JOIN devices d ON d.certificate = m.certificate \
              WHERE r.id = ? ORDER BY m.from_idx, d.user_name, d.name",
         )
@@ -93,12 +93,13 @@ impl Rooms for SqliteStore {
         .fetch_all(&self.readers)
         .await?;
         rows.into_iter()
-            .map(|(user, certificate, from, to)| {
+            .map(|(user, certificate, from, to, closing)| {
                 Ok(Member {
                     user,
                     certificate: hash(certificate)?,
                     from_index: uint(from)?,
                     to_index: to.map(uint).transpose()?,
+                    closing,
                 })
             })
             .collect()

@@ -62,31 +62,34 @@ impl Visible {
         self.0.iter().any(|m| index >= m.from_index && m.to_index.is_none_or(|end| index <= end))
     }
 
-    /// Whether the entry of this index may be read at all: a member reads from where it starts, and a former one up to its removal.
-    fn entry(&self, index: u64) -> bool {
-        self.0.iter().any(|m| m.to_index.is_none_or(|end| index <= end))
+    /// The span that ends the part that may be read: a member reads from where it starts, and a former one up to its
+    /// last removal; none while it is a member.
+    fn end(&self) -> Option<&Member> {
+        let members = self.0.iter().any(|m| m.to_index.is_none());
+        self.0.iter().filter(|_| !members).max_by_key(|m| m.to_index)
     }
 }
 
 pub(super) async fn fetch(shared: &Shared, session: &Session, room: &Hash, from: u64, limit: u64) -> Answer {
-    let visible = Visible::of(shared, session, room).await?;
+    // The head before the spans: who is removed in between is shown what stands up to its removal.
     let head = shared.store.room_head(room).await.map_err(|e| failure::store(&e))?;
     let head = head.ok_or_else(|| not_found("you are in no such room"))?;
+    let visible = Visible::of(shared, session, room).await?;
+    let (size, checkpoint) = match visible.end() {
+        Some(Member { to_index: Some(end), closing, .. }) => {
+            (end.saturating_add(1), closing.clone().unwrap_or(head.checkpoint))
+        }
+        _ => (head.size, head.checkpoint),
+    };
     let count = u32::try_from(limit.min(FETCH_ENTRIES)).unwrap_or(u32::MAX);
     let found =
         shared.store.entries(room, from, count, FETCH_BYTES as u64).await.map_err(|e| failure::store(&e))?;
     // What was appended after the head was read would lie beyond its checkpoint.
-    let shown = found.into_iter().take_while(|e| e.index < head.size && visible.entry(e.index));
-    let entries = shown.map(|e| Entry {
+    let entries = found.into_iter().take_while(|e| e.index < size).map(|e| Entry {
         content: e.ciphertext.filter(|_| visible.content(e.index)),
         statement: e.statement,
     });
-    Ok(Reply::Entries {
-        room: (*room).into(),
-        first: from,
-        entries: entries.collect(),
-        checkpoint: head.checkpoint,
-    })
+    Ok(Reply::Entries { room: (*room).into(), first: from, entries: entries.collect(), checkpoint })
 }
 
 pub(super) async fn put_receipt(
@@ -123,7 +126,7 @@ pub(super) async fn put_receipt(
 
 pub(super) async fn receipts(shared: &Arc<Shared>, session: &Session, room: &Hash, from: u64) -> Answer {
     let visible = Visible::of(shared, session, room).await?;
-    if !visible.0.iter().any(|m| m.to_index.is_none()) {
+    if visible.end().is_some() {
         return Err(not_allowed("you are no longer a member of this room"));
     }
     let found = shared
