@@ -141,6 +141,14 @@ impl ClientError {
         }
     }
 
+    /// Whether it is about this machine and its home, so that it is no better without the server.
+    pub fn is_local(&self) -> bool {
+        match self {
+            Self::Ended(cause) => cause.is_local(),
+            error => matches!(error, Self::Vault(_) | Self::Cryptography | Self::Write(_)),
+        }
+    }
+
     /// Whether the server refuses this device because its certificate is revoked.
     pub(crate) fn is_revocation(&self) -> bool {
         match self {

@@ -6,7 +6,7 @@
 //! - [`ExportOptions`]: evidence of a room, for [`Client::export`].
 //!
 //! Below: `vault` (what is stored, sealed), `connection` (one TCP connection and its channel), `account` (login and
-//! enrolment), `certificates` (whose keys are accepted), `room` (a log, verified whole before anything of it is shown),
+//! enrolment), `certificates` (whose keys are accepted), `directory` (where they were entered), `room` (a log, verified whole before anything of it is shown),
 //! `outbox` (what is said and not answered yet), `engine` (the tasks that drive them).
 //!
 //! Called by the command line and by whoever builds on it. Runs on tokio; clock and sockets are read here.
@@ -16,6 +16,7 @@ mod certificates;
 mod client;
 mod clock;
 mod connection;
+mod directory;
 mod engine;
 mod error;
 mod event;

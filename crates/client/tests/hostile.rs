@@ -266,3 +266,60 @@ async fn a_receipt_that_no_verifier_takes_spoils_nobodys_export() {
     assert_eq!(alice.timeline(room, 2, 1).await.unwrap()[0].state, MessageState::Logged);
     alice.close().await;
 }
+
+#[tokio::test]
+async fn a_directory_that_shrinks_or_forks_is_refused_and_what_is_held_is_proved() {
+    let mut world = World::new().await;
+    let root = world.root();
+    let alice = world.member("alice").await;
+    let room = alice.create_room("ops").await.unwrap();
+    alice.send(room, Outgoing::text("one")).await.unwrap().logged().await.unwrap();
+    within("held", alice.synced(room, 2)).await.unwrap();
+    alice.close().await;
+    world.stop().await;
+    let (data, before) = (world.home("server"), world.home("before"));
+    copy(&data, &before);
+    world.start().await;
+    drop(world.join("carol").await);
+    world.reopen("alice").await.close().await;
+    world.stop().await;
+    std::fs::remove_dir_all(&data).unwrap();
+    copy(&before, &data);
+
+    world.start().await;
+    // Shorter, then as long with somebody else in it, then longer.
+    for (joins, words) in
+        [(None, "has 5 entries where"), (Some("dave"), "another one"), (Some("eve"), "another one")]
+    {
+        if let Some(user) = joins {
+            drop(world.join(user).await);
+        }
+        let home = Home::open(&world.home("alice"), password()).await.unwrap();
+        let alice = Client::start(home, ClientOptions::default()).await.unwrap();
+        let error = within("refused", alice.ready()).await.unwrap_err();
+        assert_eq!(error.code(), "not-trusted");
+        assert!(error.to_string().contains(words), "{error}");
+        let mut bundle = std::io::Cursor::new(Vec::new());
+        let exported = alice.export(room, &ExportOptions::default(), &mut bundle).await.unwrap();
+        assert!(exported.behind.unwrap().contains("directory"));
+        let (verdict, _) = common::verdict(bundle.get_ref(), Root::Pinned(root));
+        assert_eq!((verdict.word, verdict.disclosed, verdict.directory_size), (Word::Valid, 1, 6));
+        alice.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_that_was_never_entered_in_the_directory_ends_the_session() {
+    let mut world = World::new().await;
+    drop(world.join("alice").await);
+    world.stop().await;
+    world
+        .tamper("UPDATE certificates SET issued_idx = 0 WHERE hash IN (SELECT certificate FROM devices)")
+        .await;
+    world.start().await;
+    let home = Home::open(&world.home("alice"), password()).await.unwrap();
+    let alice = Client::start(home, ClientOptions::default()).await.unwrap();
+    let error = within("refused", alice.ready()).await.unwrap_err();
+    assert!(error.to_string().contains("no entry for a certificate"), "{error}");
+    alice.close().await;
+}

@@ -4,7 +4,8 @@
 //! same user: the server runs the CA, so a certificate alone admits nobody.
 
 use std::collections::HashMap;
-use std::sync::{PoisonError, RwLock};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use evidence::Hash;
 use evidence::membership::{DeviceClaim, DeviceStatement};
@@ -13,6 +14,7 @@ use minicbor::bytes::ByteArray;
 use pki::{CertificateError, Chain, Name, TrustStore, Usage, VerifiedCertificate};
 use session::limits::MAX_HASHES;
 use session::message::{Command, KnownCertificate, Reply};
+use tokio::sync::Notify;
 
 use crate::ClientError;
 use crate::connection::Connection;
@@ -26,8 +28,12 @@ pub(crate) const SKEW_MS: u64 = 310_000;
 const MAX_VOUCHERS: usize = 64;
 
 /// The certificates that this device accepts.
-#[derive(Default)]
-pub(crate) struct KnownCertificates(RwLock<Known>);
+pub(crate) struct KnownCertificates {
+    known: RwLock<Known>,
+    /// Whether there is a reason to read the directory on, and the bell that rings then.
+    has_news: AtomicBool,
+    bell: Notify,
+}
 
 #[derive(Default)]
 struct Known {
@@ -66,18 +72,101 @@ impl KnownCertificates {
             let certificate = verify_near(&owner.trust, &chain, stored.stood_at_ms)?;
             known.insert(Accepted { certificate, chain, vouching: stored.vouching });
         }
-        Ok(Self(RwLock::new(known)))
+        Ok(Self { known: RwLock::new(known), has_news: AtomicBool::new(false), bell: Notify::new() })
     }
 
     /// An accepted certificate by hash.
     pub(crate) fn accepted(&self, hash: &Hash) -> Option<Accepted> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).by_hash.get(hash).cloned()
+        self.read().by_hash.get(hash).cloned()
     }
 
-    /// Takes keys of the server, which need nobody's word.
-    pub(crate) fn insert_server_key(&self, chain: &Chain, certificate: &VerifiedCertificate) {
-        let accepted = Accepted { certificate: certificate.clone(), chain: chain.clone(), vouching: None };
-        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(accepted);
+    /// Hashes of all accepted certificates.
+    pub(crate) fn hashes(&self) -> Vec<Hash> {
+        self.read().by_hash.keys().copied().collect()
+    }
+
+    /// Accepted certificates of a usage.
+    pub(crate) fn of_usage(&self, usage: Usage) -> Vec<VerifiedCertificate> {
+        let known = self.read();
+        let all = known.by_hash.values().map(|accepted| &accepted.certificate);
+        all.filter(|certificate| certificate.usage() == usage).cloned().collect()
+    }
+
+    /// Says that a certificate is new, or was revoked.
+    pub(crate) fn ring(&self) {
+        self.has_news.store(true, Ordering::Release);
+        self.bell.notify_one();
+    }
+
+    /// Waits for the bell.
+    pub(crate) async fn news(&self) {
+        self.bell.notified().await;
+    }
+
+    /// Whether the bell rang since this was asked last.
+    pub(crate) fn take_news(&self) -> bool {
+        self.has_news.swap(false, Ordering::AcqRel)
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Known> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn insert(&self, accepted: Accepted) {
+        self.known.write().unwrap_or_else(PoisonError::into_inner).insert(accepted);
+    }
+
+    /// Takes the keys that sign checkpoints at a time in Unix milliseconds, which need nobody's word, and stores them:
+    /// what they signed is proved by them when others have followed.
+    pub(crate) async fn keep_server_keys(
+        &self,
+        keys: [&(Chain, VerifiedCertificate); 2],
+        now_ms: u64,
+        vault: &Vault,
+    ) -> Result<(), ClientError> {
+        let mut fresh = Vec::new();
+        for (chain, certificate) in keys {
+            if self.accepted(&certificate.hash()).is_none() {
+                fresh.push(StoredCertificate::new(chain, None, now_ms));
+                let certificate = certificate.clone();
+                self.insert(Accepted { certificate, chain: chain.clone(), vouching: None });
+            }
+        }
+        if fresh.is_empty() { Ok(()) } else { Ok(vault.put_certificates(&fresh).await?) }
+    }
+
+    /// Asks for the statement that vouches for this device, if it has one that is not known, and stores it.
+    pub(crate) async fn learn_own_voucher(
+        &self,
+        owner: &Owner,
+        vault: &Vault,
+        connection: &Connection,
+    ) -> Result<(), ClientError> {
+        let own = owner.certificate.hash();
+        if owner.first || self.accepted(&own).is_some_and(|known| known.vouching.is_some()) {
+            return Ok(());
+        }
+        let hashes = vec![ByteArray::from(own)];
+        let reply = connection.ask(Command::Certificates { hashes }).await?;
+        let known = expect_reply!(reply, Reply::Certificates { certificates } => certificates)?;
+        let statement =
+            known.into_iter().find(|known| *known.certificate == own).and_then(|known| known.vouching);
+        let Some(statement) = statement else { return Err(ClientError::unexpected()) };
+        if let Ok(voucher) = DeviceStatement::parse(&statement) {
+            let wanted = [(voucher.certificate(), voucher.claim().time_ms)];
+            self.fetch(&wanted, owner, vault, connection).await?;
+        }
+        if self.check_voucher(&statement, &owner.certificate).is_none() {
+            return Err(ClientError::Untrusted(
+                "the statement by which an earlier device vouched for this one is not the one it gives"
+                    .to_owned(),
+            ));
+        }
+        let (certificate, chain) = (owner.certificate.clone(), owner.chain.clone());
+        let stored = StoredCertificate::new(&chain, Some(statement.clone()), certificate.not_before_ms());
+        vault.put_certificates(&[stored]).await?;
+        self.insert(Accepted { certificate, chain, vouching: Some(statement) });
+        Ok(())
     }
 
     /// Asks the server for those of `wanted` (hash, and a time in Unix milliseconds when it was in use) that are not
@@ -130,7 +219,7 @@ impl KnownCertificates {
                 Some(accepted) => {
                     let vouching = accepted.vouching.clone();
                     fresh.push(StoredCertificate::new(&accepted.chain, vouching, *at_ms));
-                    self.0.write().unwrap_or_else(PoisonError::into_inner).insert(accepted);
+                    self.insert(accepted);
                     false
                 }
                 None => true,
@@ -141,6 +230,7 @@ impl KnownCertificates {
         }
         if !fresh.is_empty() {
             vault.put_certificates(&fresh).await?;
+            self.ring();
         }
         Ok(())
     }
@@ -156,8 +246,7 @@ impl KnownCertificates {
             match &known.vouching {
                 Some(statement) => self.check_voucher(statement, &certificate)?,
                 None => {
-                    let inner = self.0.read().unwrap_or_else(PoisonError::into_inner);
-                    if inner.first.get(user).is_some_and(|first| first != hash) {
+                    if self.read().first.get(user).is_some_and(|first| first != hash) {
                         return None;
                     }
                 }

@@ -30,7 +30,7 @@ use crate::room::Room;
 
 /// Drafts that wait to be written.
 const JOBS: usize = 4096;
-/// How long a close waits for messages that are under way.
+/// How long a close waits for messages that are under way, and for each task's end.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How a client runs.
@@ -116,8 +116,11 @@ impl Client {
         let mut tasks = std::mem::take(&mut *self.0.tasks.lock().unwrap_or_else(PoisonError::into_inner));
         // The writer goes on until the last handle is dropped.
         tasks.truncate(2);
-        for task in tasks {
-            let _ = task.await;
+        for mut task in tasks {
+            // A server that does not answer keeps nobody here.
+            if timeout(CLOSE_TIMEOUT, &mut task).await.is_err() {
+                task.abort();
+            }
         }
         core.vault.close().await;
     }
@@ -158,7 +161,7 @@ impl Client {
         }
     }
 
-    pub(crate) fn core(&self) -> &Core {
+    pub(crate) fn core(&self) -> &Arc<Core> {
         &self.0.core
     }
 

@@ -33,6 +33,7 @@ pub(super) async fn follow(
     // Events first: what happens while rooms are read is not missed.
     expect_reply!(session.connection.ask(Command::Watch).await?, Reply::Done => ())?;
     core.refresh_rooms(session).await?;
+    core.refresh_directory(session).await?;
     if matches!(*core.status.borrow(), Status::Starting) {
         core.status.send_replace(Status::Ready);
     }
@@ -60,7 +61,7 @@ pub(super) async fn follow(
             () = core.closed() => {
                 incoming.commit(core, session).await?;
                 core.give_receipts(session).await?;
-                return Ok(());
+                return core.complete_directory(session).await;
             }
         }
     }

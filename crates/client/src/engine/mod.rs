@@ -23,6 +23,7 @@ use crate::ClientError;
 use crate::certificates::KnownCertificates;
 use crate::clock::Clock;
 use crate::connection::{Address, Connection};
+use crate::directory::Held;
 use crate::event::{self, Event};
 use crate::home::{Home, Owner};
 use crate::outbox::Waiters;
@@ -34,6 +35,8 @@ pub(crate) struct Core {
     pub(crate) owner: Owner,
     pub(crate) vault: Vault,
     pub(crate) certificates: Arc<KnownCertificates>,
+    /// Held while the directory is read on; `None` until it was read from the vault.
+    pub(crate) directory: tokio::sync::Mutex<Option<Held>>,
     pub(crate) clock: Clock,
     pub(crate) address: Address,
     pub(crate) password: Mutex<Arc<Password>>,
@@ -76,6 +79,7 @@ impl Core {
         let certificates = Arc::new(KnownCertificates::load(&owner, &vault).await?);
         let core = Self {
             certificates,
+            directory: tokio::sync::Mutex::default(),
             clock,
             address: address.unwrap_or_else(|| owner.address.clone()),
             password: Mutex::new(password),

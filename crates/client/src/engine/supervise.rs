@@ -55,8 +55,7 @@ async fn one_session(core: &Arc<Core>) -> Result<(), ClientError> {
     if skew_ms.unsigned_abs() > evidence::limits::MAX_SKEW_MS {
         tracing::warn!("this machine's clock is {} s away from the server's", skew_ms / 1000);
     }
-    core.certificates.insert_server_key(&log.0, &log.1);
-    core.certificates.insert_server_key(&cosigner.0, &cosigner.1);
+    core.certificates.keep_server_keys([&log, &cosigner], (core.clock)(), &core.vault).await?;
     let session = Arc::new(Session {
         connection,
         role,
@@ -67,7 +66,10 @@ async fn one_session(core: &Arc<Core>) -> Result<(), ClientError> {
     core.session.send_replace(Some(Arc::clone(&session)));
     core.outbox_bell.notify_one();
     core.emit(Event::Connected);
-    let outcome = follow(core, &session, events).await;
+    let outcome = tokio::select! {
+        outcome = follow(core, &session, events) => outcome,
+        error = core.follow_directory(&session) => Err(error),
+    };
     session.connection.close().await;
     outcome
 }

@@ -1,33 +1,33 @@
-//! Evidence of a room, written to a file (docs/evidence.md, section 9).
+//! Evidence of a room, written to a file (docs/evidence.md, section 9). All of it comes from the home: a server that is
+//! there is asked for what is newer, and one that is not, or is not to be believed, changes nothing
+//! (docs/decisions/0012-evidence-without-the-server.md).
+
+mod current;
+mod signers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Seek, Write};
 use std::ops::RangeInclusive;
 
 use evidence::Hash;
-use evidence::bundle::{DirectoryProof, Export, Item, Scope, Writer};
+use evidence::bundle::{Export, Item, Scope, Writer};
 use evidence::checkpoint::{Cosignature, Origin};
-use evidence::directory::Leaf;
 use evidence::entry::{Entry, UnverifiedEntry};
 use evidence::log::{Tree, leaf_hash};
 use evidence::membership::{Change, DeviceStatement};
 use evidence::receipt::{self, Receipt};
 use evidence::room::RoomId;
-use minicbor::bytes::ByteArray;
-use session::limits::MAX_HASHES;
-use session::message::{Command, ProvenLeaf, Reply};
 
 use crate::ClientError;
 use crate::client::Client;
-use crate::engine::{Core, Session};
-use crate::reply::expect_reply;
+use crate::directory::Held;
+use crate::engine::Core;
 use crate::room::Room;
 use crate::vault::VaultError;
+use signers::{Signed, Signers};
 
 /// Entries read from the vault at once.
 const PAGE: usize = 4096;
-/// How often the directory may grow while its proofs are read.
-const TRIES: usize = 5;
 
 /// Which messages are opened.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -63,7 +63,7 @@ pub struct ExportOptions {
 }
 
 /// What was exported.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exported {
     /// First log index.
     pub from: u64,
@@ -73,6 +73,10 @@ pub struct Exported {
     pub size: u64,
     /// Messages opened.
     pub disclosed: u64,
+    /// When that checkpoint was cosigned, Unix milliseconds: nothing in the bundle is newer.
+    pub until_ms: u64,
+    /// Why the server was not asked for what is newer, or not believed; none if it has nothing newer for this device.
+    pub behind: Option<String>,
 }
 
 /// What the entries of a log need beside them.
@@ -84,20 +88,12 @@ struct Needed {
     name: Option<String>,
 }
 
-/// A former member exports what it holds.
-fn former_member(error: ClientError) -> Result<(), ClientError> {
-    match error {
-        ClientError::Failed { .. } => Ok(()),
-        other => Err(other),
-    }
-}
-
 impl Client {
-    /// Writes evidence of a room: entries, the chosen contents, checkpoints, receipts, certificates, proofs. Needs a
-    /// connection, for the directory's proofs.
+    /// Writes evidence of a room: entries, the chosen contents, checkpoints, receipts, certificates, proofs. What the
+    /// server has beyond that is read first, if it is there; without it the evidence is what this home holds.
     ///
     /// # Errors
-    /// [`ClientError::Offline`]; [`ClientError::Input`] for a range that is not held; [`ClientError::Bundle`].
+    /// [`ClientError::Input`] for a range that is not held; [`ClientError::Bundle`]; [`ClientError::Vault`].
     pub async fn export<W: Write + Seek + Send>(
         &self,
         room: RoomId,
@@ -105,23 +101,14 @@ impl Client {
         output: W,
     ) -> Result<Exported, ClientError> {
         let core = self.core();
-        let session = core.session().map_err(|error| match error {
-            ClientError::Offline => ClientError::Bundle(
-                "the server is away, and the directory's proofs come from it; try again when it is back"
-                    .to_owned(),
-            ),
-            other => other,
-        })?;
         let room = self.room(&room)?;
-        match core.catch_up(&room, &session).await {
-            Ok(()) => {
-                let given = core.give_receipt(&room, &session).await;
-                given.and(core.fetch_receipts(&room, &session).await).or_else(former_member)?;
-            }
-            Err(error) => former_member(error)?,
-        }
-        let row = core.vault.room(&room.id.0).await?.ok_or(VaultError::Damaged("room"))?;
-        let size = row.held;
+        let behind = current::bring_up_to_date(core, &room).await?;
+        let signers = Signers::new(&core.certificates);
+        let mut checkpoints = core.checkpoints(&room, &signers).await?;
+        let Some(last) = checkpoints.last() else {
+            return Err(ClientError::Bundle("no signed checkpoint of this room is held".to_owned()));
+        };
+        let (size, until_ms) = (last.checkpoint.head().size, last.checkpoint.time_s().saturating_mul(1_000));
         let from = options.from.unwrap_or(0);
         let to = options.to.unwrap_or_else(|| size.saturating_sub(1));
         if from > to || to >= size {
@@ -130,9 +117,13 @@ impl Client {
                 size.saturating_sub(1)
             )));
         }
-        let mut needed = core.needed(&room, from, to, size).await?;
-        let receipts = core.receipts_of(&room, &mut needed).await?;
-        let export = core.assemble(&room, &session, (from, to, size), &mut needed, receipts).await?;
+        let scope = Scope { organisation: core.owner.organisation.clone(), room: room.id, from, to, size };
+        checkpoints.retain(|signed| scope.bounds_time_at(signed.checkpoint.head().size));
+        // From the vault, not from whoever may be waiting for the server's answer with it.
+        let directory = Held::new(core.vault.directory().await?);
+        let mut needed = core.needed(&room, &scope).await?;
+        let receipts = core.receipts_of(&room, &directory, &mut needed).await?;
+        let export = core.assemble(scope, &directory, &signers, checkpoints, &mut needed, receipts)?;
         let bundle = |error: evidence::bundle::ExportError| match error {
             evidence::bundle::ExportError::Io(error) => ClientError::Write(error),
             other => ClientError::Bundle(other.to_string()),
@@ -161,13 +152,14 @@ impl Client {
             }
         }
         writer.finish().map_err(bundle)?.flush()?;
-        Ok(Exported { from, to, size, disclosed })
+        Ok(Exported { from, to, size, disclosed, until_ms, behind })
     }
 }
 
 impl Core {
     /// Goes through the whole log once: its tree, and what its entries refer to.
-    async fn needed(&self, room: &Room, from: u64, to: u64, size: u64) -> Result<Needed, ClientError> {
+    async fn needed(&self, room: &Room, scope: &Scope) -> Result<Needed, ClientError> {
+        let Scope { from, to, size, .. } = *scope;
         let mut needed = Needed::default();
         while needed.tree.size() < size {
             let page = self.vault.entries(room.key, needed.tree.size(), PAGE).await?;
@@ -196,13 +188,13 @@ impl Core {
         Ok(needed)
     }
 
-    /// The receipts stored for a room that a verifier takes.
+    /// The receipts stored for a room that a verifier takes, and that can be proved.
     async fn receipts_of(
         &self,
         room: &Room,
+        directory: &Held,
         needed: &mut Needed,
     ) -> Result<Vec<(Vec<u8>, Cosignature)>, ClientError> {
-        self.store_receipts(room).await?;
         let mut receipts = Vec::new();
         for stored in self.vault.receipts(room.key).await? {
             let receipt = Receipt::parse(&stored.receipt).map_err(|_| VaultError::Damaged("receipt"))?;
@@ -219,45 +211,51 @@ impl Core {
                 tracing::warn!(room = %room.id, "a stored receipt does not verify and is left out");
                 continue;
             }
+            if !directory.has_issue(&giver) {
+                tracing::warn!(room = %room.id, "a receipt of a device whose place in the directory is not held is left out");
+                continue;
+            }
             needed.certificates.insert(giver);
             receipts.push((stored.receipt, cosignature));
         }
         Ok(receipts)
     }
 
-    async fn assemble(
+    /// Puts together what stands before the entries.
+    fn assemble(
         &self,
-        room: &Room,
-        session: &Session,
-        (from, to, size): (u64, u64, u64),
+        scope: Scope,
+        directory: &Held,
+        signers: &Signers,
+        checkpoints: Vec<Signed>,
         needed: &mut Needed,
         receipts: Vec<(Vec<u8>, Cosignature)>,
     ) -> Result<Export, ClientError> {
-        let origin = Origin::room(&self.owner.organisation, room.id);
-        let mut checkpoints = Vec::new();
-        for (at, note) in self.vault.checkpoints(room.key).await? {
-            // Those under keys that the server no longer uses cannot be shown beside the others.
-            match session.verify_checkpoint(&origin, &note) {
-                Ok(checkpoint) => checkpoints.push((*checkpoint).clone()),
-                Err(error) if at == size => return Err(error),
-                Err(_) => {}
-            }
-        }
-        needed.certificates.insert(session.log.hash());
-        needed.certificates.insert(session.cosigner.hash());
-        let (mut chains, mut vouching) = (Vec::new(), BTreeMap::new());
+        let never_read = || {
+            ClientError::Bundle(
+                "this home has never read the organisation's directory: connect to the server once"
+                    .to_owned(),
+            )
+        };
+        let origin = Origin::directory(&self.owner.organisation);
+        let note = directory.note().ok_or_else(never_read)?;
+        let directory_head = signers.verify(&origin, note).ok_or(VaultError::Damaged("directory"))?;
+        let signed_by = checkpoints.iter().chain([&directory_head]).flat_map(|signed| signed.by);
+        needed.certificates.extend(signed_by);
+        let (mut chains, mut vouching, mut proofs) = (Vec::new(), BTreeMap::new(), Vec::new());
         let mut open: Vec<Hash> = needed.certificates.iter().copied().collect();
         while let Some(hash) = open.pop() {
-            let known = self.certificates.accepted(&hash).ok_or_else(|| {
-                ClientError::Bundle("a certificate that it needs is not known here".to_owned())
+            let known = self.certificates.accepted(&hash).filter(|_| directory.has_issue(&hash));
+            let known = known.ok_or_else(|| {
+                ClientError::Bundle(format!(
+                    "the place in the directory of a certificate that it needs, {}, is not held: connect to the server \
+                     once, or leave out with --to what was said under it",
+                    hex::encode(hash)
+                ))
             })?;
             chains.push(known.chain);
-            let own = hash == self.owner.certificate.hash() && !self.owner.first;
-            let statement = match known.vouching {
-                None if own => self.own_voucher(session).await?,
-                other => other,
-            };
-            if let Some(statement) = statement {
+            proofs.extend(directory.proofs(&hash));
+            if let Some(statement) = known.vouching {
                 let voucher = DeviceStatement::parse(&statement)
                     .map_err(|_| VaultError::Damaged("certificate"))?
                     .certificate();
@@ -267,69 +265,17 @@ impl Core {
                 }
             }
         }
-        let hashes: Vec<Hash> = needed.certificates.iter().copied().collect();
-        let (directory, directory_proofs) = self.directory_proofs(session, &hashes).await?;
         Ok(Export {
-            scope: Scope { organisation: self.owner.organisation.clone(), room: room.id, from, to, size },
+            scope,
             name: needed.name.clone(),
             root: self.owner.root.clone(),
             certificates: chains,
-            directory,
-            directory_proofs,
+            directory: directory_head.checkpoint.as_text().to_owned(),
+            directory_proofs: proofs,
             vouching: vouching.into_values().collect(),
-            checkpoints,
+            checkpoints: checkpoints.into_iter().map(|signed| signed.checkpoint).collect(),
             receipts,
             changes_before: needed.changes_before.clone(),
         })
     }
-
-    /// The statement that vouches for this device, which nobody here needed before.
-    async fn own_voucher(&self, session: &Session) -> Result<Option<Vec<u8>>, ClientError> {
-        let hashes = vec![ByteArray::from(self.owner.certificate.hash())];
-        let reply = session.connection.ask(Command::Certificates { hashes }).await?;
-        let known = expect_reply!(reply, Reply::Certificates { certificates } => certificates)?;
-        let statement = known.into_iter().next().and_then(|known| known.vouching);
-        if let Some(voucher) = statement.as_deref().and_then(|bytes| DeviceStatement::parse(bytes).ok()) {
-            let wanted = [(voucher.certificate(), voucher.claim().time_ms)];
-            self.certificates.fetch(&wanted, &self.owner, &self.vault, &session.connection).await?;
-        }
-        Ok(statement)
-    }
-
-    /// The directory's leaves of these certificates, all under one checkpoint of the directory.
-    async fn directory_proofs(
-        &self,
-        session: &Session,
-        hashes: &[Hash],
-    ) -> Result<(String, Vec<DirectoryProof>), ClientError> {
-        let origin = Origin::directory(&self.owner.organisation);
-        for _ in 0..TRIES {
-            let (mut notes, mut proofs) = (BTreeSet::new(), Vec::new());
-            for part in hashes.chunks(MAX_HASHES) {
-                let certificates = part.iter().map(|hash| ByteArray::from(*hash)).collect();
-                let reply = session.connection.ask(Command::DirectoryProof { certificates }).await?;
-                let (checkpoint, leaves) = expect_reply!(reply,
-                    Reply::DirectoryProof { checkpoint, leaves } => (checkpoint, leaves))?;
-                let signed = session.verify_checkpoint(&origin, &checkpoint)?;
-                for leaf in leaves {
-                    proofs.push(proven(leaf, signed.head())?);
-                }
-                notes.insert(signed.as_text().to_owned());
-            }
-            if let (Some(note), true) = (notes.pop_first(), notes.is_empty()) {
-                return Ok((note, proofs));
-            }
-        }
-        Err(ClientError::Bundle("the directory grows all the time: try again later".to_owned()))
-    }
-}
-
-fn proven(leaf: ProvenLeaf, head: evidence::log::TreeHead) -> Result<DirectoryProof, ClientError> {
-    let ProvenLeaf { index, leaf, proof } = leaf;
-    let path: Vec<Hash> = proof.into_iter().map(|hash| *hash).collect();
-    let untrusted = |error: String| ClientError::Untrusted(format!("the directory: {error}"));
-    Leaf::from_bytes(&leaf).map_err(|error| untrusted(error.to_string()))?;
-    let inclusion = evidence::log::InclusionProof { index, size: head.size, path };
-    inclusion.verify(&leaf_hash(&leaf), &head.root).map_err(|error| untrusted(error.to_string()))?;
-    Ok(DirectoryProof { index, leaf, path: inclusion.path })
 }

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use evidence::checkpoint::{Origin, SignedCheckpoint};
+use evidence::entry::Entry;
 use minicbor::bytes::ByteArray;
 use session::limits::FETCH_ENTRIES;
 use session::message::{Command, Reply};
@@ -220,6 +221,9 @@ impl Core {
                 })?;
             log.unopened.extend(missing.map(|reason| (index, reason)));
             unopened.push(missing);
+            if matches!(entry.entry, Entry::Revocation(_)) {
+                self.certificates.ring();
+            }
         }
         Ok(unopened)
     }

@@ -4,6 +4,7 @@
 //! it; who comes second gets [`VaultError::Moved`], reads what the other stored, and goes on from there.
 
 mod certificates;
+mod directory;
 mod error;
 mod key;
 mod outbox;
@@ -25,6 +26,7 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions as _, Row as _, Sqlite, Transaction};
 
 pub(crate) use certificates::StoredCertificate;
+pub(crate) use directory::StoredDirectory;
 pub use error::VaultError;
 pub(crate) use outbox::{OutboxRow, OutboxState, Parcel};
 pub(crate) use receipts::StoredReceipt;

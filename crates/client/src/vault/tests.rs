@@ -177,9 +177,53 @@ async fn a_newer_schema_and_a_file_that_is_none_are_told() {
     vault.close().await;
     assert!(matches!(
         Vault::open(&path, password("correct horse")).await,
-        Err(VaultError::Newer { found: 99, known: 1 })
+        Err(VaultError::Newer { found: 99, known: 2 })
     ));
     std::fs::write(folder.path().join("other.db"), b"not a database, but long enough to be looked at")
         .unwrap();
     assert!(Vault::open(&folder.path().join("other.db"), password("x")).await.is_err());
+}
+
+#[tokio::test]
+async fn a_home_of_the_first_schema_is_brought_to_the_newest_and_keeps_what_it_holds() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("vault.db");
+    let vault = Vault::create(&path, password("correct horse")).await.unwrap();
+    vault.ensure_room(&record(1)).await.unwrap();
+    let mut transaction = vault.begin().await.unwrap();
+    sqlx::raw_sql(
+        "DROP TABLE directory; DROP TABLE directory_hashes; DROP TABLE directory_leaf; PRAGMA user_version = 1",
+    )
+    .execute(&mut *transaction)
+    .await
+    .unwrap();
+    transaction.commit().await.unwrap();
+    vault.close().await;
+    let vault = Vault::open(&path, password("correct horse")).await.unwrap();
+    assert!(vault.room(&[1; 32]).await.unwrap().is_some());
+    assert!(vault.directory().await.unwrap().note.is_none());
+    vault.put_directory(0, &[[1; 32]], b"note", &[]).await.unwrap();
+}
+
+#[tokio::test]
+async fn of_two_processes_the_second_to_read_the_directory_on_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("vault.db");
+    let one = Vault::create(&path, password("correct horse")).await.unwrap();
+    let two = Vault::open(&path, password("correct horse")).await.unwrap();
+    let hashes: Vec<_> = (0..9).map(|byte| [byte; 32]).collect();
+    one.put_directory(0, &hashes[..4], b"four", &[(2, b"two".to_vec())]).await.unwrap();
+    let late = two.put_directory(0, &hashes[..3], b"three", &[(1, b"one".to_vec())]).await;
+    assert!(matches!(late, Err(VaultError::Moved)));
+    two.put_directory(4, &hashes[4..], b"nine", &[(8, b"eight".to_vec())]).await.unwrap();
+    one.put_directory_leaves(&[(2, b"other".to_vec()), (3, b"three".to_vec())]).await.unwrap();
+    let stored = one.directory().await.unwrap();
+    assert_eq!((stored.hashes, stored.note.as_deref()), (hashes, Some(&b"nine"[..])));
+    let leaves: Vec<_> = stored.leaves.iter().map(|(index, leaf)| (*index, leaf.as_slice())).collect();
+    assert_eq!(leaves, [(2, &b"two"[..]), (3, b"three"), (8, b"eight")]);
+
+    let mut transaction = one.begin().await.unwrap();
+    sqlx::raw_sql("DELETE FROM directory_hashes WHERE first = 0").execute(&mut *transaction).await.unwrap();
+    transaction.commit().await.unwrap();
+    assert!(matches!(one.directory().await, Err(VaultError::Damaged(_))));
 }

@@ -87,7 +87,7 @@ impl Scope {
     }
 
     /// Whether a checkpoint of this size has its place in the bundle: it bounds the time of entries in the range.
-    fn bounds_time_at(&self, size: u64) -> bool {
+    pub fn bounds_time_at(&self, size: u64) -> bool {
         (self.from..=self.to + 1).contains(&size) || size == self.size
     }
 

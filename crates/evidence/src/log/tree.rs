@@ -78,6 +78,11 @@ impl Tree {
         index
     }
 
+    /// Hash of the leaf `index`, if known.
+    pub fn leaf(&self, index: u64) -> Option<Hash> {
+        if index >= self.size() { None } else { self.subtree(index, index + 1) }
+    }
+
     /// Root of the first `size` leaves, if known.
     pub fn root_at(&self, size: u64) -> Option<Hash> {
         if size == 0 {

@@ -128,6 +128,25 @@ fn one_sentence_alone_is_shown_and_nothing_of_the_others() {
 }
 
 #[test]
+fn checkpoints_under_earlier_keys_stand_if_their_certificates_are_shown() {
+    let mut world = talk();
+    // The room's last checkpoint is under the earlier keys, the directory's under those of now.
+    let earlier = world.renew_server_keys();
+    let mut export = world.export(0, world.tree.size() - 1);
+    let (verdict, _) = world.verify(&world.write(&export, |_| Show::All));
+    assert_eq!(verdict.word, Word::Invalid);
+    export.certificates.extend(earlier.iter().map(|party| party.chain.clone()));
+    let (verdict, _) = world.verify(&world.write(&export, |_| Show::All));
+    assert_eq!((verdict.word, verdict.problems.as_slice()), (Word::Valid, [].as_slice()));
+    // And with a room that went on under the keys of now.
+    world.say(0, "after the change of keys");
+    let mut export = world.export(0, world.tree.size() - 1);
+    export.certificates.extend(earlier.iter().map(|party| party.chain.clone()));
+    let (verdict, _) = world.verify(&world.write(&export, |_| Show::All));
+    assert_eq!((verdict.word, verdict.problems.as_slice()), (Word::Valid, [].as_slice()));
+}
+
+#[test]
 fn what_is_withheld_is_counted_and_shows_what_it_must() {
     let world = talk();
     let show = |index| match index {

@@ -252,6 +252,14 @@ impl World {
         self.checkpoints.push(signed);
     }
 
+    /// Gives log and cosigner new keys, and returns the parties that they were.
+    pub fn renew_server_keys(&mut self) -> [Party; 2] {
+        let node = Name::parse("node1").unwrap();
+        let mut party = |holder| issue(&self.issuing, &self.store, &mut self.directory, holder, None);
+        let (log, cosigner) = (party(Holder::Log(node.clone())), party(Holder::Cosigner(node)));
+        [std::mem::replace(&mut self.log, log), std::mem::replace(&mut self.cosigner, cosigner)]
+    }
+
     pub fn receipt(&mut self, by: usize, from: u64, to: u64) {
         self.receipt_with(by, from, to, |_| {});
     }
