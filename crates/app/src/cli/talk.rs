@@ -129,6 +129,10 @@ pub struct TailArguments {
 
 /// Arguments of `export`.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "The server is asked for what is newer, if it is there; the evidence itself comes from your home.\n\
+                  Without the server it goes as far as your home does, and says so."
+)]
 pub struct ExportArguments {
     /// A room's name or id, or @USER
     #[arg(value_name = "ROOM|@USER")]

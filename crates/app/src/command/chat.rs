@@ -56,7 +56,8 @@ async fn talk_in(context: &Context, client: &Client, arguments: &ChatArguments) 
 
 async fn save(context: &Context, client: &Client, room: RoomId, out: &Path) -> Result<(), Failure> {
     let options = ExportOptions { from: None, to: None, disclose: Disclose::All };
-    let (bytes, _) = export::write(client, room, options, out).await?;
+    let (bytes, exported) = export::write(client, room, options, out).await?;
+    export::say_what_is_missing(context, &exported);
     context.output.note(&format!("{}: {bytes} bytes of evidence", out.display()));
     Ok(())
 }

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 use client::{Client, Disclose, ExportOptions, Exported};
 use evidence::room::RoomId;
+use evidence::verdict::{safe, utc};
 use serde_json::json;
 
-use super::{Context, online};
+use super::{Context, PATIENCE, connecting};
 use crate::cli::ExportArguments;
 use crate::terminal::Failure;
 
@@ -19,7 +20,7 @@ const MAX_RANGES: usize = 10_000;
 pub async fn run(context: &Context, arguments: ExportArguments) -> Result<(), Failure> {
     let disclose = parse_disclose(&arguments.disclose)?;
     refuse_existing(&arguments.out)?;
-    let client = online(context).await?;
+    let (client, refused) = connecting(context, PATIENCE).await?;
     let options = ExportOptions { from: arguments.from, to: arguments.to, disclose };
     let outcome = async {
         let room = client.find_room(&arguments.room).await?;
@@ -27,12 +28,17 @@ pub async fn run(context: &Context, arguments: ExportArguments) -> Result<(), Fa
     }
     .await;
     client.close().await;
-    let (bytes, exported) = outcome?;
+    let (bytes, mut exported) = outcome?;
+    if let Some(refused) = refused {
+        exported.behind = exported.behind.map(|_| refused.why);
+    }
+    say_what_is_missing(context, &exported);
     let out = arguments.out.display().to_string();
     context.output.result(
         || {
             json!({ "bundle": out, "bytes": bytes, "from": exported.from, "to": exported.to,
-                    "disclosed": exported.disclosed })
+                    "disclosed": exported.disclosed, "until": exported.until_ms,
+                    "up_to_date": exported.behind.is_none(), "why": exported.behind })
         },
         || {
             format!(
@@ -41,6 +47,19 @@ pub async fn run(context: &Context, arguments: ExportArguments) -> Result<(), Fa
             )
         },
     )
+}
+
+/// Says of evidence that was made without the server why it was, and how far it goes.
+pub fn say_what_is_missing(context: &Context, exported: &Exported) {
+    if let Some(why) = &exported.behind {
+        context.output.note(&format!(
+            "the server was not asked for what is newer, or did not give it ({}); this is what your home holds: \
+             entries 0 to {}, logged until {}",
+            safe(why),
+            exported.size.saturating_sub(1),
+            utc(exported.until_ms)
+        ));
+    }
 }
 
 /// Exports to a file beside `out` and renames it into place; returns its size in bytes and what it holds.

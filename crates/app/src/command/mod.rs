@@ -28,7 +28,7 @@ mod verify;
 pub use context::Context;
 pub use export::write as write_bundle;
 pub use online::room_size;
-use online::{online, room_to_talk_in, started};
+use online::{PATIENCE, connecting, held, online, room_to_talk_in, started};
 pub use verify::verify_file;
 
 use std::path::Path;

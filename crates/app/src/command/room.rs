@@ -1,23 +1,16 @@
 //! `room`: create, list, members, add, remove, leave.
 
 use client::Client;
-use evidence::verdict::safe;
 use serde_json::json;
 
-use super::{Context, online, started};
+use super::{Context, held, online};
 use crate::cli::RoomCommand;
 use crate::terminal::Failure;
 
-/// Does what was asked of rooms; the list needs no server.
+/// Does what was asked of rooms; the lists need no server.
 pub async fn run(context: &Context, command: RoomCommand) -> Result<(), Failure> {
     let client = match command {
-        RoomCommand::List => {
-            let (client, away) = started(context).await?;
-            if let Some(why) = away {
-                context.output.note(&format!("not connected ({}); this is what your home holds", safe(&why)));
-            }
-            client
-        }
+        RoomCommand::List | RoomCommand::Members { .. } => held(context).await?.0,
         _ => online(context).await?,
     };
     let outcome = act(context, &client, command).await;

@@ -5,7 +5,7 @@ use evidence::room::RoomId;
 use evidence::verdict::{file_line, safe, utc};
 use serde_json::{Value, json};
 
-use super::{Context, started};
+use super::{Context, held};
 use crate::cli::TailArguments;
 use crate::file::Folder;
 use crate::terminal::{Failure, Output};
@@ -19,10 +19,7 @@ const LAST_INDEX: u64 = 1 << 48;
 /// Prints a room's timeline.
 pub async fn run(context: &Context, arguments: TailArguments) -> Result<(), Failure> {
     let folder = arguments.save.as_deref().map(Folder::open).transpose()?;
-    let (client, away) = started(context).await?;
-    if let Some(why) = away {
-        context.output.note(&format!("not connected ({}); this is what your home holds", safe(&why)));
-    }
+    let (client, refused) = held(context).await?;
     let mut events = client.events();
     let outcome = async {
         let room = client.find_room(&arguments.room).await?;
@@ -30,6 +27,9 @@ pub async fn run(context: &Context, arguments: TailArguments) -> Result<(), Fail
         let mut next = printer.print_from(arguments.from.unwrap_or(0).min(LAST_INDEX)).await?;
         if !arguments.follow {
             return Ok(());
+        }
+        if let Some(failure) = refused.and_then(|refused| refused.ended) {
+            return Err(failure);
         }
         loop {
             let event = tokio::select! {

@@ -94,10 +94,43 @@ fn a_server_that_is_away_is_said_and_not_waited_for() {
     drop(server);
     let list = place.run("room list --home ann --password-file pw");
     assert!(list.ok().ends_with("  ops") && list.err.contains("not connected"), "{}{}", list.out, list.err);
-    place.run("room members ops --home ann --password-file pw").refused("cannot reach");
+    let members = place.run("room members ops --home ann --password-file pw");
+    assert!(members.ok() == "ann/laptop" && members.err.contains("not connected"), "{}", members.err);
     place.run("user list --home ann --password-file pw").refused("cannot reach");
     place.run("user list --home ann --password-file pw --json").refused("\"connection\"");
     let mut command = place.command("user list --home ann");
     command.env("COUNTERSIGN_PASSWORD_FILE", "kp");
     Outcome::of(command).refused("wrong password");
+}
+
+#[test]
+fn who_is_disabled_or_without_a_server_reads_and_proves_what_its_home_holds() {
+    let place = Place::new();
+    let server = two(&place);
+    place.run("room create ops --home ann --password-file pw").ok();
+    place.run("room add ops bob --home ann --password-file pw").ok();
+    place.run("send ops hello --home ann --password-file pw").ok();
+    let exported = |name: &str, current: bool, why: &str| {
+        let done = place.run(&format!("export ops --out {name} --home bob --password-file pw --json"));
+        let object: serde_json::Value = serde_json::from_str(done.ok()).unwrap();
+        assert_eq!((&object["up_to_date"], &object["to"]), (&current.into(), &2.into()), "{object}");
+        assert!(
+            object["why"].as_str().unwrap_or_default().contains(why) && object["until"].as_u64() > Some(0)
+        );
+        assert_eq!(place.run(&format!("verify {name} --home bob")).code, 0);
+    };
+    exported("open", true, "");
+    place.run("user disable bob --home ann --password-file pw").ok();
+    exported("disabled", false, "disabled");
+    let out = place.run("export ops --out told --home bob --password-file pw");
+    out.ok();
+    assert!(out.err.contains("disabled") && out.err.contains("entries 0 to 2, logged until"), "{}", out.err);
+    let tail = place.run("tail ops --home bob --password-file pw");
+    assert!(tail.ok().ends_with("ann: hello") && tail.err.contains("disabled"), "{}{}", tail.out, tail.err);
+    assert_eq!(place.run("room members ops --home bob --password-file pw").ok().lines().count(), 2);
+    let follow = place.run("tail ops --follow --home bob --password-file pw");
+    assert!(follow.out.contains("hello"));
+    follow.refused("does not accept this login");
+    drop(server);
+    exported("gone", false, "cannot reach");
 }
