@@ -106,7 +106,9 @@ impl Client {
         let signers = Signers::new(&core.certificates);
         let mut checkpoints = core.checkpoints(&room, &signers).await?;
         let Some(last) = checkpoints.last() else {
-            return Err(ClientError::Bundle("no signed checkpoint of this room is held".to_owned()));
+            return Err(ClientError::Bundle(
+                "no signed checkpoint of this room is held yet: connect to the server once".to_owned(),
+            ));
         };
         let (size, until_ms) = (last.checkpoint.head().size, last.checkpoint.time_s().saturating_mul(1_000));
         let from = options.from.unwrap_or(0);
