@@ -178,9 +178,21 @@ impl Shared {
                 directory,
             })
         });
-        added.await.map_err(|e| failure::store(&e))?;
+        if let Err(error) = added.await {
+            // The one who vouches and the new device may ask at once: who comes second is told what the first got.
+            return self.issued(link).await?.ok_or_else(|| failure::store(&error));
+        }
         tracing::info!(user = user.as_str(), device = device.as_str(), "device added");
         Ok((chain, certificate))
+    }
+
+    /// The certificate that was issued by this link, if one was.
+    async fn issued(&self, link: &Hash) -> Result<Option<(Chain, Hash)>, Reply> {
+        let found = self.store.device_link(link).await.map_err(|e| failure::store(&e))?;
+        let Some(DeviceLinkState::Enrolled { certificate }) = found.map(|link| link.state) else {
+            return Ok(None);
+        };
+        Ok(Some((self.chain_of(&certificate).await?, certificate)))
     }
 }
 
