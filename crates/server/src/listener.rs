@@ -17,6 +17,7 @@ use crate::clock::now_ms;
 use crate::connection;
 use crate::organisation::{
     Authority, AuthorityError, DataFolder, Directory, FolderError, FolderLock, KeyProtection, PublicAddress,
+    renewal,
 };
 use crate::revocation;
 use crate::rooms::{Hub, LogCertificates, Sequencer, SequencerParts};
@@ -95,6 +96,8 @@ impl Server {
         let folder = DataFolder::open(&config.data)?;
         let lock = folder.lock()?;
         let authority = Arc::new(Authority::load(&folder, &config.protection)?);
+        authority.renew(&folder, now_ms())?;
+        renewal::warn_of_end(&authority, now_ms());
         let store = open_store(&folder, config.store.as_deref()).await?;
         let (shared, parts) = assemble(Arc::clone(&store), authority).await?;
         let listener =
@@ -105,7 +108,7 @@ impl Server {
         let public = PublicAddress::choose(config.name, last, address);
         folder.remember_addresses(&public, address)?;
         let (stop, stopping) = watch::channel(false);
-        let running = tokio::spawn(serve(listener, shared, parts, store, stopping, lock));
+        let running = tokio::spawn(serve(listener, shared, parts, store, stopping, folder, lock));
         Ok(Self { address, public, stop, running })
     }
 
@@ -160,17 +163,15 @@ pub(crate) async fn open_store(folder: &DataFolder, url: Option<&str>) -> Result
     Ok(Arc::new(store))
 }
 
-async fn assemble(
+pub(crate) async fn assemble(
     store: Arc<dyn Store>,
     authority: Arc<Authority>,
 ) -> Result<(Arc<Shared>, JoinSet<&'static str>), StartError> {
     let now = now_ms();
     let trust = Arc::new(TrustStore::new(vec![authority.issuing().root().clone()]));
     let revocations = Arc::new(LiveRevocations::default());
-    let keys = LogCertificates {
-        log: trust.verify(authority.log_chain(), Usage::Log, now, &*revocations)?,
-        cosigner: trust.verify(authority.cosigner_chain(), Usage::Cosigner, now, &*revocations)?,
-    };
+    trust.verify(&authority.server_chain(), Usage::ServerHandshake, now, &*revocations)?;
+    let keys = LogCertificates::current(&authority, &trust, now)?;
     let directory = Directory::open(store.as_ref(), &authority).await?;
     let opaque = opaque_setup(store.as_ref(), &authority).await?;
     let hub = Arc::new(Hub::default());
@@ -207,6 +208,7 @@ async fn serve(
     mut parts: JoinSet<&'static str>,
     store: Arc<dyn Store>,
     mut stopping: watch::Receiver<bool>,
+    folder: DataFolder,
     _lock: FolderLock,
 ) -> Result<(), PartEnded> {
     let logged = shared.directory.size().await;
@@ -216,6 +218,11 @@ async fn serve(
         "the watch for revocations"
     });
     let mut tasks = JoinSet::new();
+    let renewing = renewal::follow(Arc::clone(&shared), folder, stopping.clone());
+    parts.spawn(async {
+        renewing.await;
+        "the renewal of certificates"
+    });
     let outcome = loop {
         let accepted = tokio::select! {
             biased;
@@ -285,7 +292,8 @@ mod tests {
         parts.abort_all();
         let (stop, stopping) = watch::channel(false);
         let lock = folder.lock().unwrap();
-        let running = tokio::spawn(serve(listener, shared, parts, Arc::clone(&store), stopping, lock));
+        let running =
+            tokio::spawn(serve(listener, shared, parts, Arc::clone(&store), stopping, folder, lock));
         let public = PublicAddress::choose(None, None, address);
         let mut server = Server { address, public, stop, running };
         tokio::time::timeout(Duration::from_secs(60), server.ended()).await.unwrap();

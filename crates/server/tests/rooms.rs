@@ -48,7 +48,7 @@ impl Room {
         let authority = self.running.authority();
         let trust = TrustStore::new(vec![TrustAnchor::from_root(authority.root()).unwrap()]);
         let verify = |chain, usage| trust.verify(chain, usage, now_ms(), &NoRevocations).unwrap();
-        (verify(authority.log_chain(), Usage::Log), verify(authority.cosigner_chain(), Usage::Cosigner))
+        (verify(&authority.log_chain(), Usage::Log), verify(&authority.cosigner_chain(), Usage::Cosigner))
     }
 
     fn reason(&self, reply: &Reply) -> Reason {

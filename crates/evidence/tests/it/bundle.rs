@@ -44,6 +44,30 @@ fn an_honest_bundle_is_valid_only_under_its_pinned_root() {
     assert_eq!(foreign.exit_code(), 3);
 }
 
+/// EV-26, ID-34: the log's key has two certificates, and the earlier one has ended.
+#[test]
+fn a_log_certificate_that_was_renewed_does_not_stand_in_the_way() {
+    let mut world = talk();
+    let (chain, certificate) = world.earlier_log(1);
+    let renewed = std::mem::replace(&mut world.log.certificate, certificate);
+    let revoked = world.revoke(2);
+    world.log.certificate = renewed;
+    world.now_ms += 2 * 86_400_000;
+    world.say(0, "two days later");
+    let mut export = world.export(0, world.tree.size() - 1);
+    export.certificates.push(chain.clone());
+    let (verdict, _) = world.verify(&world.write(&export, |_| Show::All));
+    assert_eq!(verdict.problems, []);
+    assert_eq!(verdict.word, Word::Valid);
+
+    let ended_alone = world.log.chain.leaf_hash();
+    let mut export = world.export(0, revoked);
+    export.certificates.retain(|chain| chain.leaf_hash() != ended_alone);
+    export.certificates.push(chain);
+    let (verdict, _) = world.verify(&world.write(&export, |_| Show::All));
+    assert_eq!(verdict.word, Word::Invalid, "what is signed after the end needs the renewed one");
+}
+
 #[test]
 fn the_verdict_is_told_to_people_and_programs() {
     let world = talk();

@@ -160,6 +160,21 @@ impl World {
         self.devices.len() - 1
     }
 
+    /// Another certificate of the log's key, one that is good for this many days, and whose hash is below that of the
+    /// one in use: it comes first in a bundle.
+    pub fn earlier_log(&mut self, days: u32) -> (Chain, VerifiedCertificate) {
+        let holder = self.log.certificate.identity().holder.clone();
+        let validity = Validity::days(START_MS - 1_000, days).unwrap();
+        loop {
+            let chain = self.issuing.issue_to_key(self.log.key.public(), &holder, &validity).unwrap();
+            let certificate = self.store.verify_as_of(&chain, holder.usage(), START_MS).unwrap();
+            if certificate.hash() < self.log.hash() {
+                self.directory.push(issue_leaf(&certificate, None, holder));
+                return (chain, certificate);
+            }
+        }
+    }
+
     pub fn seen(&self) -> TreeHead {
         self.checkpoints.last().map_or_else(TreeHead::empty, SignedCheckpoint::head)
     }
@@ -381,12 +396,16 @@ fn issue_to(
     let validity = Validity::days(START_MS - 1_000, 365).unwrap();
     let chain = issuing.issue_to_key(key.public(), &holder, &validity).unwrap();
     let certificate = store.verify_as_of(&chain, holder.usage(), START_MS).unwrap();
-    directory.push(Leaf::Issue(Issue {
+    directory.push(issue_leaf(&certificate, vouched, holder));
+    Party { key, chain, certificate }
+}
+
+fn issue_leaf(certificate: &VerifiedCertificate, vouched: Option<Hash>, holder: Holder) -> Leaf {
+    Leaf::Issue(Issue {
         certificate: certificate.hash(),
         vouched,
         subject: Subject::Holder(holder),
         serial: vec![1, 2, 3],
         time_ms: START_MS,
-    }));
-    Party { key, chain, certificate }
+    })
 }

@@ -127,8 +127,8 @@ impl Login {
             user: self.user.clone(),
             device: self.device.clone(),
             role: failure::role(role),
-            log: to_list(shared.authority.log_chain()),
-            cosigner: to_list(shared.authority.cosigner_chain()),
+            log: to_list(&shared.authority.log_chain()),
+            cosigner: to_list(&shared.authority.cosigner_chain()),
         }
     }
 }

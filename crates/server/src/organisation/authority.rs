@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
@@ -17,12 +17,10 @@ use pki::{Chain, Fingerprint, TrustAnchor};
 use super::folder::{DataFolder, FolderError, REQUESTED, io_error, read_text, sync_parent, write_file};
 use super::pem::to_pem;
 
-/// Days of validity: root, issuing CA, the server's own leaves.
-const ROOT_DAYS: u32 = 7300;
-const ISSUING_DAYS: u32 = 3650;
-const SERVER_DAYS: u32 = 1825;
-/// Days of validity of a device's certificate.
-pub const DEVICE_DAYS: u32 = 730;
+/// Days of validity (ID-33): root and issuing CA, the server's own leaves, devices.
+const AUTHORITY_DAYS: u32 = 7300;
+pub(super) const SERVER_DAYS: u32 = 1825;
+const DEVICE_DAYS: u32 = 3650;
 /// Milliseconds by which certificates start before they are made, for clocks that are behind.
 const BACKDATED_MS: u64 = 3_600_000;
 /// The one node of an organisation that this version serves from.
@@ -81,13 +79,42 @@ pub enum AuthorityError {
 pub struct Authority {
     issuing: IssuingCa,
     fingerprint: [u8; 32],
-    server: Arc<ServerIdentity>,
-    own: Vec<(Holder, Chain)>,
+    pub(super) server_key: SigningKey,
     log_key: SigningKey,
-    log_chain: Chain,
     cosigner_key: SigningKey,
-    cosigner_chain: Chain,
+    /// Renewed while the server runs.
+    pub(super) own: RwLock<Arc<OwnCertificates>>,
     storage: LessSafeKey,
+}
+
+/// The certificates of the server's own keys.
+pub(super) struct OwnCertificates {
+    /// Server, log, cosigner; leaf first, without the root.
+    pub(super) chains: [(Holder, Chain); 3],
+    server: Arc<ServerIdentity>,
+}
+
+impl OwnCertificates {
+    pub(super) fn new(
+        [server, log, cosigner]: [Chain; 3],
+        server_key: &SigningKey,
+        root: &[u8],
+    ) -> Result<Self, AuthorityError> {
+        let unusable = |why: String| AuthorityError::Certificate("server.pem".into(), why);
+        let key = server_key.to_pkcs8().and_then(|der| SigningKey::from_pkcs8(&der));
+        let identity =
+            ServerIdentity::new(&server.with_root(root), key.map_err(|e| AuthorityError::Key("server", e))?)
+                .map_err(|e| unusable(e.to_string()))?;
+        let node = Name::suggest(NODE);
+        Ok(Self {
+            chains: [
+                (Holder::Server(node.clone()), server),
+                (Holder::Log(node.clone()), log),
+                (Holder::Cosigner(node), cosigner),
+            ],
+            server: Arc::new(identity),
+        })
+    }
 }
 
 impl Authority {
@@ -103,8 +130,8 @@ impl Authority {
         now_ms: u64,
     ) -> Result<(), AuthorityError> {
         let start = now_ms.saturating_sub(BACKDATED_MS);
-        let root = RootCa::generate(organisation, &Validity::days(start, ROOT_DAYS)?)?;
-        let issuing = root.new_issuing_ca(&Validity::days(start, ISSUING_DAYS)?)?;
+        let root = RootCa::generate(organisation, &Validity::days(start, AUTHORITY_DAYS)?)?;
+        let issuing = root.new_issuing_ca(&Validity::days(start, AUTHORITY_DAYS)?)?;
         let place = start_folder(folder)?;
         write_key(&place, "root", root.key(), protection)?;
         write_file(&place.join("root.pem"), certificate_to_pem(root.certificate()).as_bytes())?;
@@ -186,22 +213,14 @@ impl Authority {
         let (log_key, log_chain) = read_leaf(&place, "log", protection)?;
         let (cosigner_key, cosigner_chain) = read_leaf(&place, "cosigner", protection)?;
         let storage = storage_key(&read_key(&place, "storage", protection)?)?;
-        let server = ServerIdentity::new(&server_chain.with_root(&root), server_key)
-            .map_err(|e| AuthorityError::Certificate("server.pem".into(), e.to_string()))?;
-        let node = Name::suggest(NODE);
+        let own = OwnCertificates::new([server_chain, log_chain, cosigner_chain], &server_key, &root)?;
         Ok(Self {
             fingerprint: *Fingerprint::of(&root).as_bytes(),
             issuing,
-            server: Arc::new(server),
-            own: vec![
-                (Holder::Server(node.clone()), server_chain),
-                (Holder::Log(node.clone()), log_chain.clone()),
-                (Holder::Cosigner(node), cosigner_chain.clone()),
-            ],
+            server_key,
             log_key,
-            log_chain,
             cosigner_key,
-            cosigner_chain,
+            own: RwLock::new(Arc::new(own)),
             storage,
         })
     }
@@ -228,12 +247,18 @@ impl Authority {
 
     /// The server's chain and handshake key.
     pub fn server_identity(&self) -> Arc<ServerIdentity> {
-        Arc::clone(&self.server)
+        Arc::clone(&self.own().server)
     }
 
-    /// The server's own leaves, for the directory.
-    pub fn own_leaves(&self) -> &[(Holder, Chain)] {
-        &self.own
+    /// The certificates of the server's own keys, as they are now.
+    pub(super) fn own(&self) -> Arc<OwnCertificates> {
+        Arc::clone(&self.own.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The chain of the key of handshakes.
+    pub fn server_chain(&self) -> Chain {
+        let [(_, server), _, _] = &self.own().chains;
+        server.clone()
     }
 
     /// Whether the server itself works with this certificate.
@@ -242,7 +267,7 @@ impl Authority {
         let of = |der: &[u8]| Fingerprint::of(der) == *certificate;
         of(self.root())
             || of(self.issuing.certificate())
-            || self.own.iter().any(|(_, chain)| chain.leaf_hash() == hash)
+            || self.own().chains.iter().any(|(_, chain)| chain.leaf_hash() == hash)
     }
 
     /// The key of checkpoints, refusals and revocation entries.
@@ -251,8 +276,9 @@ impl Authority {
     }
 
     /// Its chain.
-    pub fn log_chain(&self) -> &Chain {
-        &self.log_chain
+    pub fn log_chain(&self) -> Chain {
+        let [_, (_, log), _] = &self.own().chains;
+        log.clone()
     }
 
     /// The key of timestamped cosignatures.
@@ -261,8 +287,9 @@ impl Authority {
     }
 
     /// Its chain.
-    pub fn cosigner_chain(&self) -> &Chain {
-        &self.cosigner_chain
+    pub fn cosigner_chain(&self) -> Chain {
+        let [_, _, (_, cosigner)] = &self.own().chains;
+        cosigner.clone()
     }
 
     /// Issues a device's certificate.
@@ -348,8 +375,7 @@ fn finish(
         let key = SigningKey::generate().map_err(|e| AuthorityError::Key(name, e))?;
         let chain = issuing.issue_to_key(key.public(), &holder, &validity)?;
         write_key(place, name, &key, protection)?;
-        let text: String = chain.0.iter().map(|der| certificate_to_pem(der)).collect();
-        write_file(&place.join(name).with_extension("pem"), text.as_bytes())?;
+        write_chain(place, name, &chain)?;
     }
     let storage = SigningKey::generate().map_err(|e| AuthorityError::Key("storage", e))?;
     write_key(place, "storage", &storage, protection)?;
@@ -357,6 +383,11 @@ fn finish(
     let moved = fs::rename(place, &done).and_then(|()| sync_parent(&done));
     moved.map_err(|e| io_error("move into place", &done, e))?;
     Ok(())
+}
+
+pub(super) fn write_chain(place: &Path, name: &str, chain: &Chain) -> Result<(), FolderError> {
+    let text: String = chain.0.iter().map(|der| certificate_to_pem(der)).collect();
+    write_file(&place.join(name).with_extension("pem"), text.as_bytes())
 }
 
 /// The key that seals secrets in the database. Its file is a PKCS#8 envelope around 32 random bytes like those of the

@@ -13,6 +13,7 @@ use store::{DirectoryAppend, DirectoryLeaf, LeafKind, NewCertificate, Store, Sto
 use tokio::sync::Mutex;
 
 use super::Authority;
+use super::authority::OwnCertificates;
 use crate::clock::now_ms;
 use crate::shared::{PAGE, encode_chain};
 
@@ -92,28 +93,42 @@ impl State {
 }
 
 impl Directory {
-    /// Reads the directory, and enters the organisation's own certificates if it is empty.
+    /// Reads the directory, and enters those of the organisation's own certificates that are not in it: all in an empty
+    /// one, those of a renewal that a stop interrupted.
     ///
     /// # Errors
     /// [`StoreError`]; [`StoreError::Corrupt`] if the leaves do not give the stored state.
     pub async fn open(store: &dyn Store, authority: &Authority) -> Result<Self, StoreError> {
         let directory = Self(Mutex::new(read(store).await?));
-        if directory.0.lock().await.tree.size() == 0 {
-            let now = now_ms();
-            let ca = Chain(vec![authority.issuing().certificate().to_vec()]);
-            let mut first = vec![Issue::of(&ca, Subject::Authority, None, now)];
-            let own = authority.own_leaves().iter();
-            first.extend(
-                own.map(|(holder, chain)| Issue::of(chain, Subject::Holder(holder.clone()), None, now)),
-            );
-            directory.append_with(store, authority, &first, |append| store.append_directory(append)).await?;
-        }
+        directory.enter_own(store, authority, &authority.own()).await?;
         Ok(directory)
     }
 
     /// Leaves that are known here.
     pub(crate) async fn size(&self) -> u64 {
         self.0.lock().await.tree.size()
+    }
+
+    /// Enters the issuing CA and the server's own certificates, as far as they are not there.
+    pub(super) async fn enter_own(
+        &self,
+        store: &dyn Store,
+        authority: &Authority,
+        own: &OwnCertificates,
+    ) -> Result<(), StoreError> {
+        let now = now_ms();
+        let ca = Chain(vec![authority.issuing().certificate().to_vec()]);
+        let mut missing = Vec::new();
+        let leaves = own.chains.iter().map(|(holder, chain)| (Subject::Holder(holder.clone()), chain));
+        for (subject, chain) in std::iter::once((Subject::Authority, &ca)).chain(leaves) {
+            if store.certificate(&chain.leaf_hash().unwrap_or_default()).await?.is_none() {
+                missing.push(Issue::of(chain, subject, None, now));
+            }
+        }
+        if missing.is_empty() {
+            return Ok(());
+        }
+        self.append_with(store, authority, &missing, |append| store.append_directory(append)).await
     }
 
     /// Grows the directory by `leaves` in the transaction that `commit` makes of them.

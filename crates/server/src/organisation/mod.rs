@@ -4,6 +4,7 @@
 //! - `folder`: where things lie in the data folder, and the lock on it.
 //! - `authority`: root, issuing CA, server, log and cosigner keys: made once, loaded at each start.
 //! - `inventory`: what can be told of them without a passphrase.
+//! - `renewal`: later ends for the server's own certificates.
 //! - `root_key`: moving the root's key out.
 //! - `pem`: requests and revocation lists as text.
 //! - `directory`: the log of every issuance and revocation.
@@ -14,6 +15,7 @@ mod directory;
 mod folder;
 mod inventory;
 mod pem;
+pub(crate) mod renewal;
 mod root_key;
 
 pub use address::PublicAddress;

@@ -7,7 +7,7 @@ use evidence::entry::{Entry, Place, Revocation, RevocationClaim};
 use evidence::log::{Tree, TreeHead};
 use evidence::membership::Change;
 use evidence::room::{Context, MembershipFault, RoomId, RoomState, Unacceptable};
-use pki::{Usage, VerifiedCertificate};
+use pki::{CertificateError, NoRevocations, TrustStore, Usage, VerifiedCertificate};
 use store::{Hash, Store, StoreError};
 
 use super::sequencer::RevokeJob;
@@ -34,15 +34,32 @@ pub(crate) struct Room {
     pub(crate) used: u64,
 }
 
+impl LogCertificates {
+    /// The authority's, as they are now.
+    ///
+    /// # Errors
+    /// [`CertificateError`] if one is not good at `now_ms`.
+    pub(crate) fn current(
+        authority: &Authority,
+        trust: &TrustStore,
+        now_ms: u64,
+    ) -> Result<Self, CertificateError> {
+        Ok(Self {
+            log: trust.verify(&authority.log_chain(), Usage::Log, now_ms, &NoRevocations)?,
+            cosigner: trust.verify(&authority.cosigner_chain(), Usage::Cosigner, now_ms, &NoRevocations)?,
+        })
+    }
+}
+
 /// Verifies certificates for the folding of rooms, each as of the time of the entry that names it.
 pub(crate) struct CertificateReader<'a> {
     store: &'a dyn Store,
-    trust: &'a pki::TrustStore,
+    trust: &'a TrustStore,
     known: HashMap<Hash, VerifiedCertificate>,
 }
 
 impl<'a> CertificateReader<'a> {
-    pub(crate) fn new(store: &'a dyn Store, trust: &'a pki::TrustStore) -> Self {
+    pub(crate) fn new(store: &'a dyn Store, trust: &'a TrustStore) -> Self {
         Self { store, trust, known: HashMap::new() }
     }
 
@@ -97,7 +114,7 @@ impl Room {
     pub(crate) async fn open(
         id: &Hash,
         store: &dyn Store,
-        trust: &pki::TrustStore,
+        trust: &TrustStore,
         keys: &LogCertificates,
     ) -> Result<Option<Self>, StoreError> {
         let Some(head) = store.room_head(id).await? else { return Ok(None) };

@@ -55,6 +55,7 @@ pub(super) struct RevokeJob {
 enum Job {
     Append(Vec<Checked>),
     Revoke(RevokeJob),
+    Renewed(LogCertificates),
 }
 
 /// The way to the sequencer.
@@ -105,6 +106,12 @@ impl Sequencer {
         // A sequencer that stops finishes at the next start: the directory says what is revoked.
         sent.is_ok() && finished.await.unwrap_or(false)
     }
+
+    /// Signs from now on under renewed certificates of the same keys.
+    pub(crate) async fn renewed(&self, keys: LogCertificates) {
+        // A sequencer that stops signs nothing more.
+        let _ = self.jobs.send(Job::Renewed(keys)).await;
+    }
 }
 
 async fn check_all(mut to_check: mpsc::Receiver<Submission>, jobs: mpsc::Sender<Job>) {
@@ -145,6 +152,7 @@ impl Worker {
                     let stands = self.revoke(&job).await;
                     let _ = job.done.send(stands);
                 }
+                Job::Renewed(keys) => self.parts.keys = keys,
             }
         }
     }

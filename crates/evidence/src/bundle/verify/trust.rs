@@ -169,7 +169,8 @@ fn verified(store: &TrustStore, chain: &Chain, issue: &Issue) -> Result<Verified
     }
 }
 
-/// Verifies a note against whichever of the logs and cosigners signed it, both valid at its time.
+/// Verifies a note against whichever of the logs and cosigners signed it, both valid at its time. Several certificates may
+/// be of one key, renewed: one that is valid then is enough.
 fn signed_checkpoint(
     note: &[u8],
     origin: &Origin,
@@ -182,8 +183,10 @@ fn signed_checkpoint(
             match SignedCheckpoint::verify(note, origin, log, cosigner) {
                 Ok(checkpoint) => {
                     let at = ms(checkpoint.time_s());
-                    let valid = log.recheck(at, &NoRevocations).and(cosigner.recheck(at, &NoRevocations));
-                    return valid.map(|()| checkpoint).map_err(|error| error.to_string());
+                    match log.recheck(at, &NoRevocations).and(cosigner.recheck(at, &NoRevocations)) {
+                        Ok(()) => return Ok(checkpoint),
+                        Err(error) => refusal = error.to_string(),
+                    }
                 }
                 Err(error) => refusal = error.to_string(),
             }
