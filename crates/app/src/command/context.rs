@@ -7,7 +7,11 @@ use client::Home;
 use pki::Password;
 
 use crate::cli::{DataArguments, Global};
+use crate::clock::{now_ms, utc};
 use crate::terminal::{Failure, Output, PasswordSource};
+
+/// How long before its end a certificate is worth a word: 30 days.
+pub const SOON_MS: u64 = 30 * 86_400_000;
 
 /// The global options, as commands use them.
 #[derive(Debug)]
@@ -63,7 +67,12 @@ impl Context {
             return Err(no_home(&folder));
         }
         let password = self.password.read("Password: ")?;
-        Ok(Home::open(&folder, Password::new(password.as_str().to_owned())).await?)
+        let home = Home::open(&folder, Password::new(password.as_str().to_owned())).await?;
+        let (_, end_ms) = home.validity_ms();
+        if let Some(message) = end_of_device(end_ms, now_ms()) {
+            self.output.warn("certificate-ends", &message);
+        }
+        Ok(home)
     }
 
     /// Prints an object where a script is listening; to a person nothing is said.
@@ -77,6 +86,23 @@ impl Context {
     }
 }
 
+/// What to tell a person whose device's certificate ends soon or has ended: it is not renewed.
+pub fn end_of_device(end_ms: u64, now_ms: u64) -> Option<String> {
+    let day = utc(end_ms);
+    match end_ms.checked_sub(now_ms) {
+        None => Some(format!(
+            "the certificate of this device ended {day}: the server lets it in no more; `countersign tail` still shows what is \
+             here. Join as a new device in another folder (--home), with a link that `countersign device add` makes on \
+             another device of yours; if there is none, ask an administrator for an invite under another user name"
+        )),
+        Some(left) if left < SOON_MS => Some(format!(
+            "the certificate of this device ends {day}, and then the server lets it in no more. Before that day run \
+             `countersign device add` here, and join with its link as a new device in another folder (--home)"
+        )),
+        Some(_) => None,
+    }
+}
+
 /// There is no home where one is needed.
 pub fn no_home(folder: &Path) -> Failure {
     Failure::new(
@@ -86,4 +112,21 @@ pub fn no_home(folder: &Path) -> Failure {
             folder.display()
         ),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_device_is_told_for_thirty_days_and_ever_after() {
+        let end = 1_800_000_000_000;
+        assert_eq!(end_of_device(end, end - SOON_MS), None);
+        for (now, told) in
+            [(end - SOON_MS + 1, "ends 2027-01-15"), (end, "ends 2027"), (end + 1, "ended 2027-01-15")]
+        {
+            let message = end_of_device(end, now).unwrap();
+            assert!(message.contains(told) && message.contains("`countersign device add`"), "{message}");
+        }
+    }
 }

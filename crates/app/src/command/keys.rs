@@ -112,13 +112,11 @@ fn credential() -> Option<PathBuf> {
         .filter(|f| f.exists())
 }
 
-/// Said at each start, whatever else is silent.
+/// Said at each start.
 fn warn_of_plain_keys(output: &Output) {
-    let message = "the server's keys are kept without a passphrase: whoever reads this disk or a backup of it can sign as \
-                   the organisation and as the server";
-    if output.json {
-        eprintln!("{}", serde_json::json!({ "warning": { "code": "plain-keys", "message": message } }));
-    } else {
-        eprintln!("countersign: warning: {message}");
-    }
+    output.warn(
+        "plain-keys",
+        "the server's keys are kept without a passphrase: whoever reads this disk or a backup of it can sign as \
+         the organisation and as the server",
+    );
 }

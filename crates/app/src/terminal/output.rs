@@ -30,6 +30,15 @@ impl Output {
         writeln!(out, "{line}").and_then(|()| out.flush()).map_err(closed)
     }
 
+    /// Warns on standard error, whatever else is silent; as an object with `--json`.
+    pub fn warn(&self, code: &'static str, message: &str) {
+        if self.json {
+            eprintln!("{}", serde_json::json!({ "warning": { "code": code, "message": message } }));
+        } else {
+            eprintln!("countersign: warning: {message}");
+        }
+    }
+
     /// Tells a person what happens, on standard error; silent with `--json` or `--quiet`.
     pub fn note(&self, text: &str) {
         if !self.json && !self.quiet {

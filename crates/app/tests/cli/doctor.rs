@@ -26,6 +26,8 @@ fn a_sound_home_and_folder_are_good() {
         "home",
         "server",
         "login",
+        "clock",
+        "disk",
         "folder",
         "address",
         "organisation",

@@ -7,9 +7,9 @@ fn own_root(place: &Place) {
     );
 }
 
-fn sign(place: &Place, extensions: &str) {
+fn sign(place: &Place, days: u32, extensions: &str) {
     place.openssl(&format!(
-        "x509 -req -in request.pem -CA root.pem -CAkey root.key -days 1800 {extensions} -out issuing.pem"
+        "x509 -req -in request.pem -CA root.pem -CAkey root.key -days {days} {extensions} -out issuing.pem"
     ));
 }
 
@@ -26,9 +26,9 @@ fn openssl_own_root_signs_the_issuing_ca() {
 
     own_root(&place);
     let install = "ca install issuing.pem --root root.pem --data d";
-    sign(&place, "");
+    sign(&place, 1800, "");
     place.run(&format!("{install} --key-password-file kp")).refused("");
-    sign(&place, "-copy_extensions copyall");
+    sign(&place, 1800, "-copy_extensions copyall");
     place.run(&format!("{install} --key-password-file pw")).refused("passphrase");
     let root = place.run(&format!("{install} --key-password-file kp")).ok().to_owned();
     place.run(&format!("{install} --key-password-file kp")).refused("already");
@@ -38,4 +38,34 @@ fn openssl_own_root_signs_the_issuing_ca() {
     assert!(link.contains(root.strip_prefix("sha256:").unwrap()));
     place.join("ann", &link);
     place.run("ca export-root --data d --out out.key").refused("your own");
+}
+
+/// ID-33: nothing outlives the issuing CA, and its end is told by everybody whom it concerns.
+#[test]
+fn openssl_an_authority_that_ends_soon_is_told_of_by_serve_doctor_and_every_home() {
+    let place = Place::new();
+    place.run("ca init --organisation example.org --external-root request.pem --data d --plain-keys").ok();
+    own_root(&place);
+    sign(&place, 20, "-copy_extensions copyall");
+    place.run("ca install issuing.pem --root root.pem --data d --plain-keys").ok();
+    let server = place.serve_with("--data d --plain-keys");
+    let link = place.run("invite create --data d").ok().to_owned();
+    place.join("ann", &link);
+
+    let list = place.run("device list --home ann --password-file pw --json --quiet");
+    list.ok();
+    let warning: serde_json::Value = serde_json::from_str(&list.err).unwrap();
+    assert_eq!(warning["warning"]["code"], "certificate-ends");
+    assert!(warning["warning"]["message"].as_str().unwrap().contains("`countersign device add`"));
+    let doctor = place.run("doctor --data d --home ann --password-file pw");
+    doctor.ok();
+    for told in [
+        "the certificate issuing expires",
+        "the certificate log expires",
+        "this device's certificate expires",
+    ] {
+        assert!(doctor.out.contains(told), "{told}: {}", doctor.out);
+    }
+    let (_, err) = server.end("-TERM");
+    assert!(err.contains("the organisation's certificate authority ends in"), "{err}");
 }

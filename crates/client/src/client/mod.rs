@@ -130,6 +130,15 @@ impl Client {
         Some(self.core().session().ok()?.role)
     }
 
+    /// The server's time less this machine's, milliseconds.
+    ///
+    /// # Errors
+    /// [`ClientError::Offline`]; [`ClientError`].
+    pub async fn clock_skew_ms(&self) -> Result<i64, ClientError> {
+        let core = self.core();
+        core.clock_skew_ms(&*core.session()?).await
+    }
+
     /// Canonical user name.
     pub fn user(&self) -> &str {
         self.core().owner.user.as_str()

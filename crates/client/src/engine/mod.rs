@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use evidence::checkpoint::SignedCheckpoint;
 use evidence::room::RoomId;
 use pki::{Password, VerifiedCertificate};
-use session::message::Role;
+use session::message::{Command, Reply, Role};
 use tokio::sync::{Notify, broadcast, watch};
 
 pub(crate) use supervise::supervise;
@@ -27,6 +27,7 @@ use crate::directory::Held;
 use crate::event::{self, Event};
 use crate::home::{Home, Owner};
 use crate::outbox::Waiters;
+use crate::reply::expect_reply;
 use crate::room::Room;
 use crate::vault::{RoomRecord, RoomRow, Vault};
 
@@ -152,6 +153,14 @@ impl Core {
             return Err(ClientError::Ended(Arc::clone(cause)));
         }
         self.session.borrow().clone().ok_or(ClientError::Offline)
+    }
+
+    /// The server's time less this machine's, milliseconds.
+    pub(crate) async fn clock_skew_ms(&self, session: &Session) -> Result<i64, ClientError> {
+        let reply = session.connection.ask(Command::Time).await?;
+        let server = expect_reply!(reply, Reply::Time { time } => time)?;
+        let signed = |time: u64| i64::try_from(time).unwrap_or(i64::MAX);
+        Ok(signed(server).saturating_sub(signed((self.clock)())))
     }
 
     pub(crate) fn password(&self) -> Arc<Password> {

@@ -125,6 +125,11 @@ impl Home {
         &self.owner.device
     }
 
+    /// Start and end of the validity of this device's certificate, Unix milliseconds.
+    pub fn validity_ms(&self) -> (u64, u64) {
+        (self.owner.certificate.not_before_ms(), self.owner.certificate.not_after_ms())
+    }
+
     /// The organisation.
     pub fn organisation(&self) -> &Organisation {
         &self.owner.organisation

@@ -8,12 +8,10 @@ use std::collections::HashMap;
 use evidence::content::Content;
 use evidence::limits::MAX_SKEW_MS;
 use evidence::refusal::Reason;
-use session::message::{Command, Reply};
 
 use super::waiting::{Ticket, ticket};
 use crate::ClientError;
 use crate::engine::{Core, Session};
-use crate::reply::expect_reply;
 use crate::room::Room;
 use crate::vault::{OutboxRow, OutboxState, Parcel, VaultError};
 
@@ -103,9 +101,7 @@ impl Core {
 
     /// Whether this machine's clock is near the server's; it is never set by it.
     async fn check_clock(&self, session: &Session) -> Result<(), ClientError> {
-        let reply = session.connection.ask(Command::Time).await?;
-        let server = expect_reply!(reply, Reply::Time { time } => time)?;
-        let distance = server.abs_diff((self.clock)());
+        let distance = self.clock_skew_ms(session).await?.unsigned_abs();
         if distance > MAX_SKEW_MS { Err(ClientError::Clock(distance)) } else { Ok(()) }
     }
 }

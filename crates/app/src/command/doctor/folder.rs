@@ -1,17 +1,15 @@
 //! A server's folder: its keys, certificates and database.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
-
 use server::console::Console;
 use server::organisation::{DataFolder, FolderError, Inventory};
 
 use super::Findings;
 use crate::clock::now_ms;
 
-/// Permission bits that nobody but the owner may have.
-const OTHERS: u32 = 0o077;
+/// What to do before an authority's certificate ends, and one of the server's own.
+const AUTHORITY_ENDS: &str = "it cannot be renewed, and nobody can connect after that day: export what has to be kept, and make a \
+                              new organisation";
+const LEAF_ENDS: &str = "start the server, which renews it for as long as the issuing CA lasts";
 /// Problems of a database that are told one by one.
 const TOLD: usize = 10;
 
@@ -31,7 +29,8 @@ pub async fn examine(folder: &DataFolder, findings: &mut Findings) {
             "make the folder readable and writable for the server's user",
         ),
     }
-    private("folder", folder.path(), findings);
+    findings.private("folder", folder.path());
+    findings.space(folder.path());
     address(folder, findings);
     match Inventory::read(folder) {
         Ok(inventory) => organisation(&inventory, findings),
@@ -66,13 +65,10 @@ fn address(folder: &DataFolder, findings: &mut Findings) {
 fn organisation(inventory: &Inventory, findings: &mut Findings) {
     findings.good("organisation", format!("{}, root {}", inventory.organisation, inventory.root.fingerprint));
     let now = now_ms();
-    for certificate in [&inventory.root, &inventory.issuing].into_iter().chain(&inventory.leaves) {
-        findings.validity(
-            &format!("the certificate {}", certificate.name),
-            (certificate.not_before_ms, certificate.not_after_ms),
-            now,
-            "this version cannot renew it; plan a new organisation before that day",
-        );
+    let authorities = [&inventory.root, &inventory.issuing].map(|listed| (listed, AUTHORITY_ENDS));
+    for (listed, advice) in authorities.into_iter().chain(inventory.leaves.iter().map(|l| (l, LEAF_ENDS))) {
+        let what = format!("the certificate {}", listed.name);
+        findings.validity(&what, (listed.not_before_ms, listed.not_after_ms), now, advice);
     }
     let plain: Vec<&str> = inventory.keys.iter().filter(|key| !key.encrypted).map(|key| key.name).collect();
     if plain.is_empty() {
@@ -85,7 +81,7 @@ fn organisation(inventory: &Inventory, findings: &mut Findings) {
         );
     }
     for key in &inventory.keys {
-        private("keys", &key.path, findings);
+        findings.private("keys", &key.path);
     }
     if inventory.keys.iter().any(|key| key.name == "root") {
         findings.warn(
@@ -95,20 +91,6 @@ fn organisation(inventory: &Inventory, findings: &mut Findings) {
         );
     } else {
         findings.good("root-key", "the root's key is not in the server's folder");
-    }
-}
-
-/// Whether others than its owner can read a file or folder; only what is wrong is told.
-fn private(check: &'static str, path: &Path, findings: &mut Findings) {
-    let Ok(metadata) = fs::metadata(path) else { return };
-    let mode = metadata.permissions().mode() & 0o777;
-    if mode & OTHERS != 0 {
-        let tidy = if metadata.is_dir() { "700" } else { "600" };
-        findings.bad(
-            check,
-            format!("{} can be used by others than its owner (mode {mode:o})", path.display()),
-            format!("chmod {tidy} {}", super::super::shown(path)),
-        );
     }
 }
 

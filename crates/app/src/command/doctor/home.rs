@@ -1,7 +1,5 @@
 //! A home: whether it opens, and whether its server is there and agrees about who it is.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -11,12 +9,11 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::Findings;
+use crate::clock::now_ms;
 use crate::command::Context;
 
 /// How long the server has to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Permission bits that nobody but the owner may have.
-const OTHERS: u32 = 0o077;
 
 /// Looks at it. Without a password in a file or descriptor only what lies open is looked at.
 pub async fn examine(context: &Context, folder: &Path, findings: &mut Findings) {
@@ -28,7 +25,8 @@ pub async fn examine(context: &Context, folder: &Path, findings: &mut Findings) 
             "restore the home from a backup, or add this machine as a new device",
         ),
     }
-    private(folder, findings);
+    findings.private("home", folder);
+    findings.space(folder);
     if !context.password_given() {
         let advice = "give --password-file FILE to look further: whether it opens, and its server";
         return findings.warn("home", "not opened: no password was given", advice);
@@ -38,6 +36,9 @@ pub async fn examine(context: &Context, folder: &Path, findings: &mut Findings) 
         Err((what, advice)) => return findings.bad("home", what, advice),
     };
     findings.good("home", format!("opens; {} on {} in {}", home.user(), home.device(), home.organisation()));
+    let advice = "before that day run `countersign device add` here, and join with its link as a new device in another folder; after \
+                  it, do that on another device of yours";
+    findings.validity("this device's certificate", home.validity_ms(), now_ms(), advice);
     let address = (home.server().host.clone(), home.server().port);
     if reachable(&address, findings).await {
         log_in(home, findings).await;
@@ -107,6 +108,12 @@ async fn log_in(home: Home, findings: &mut Findings) {
     match outcome {
         Ok(Ok(())) => {
             findings.good("login", "the server is the organisation's, and takes the login");
+            match client.clock_skew_ms().await {
+                Ok(skew_ms) => findings.clock(skew_ms),
+                Err(e) => {
+                    findings.bad("clock", format!("the server does not tell its time: {e}"), "try again")
+                }
+            }
         }
         Ok(Err(why)) => findings.bad(
             "login",
@@ -120,16 +127,4 @@ async fn log_in(home: Home, findings: &mut Findings) {
         ),
     }
     client.close().await;
-}
-
-fn private(folder: &Path, findings: &mut Findings) {
-    let Ok(metadata) = fs::metadata(folder) else { return };
-    let mode = metadata.permissions().mode() & 0o777;
-    if mode & OTHERS != 0 {
-        findings.bad(
-            "home",
-            format!("{} can be used by others than its owner (mode {mode:o})", folder.display()),
-            format!("chmod 700 {}", crate::command::shown(folder)),
-        );
-    }
 }

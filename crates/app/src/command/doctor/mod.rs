@@ -4,17 +4,29 @@
 mod folder;
 mod home;
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
 use client::Home;
+use evidence::limits::MAX_SKEW_MS;
+use rustix::fs::statvfs;
 use serde_json::json;
 use server::organisation::DataFolder;
 
 use super::Context;
+use super::context::SOON_MS;
 use crate::cli::DoctorArguments;
 use crate::clock::utc;
 use crate::terminal::Failure;
 
-/// Days before its end from which a certificate is worth a word.
-const SOON_MS: u64 = 30 * 86_400_000;
+/// Permission bits that nobody but the owner may have.
+const OTHERS: u32 = 0o077;
+/// Free bytes of a disk below which a warning is due, and those below which soon nothing can be stored.
+const LITTLE_SPACE: u64 = 1 << 30;
+const NO_SPACE: u64 = 64 << 20;
+/// Milliseconds between this clock and the server's above which a warning is due.
+const CLOCK_WARNED_MS: u64 = 60_000;
 
 /// Runs it.
 pub async fn run(context: &Context, arguments: DoctorArguments) -> Result<(), Failure> {
@@ -111,6 +123,63 @@ impl Findings {
         }
     }
 
+    /// Whether others than its owner can use a file or folder; only what is wrong is told.
+    fn private(&mut self, check: &'static str, path: &Path) {
+        let Ok(metadata) = fs::metadata(path) else { return };
+        let mode = metadata.permissions().mode() & 0o777;
+        if mode & OTHERS != 0 {
+            let tidy = if metadata.is_dir() { "700" } else { "600" };
+            self.bad(
+                check,
+                format!("{} can be used by others than its owner (mode {mode:o})", path.display()),
+                format!("chmod {tidy} {}", super::shown(path)),
+            );
+        }
+    }
+
+    /// The room left on the disk of a folder.
+    fn space(&mut self, folder: &Path) {
+        match statvfs(folder) {
+            Ok(disk) => {
+                self.space_of(&folder.display().to_string(), disk.f_bavail.saturating_mul(disk.f_frsize))
+            }
+            Err(e) => self.bad(
+                "disk",
+                format!("cannot ask for the free space of {}: {e}", folder.display()),
+                "check that the disk is mounted",
+            ),
+        }
+    }
+
+    fn space_of(&mut self, folder: &str, free: u64) {
+        let what = format!("{} MiB are free for {folder}", free >> 20);
+        let advice = "make room on that disk, or move the folder to a larger one while nothing runs on it";
+        match free {
+            0..NO_SPACE => self.bad("disk", what, advice),
+            NO_SPACE..LITTLE_SPACE => self.warn("disk", what, advice),
+            _ => self.good("disk", what),
+        }
+    }
+
+    /// The server's time less this machine's.
+    fn clock(&mut self, skew_ms: i64) {
+        let off = skew_ms.unsigned_abs();
+        let side = if skew_ms > 0 { "behind" } else { "ahead of" };
+        let what = format!("this machine's clock is {} s {side} the server's", off / 1000);
+        let limit = MAX_SKEW_MS / 60_000;
+        let advice = format!(
+            "find out which of the two is wrong (`timedatectl` on both) and set it; above {limit} minutes the server takes no \
+             messages"
+        );
+        if off > MAX_SKEW_MS {
+            self.bad("clock", what, advice);
+        } else if off > CLOCK_WARNED_MS {
+            self.warn("clock", what, advice);
+        } else {
+            self.good("clock", "this machine's clock and the server's agree");
+        }
+    }
+
     fn print(&self, context: &Context) -> Result<(), Failure> {
         for Finding { check, state, what, advice } in &self.0 {
             let (word, mark) = match state {
@@ -135,6 +204,60 @@ impl Findings {
             many => {
                 Err(Failure::new("unhealthy", format!("{many} things are wrong; see above for what to do")))
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(look: impl FnOnce(&mut Findings)) -> State {
+        let mut findings = Findings::default();
+        look(&mut findings);
+        let [finding] = findings.0.try_into().map_err(|_| "one finding").unwrap();
+        assert_eq!(
+            finding.advice.is_none(),
+            finding.state == State::Good,
+            "what is not good says what to do"
+        );
+        finding.state
+    }
+
+    #[test]
+    fn a_clock_may_be_a_minute_off_and_not_five() {
+        for (skew_s, expected) in [
+            (0, State::Good),
+            (60, State::Good),
+            (-61, State::Warning),
+            (61, State::Warning),
+            (300, State::Warning),
+            (301, State::Bad),
+            (-301, State::Bad),
+        ] {
+            assert_eq!(state(|findings| findings.clock(skew_s * 1000)), expected, "{skew_s}");
+        }
+    }
+
+    #[test]
+    fn a_disk_that_fills_is_told_before_it_is_full() {
+        for (free, expected) in
+            [(LITTLE_SPACE, State::Good), (LITTLE_SPACE - 1, State::Warning), (NO_SPACE - 1, State::Bad)]
+        {
+            assert_eq!(state(|findings| findings.space_of("d", free)), expected, "{free}");
+        }
+    }
+
+    #[test]
+    fn a_certificate_is_told_of_thirty_days_before_its_end() {
+        let end = 1_800_000_000_000;
+        for (now, expected) in [
+            (end - SOON_MS, State::Good),
+            (end - SOON_MS + 1, State::Warning),
+            (end + 1, State::Bad),
+            (0, State::Bad),
+        ] {
+            assert_eq!(state(|findings| findings.validity("it", (1, end), now, "do")), expected, "{now}");
         }
     }
 }
