@@ -29,6 +29,8 @@ TYP = "application/vnd.countersign."
 ROOM, SEQ, TIME, EPOCH, CIPHERTEXT, CHECKPOINT = range(-65537, -65543, -1)
 EMPTY = hashlib.sha256().digest()
 TOLERANCE = 310_000
+MAX_RECEIPT, MAX_UNOPENED = 16_384, 512
+DEVICE, LOG, COSIGNER = 2, 3, 4
 
 
 class Bad(Exception):
@@ -222,6 +224,20 @@ def cosignature_time(blob, body, name, key, code):
     return time
 
 
+def signed_checkpoint(note, origin, organisation, certificates, code="checkpoint"):
+    """EV-26: by any log and cosigner whose certificates are valid at its time."""
+    by_role = {role: [c for c in certificates.values() if c.issue["role"] == role] for role in (LOG, COSIGNER)}
+    for log in by_role[LOG]:
+        for cosigner in by_role[COSIGNER]:
+            try:
+                found = checkpoint(note, origin, organisation, log.key, cosigner.key, code)
+            except Bad:
+                continue
+            if log.valid_at(found[2]) and cosigner.valid_at(found[2]):
+                return found
+    raise Bad(code)
+
+
 def checkpoint(note, origin, organisation, log, cosigner, code="checkpoint"):
     """EV-24 to EV-26: size, root, time in milliseconds."""
     body, signatures = note.split("\n\n")
@@ -308,7 +324,9 @@ class Room:
                 need([certificates[signer].issue["user"], signer] in change[6], "membership")
                 self.members[signer] = certificates[signer].issue["user"]
         need(self.size > 0 or change, "membership")
-        if kind != "revocation-v1+cose":
+        if kind == "revocation-v1+cose":
+            need(certificates[signer].issue["role"] == LOG, "membership")
+        else:
             need(signer in self.members, "not-a-member")
         need(header[EPOCH] == self.epoch, "epoch")
         seq, unseen = self.last.get(signer, (0, 0))
@@ -375,6 +393,41 @@ def check_vouching(parts, certificates):
         need(voucher.issue["index"] < issue["index"], "unvouched")
 
 
+class Receipt:
+    """EV-30: what a receipt says, and by whom."""
+
+    def __init__(self, signer, certificate, size, root, payload):
+        level, self.low, self.high, unopened = strict(payload)
+        self.user, self.signer, self.size, self.root = signer.issue["user"], certificate, size, root
+        self.unopened = [index for index, _ in unopened]
+        need(level in (1, 2) and self.low <= self.high < size, "receipt")
+        need(len(unopened) <= MAX_UNOPENED and all(reason in (1, 2, 3) for _, reason in unopened), "receipt")
+        need(self.unopened == sorted(set(self.unopened)), "receipt")
+        need(all(self.low <= index <= self.high for index in self.unopened), "receipt")
+
+    def covers(self, index):
+        return self.low <= index <= self.high and index not in self.unopened
+
+
+def receipt(raw, blob, origin, organisation, room, certificates):
+    """EV-31"""
+    need(len(raw) <= MAX_RECEIPT, "receipt")
+    certificate = strict(cbor2.loads(raw).value[0])[34][1]
+    signer = certificates.get(certificate)
+    need(signer and signer.issue["role"] == DEVICE, "receipt")
+    try:
+        header, payload = cose(raw, "receipt-v1+cose", signer.key)
+    except Bad:
+        raise Bad("receipt") from None
+    need(header[ROOM] == room and signer.valid_at(header[TIME]), "receipt")
+    size, root = header[CHECKPOINT]
+    body = f"{origin}\n{size}\n{base64.b64encode(root).decode()}\n"
+    name = f"{organisation}/devices/{signer.issue['user']}/{signer.issue['device']}"
+    time = cosignature_time(blob, body, name, signer.key, "receipt") * 1000
+    need(abs(time - header[TIME]) <= TOLERANCE, "receipt")
+    return Receipt(signer, certificate, size, root, payload)
+
+
 def check(path, pinned):
     parts = read(path)
     context, organisation, room, first, to, size = strict(parts["bundle.cbor"])
@@ -384,10 +437,8 @@ def check(path, pinned):
     if pinned is not None:
         need(pinned == f"sha256:{fingerprint.hex()}", "root-mismatch")
     certificates, proofs, revoked = load_certificates(parts, organisation, root)
-    (log,) = [c.key for c in certificates.values() if c.issue["role"] == 3]
-    (cosigner,) = [c.key for c in certificates.values() if c.issue["role"] == 4]
     note = parts["directory/checkpoint.txt"].decode()
-    directory = checkpoint(note, f"{organisation}/directory", organisation, log, cosigner, "directory")
+    directory = signed_checkpoint(note, f"{organisation}/directory", organisation, certificates, "directory")
     for index, raw, path_ in proofs:
         need(inclusion_root(index, directory[0], leaf_hash(raw), path_) == directory[1], "directory")
     check_vouching(parts, certificates)
@@ -395,26 +446,23 @@ def check(path, pinned):
     notes = [n for n in parts if n.startswith("checkpoints/")]
     checkpoints = []
     for name in notes:
-        found = checkpoint(parts[name].decode(), origin, organisation, log, cosigner)
+        found = signed_checkpoint(parts[name].decode(), origin, organisation, certificates)
         need(name == f"checkpoints/{found[0]:020}.txt", "checkpoint")
         checkpoints.append(found)
     need(checkpoints == sorted(checkpoints) and checkpoints[-1][0] == size, "checkpoint")
 
-    receipts = []
-    for (raw, blob), _ in sequence(parts["receipts.cbor"]):
-        signer = certificates[strict(cbor2.loads(raw).value[0])[34][1]]
-        header, payload = cose(raw, "receipt-v1+cose", signer.key)
-        at, by_root = header[CHECKPOINT]
-        body = f"{origin}\n{at}\n{base64.b64encode(by_root).decode()}\n"
-        name = f"{organisation}/devices/{signer.issue['user']}/{signer.issue['device']}"
-        cosignature_time(blob, body, name, signer.key, "receipt")
-        need(header[ROOM] == room, "receipt")
-        receipts.append((signer.issue["user"], at, by_root, strict(payload)))
+    receipts = [
+        receipt(raw, blob, origin, organisation, room, certificates)
+        for (raw, blob), _ in sequence(parts["receipts.cbor"])
+    ]
+    for given in receipts:
+        need(given.low <= to and given.high >= first and given.size <= size, "receipt")
 
     proof = parts["proof.bin"]
     proof = [proof[at : at + 32] for at in range(0, len(proof), 32)]
     tree, state, said = Compact(), Room(), []
     expected = first
+    members = {}
     for item, raw in sequence(parts["entries.cbor"]):
         need(dcbor(item) == raw, "malformed")
         index, kind = item[0], item[1]
@@ -422,6 +470,7 @@ def check(path, pinned):
         expected += index >= first
         state.skip(index - tree.size)
         tree.fill(index, proof)
+        members[index] = frozenset(state.members)
         known = {s: r for s, r in tree.roots.items() if s >= first or s == tree.size or s == 0}
         anchor = next(t for s, _, t in checkpoints if s > index)
         if kind == 0:
@@ -467,7 +516,7 @@ def check(path, pinned):
         tree.push(leaf_hash(entry))
     need(expected == to + 1, "missing")
     roots = dict(tree.roots)
-    for mark in sorted({at for _, at, _, _ in receipts if to + 2 <= at < size}):
+    for mark in sorted({given.size for given in receipts if to + 2 <= given.size < size}):
         tree.fill(mark, proof)
         roots[mark] = tree.root()
     tree.fill(size, proof)
@@ -475,13 +524,11 @@ def check(path, pinned):
     roots[size] = tree.root()
     for at, by_root, _ in checkpoints:
         need(roots.get(at) == by_root, "fork")
-    for _, at, by_root, (_, low, high, _) in receipts:
-        need(roots.get(at) == by_root and low <= high < at, "receipt")
+    for given in receipts:
+        need(roots.get(given.size) == given.root, "receipt")
     for message in said:
-        users = set()
-        for user, _, _, (_, low, high, unopened) in receipts:
-            if low <= message["index"] <= high and message["index"] not in [i for i, _ in unopened]:
-                users.add(user)
+        index = message["index"]
+        users = {given.user for given in receipts if given.covers(index) and given.signer in members[index]}
         message["received_by"] = sorted(users - {message["from"]})
     return said
 

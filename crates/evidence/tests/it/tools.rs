@@ -5,7 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use evidence::verdict::Word;
+use evidence::membership::Change;
+use evidence::receipt::{ReceiptClaim, Unopened};
+use evidence::room::RoomId;
+use evidence::verdict::{Code, Word};
 
 use super::archive;
 use super::world::{Show, World};
@@ -72,6 +75,74 @@ fn python_openssl_verifies_by_the_commands_of_the_page() {
     let at = entries.windows(statement.len()).position(|at| at == statement).unwrap();
     entries[at + statement.len() - 20] ^= 1;
     assert!(!run_commands(&archive::repack(parts), 1).status.success());
+}
+
+/// What the checker written from the page alone says of a world's bundle, its root pinned.
+fn checked_by_python(world: &World) -> serde_json::Value {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("talk.bundle");
+    fs::write(&path, world.bundle()).unwrap();
+    let mut command = Command::new(python());
+    command.arg(workspace().join("tests/python/bundle_check.py")).arg(path);
+    command.args(["--root", &world.root.fingerprint().to_string()]);
+    serde_json::from_str(&succeed(&command.output().unwrap())).unwrap()
+}
+
+#[test]
+fn python_agrees_on_which_receipts_stand() {
+    type Spoil = fn(&mut ReceiptClaim);
+    let cases: [(bool, Spoil); 7] = [
+        (true, |_| {}),
+        (true, |claim| claim.time_ms += 300_000),
+        (false, |claim| claim.time_ms += 312_000),
+        (false, |claim| claim.time_ms -= 400_000),
+        (false, |claim| claim.room = RoomId([1; 32])),
+        (false, |claim| claim.head.root = [1; 32]),
+        (false, |claim| (claim.head.size, claim.to) = (2, 1)),
+    ];
+    for (number, (stands, spoil)) in cases.into_iter().enumerate() {
+        let mut world = talk();
+        world.receipt_with(1, 1, 2, spoil);
+        let answer = checked_by_python(&world);
+        let verdict = world.verify(&world.bundle()).0;
+        assert_eq!(verdict.word == Word::Valid, stands, "{number}");
+        let expected = if stands { ("valid", None) } else { ("invalid", Some("receipt")) };
+        assert_eq!((answer["verdict"].as_str().unwrap(), answer["problem"].as_str()), expected, "{number}");
+    }
+    let mut world = talk();
+    world.receipt(1, 1, 2);
+    world.receipts[0].1 = world.receipts[1].1.clone();
+    assert_eq!(checked_by_python(&world)["problem"], "receipt", "another device's cosignature");
+    // After the device's certificate has ended, with a cosignature of the same time.
+    let mut world = talk();
+    world.now_ms += 400 * 86_400_000;
+    world.receipt(1, 1, 2);
+    world.now_ms -= 400 * 86_400_000;
+    assert_eq!(checked_by_python(&world)["problem"], "receipt", "a certificate that has ended");
+    assert!(world.verify(&world.bundle()).0.has(Code::Receipt));
+}
+
+#[test]
+fn python_agrees_on_who_received_what() {
+    let mut world = World::with_room(&["cdr", "cmp", "lmp"]);
+    let third = world.devices[2].reference();
+    let before = world.say(0, "to three");
+    world.change(0, Change::Remove(vec![third.clone()]));
+    world.say(0, "to two");
+    world.change(0, Change::Add(vec![third]));
+    let after = world.say(0, "to three again");
+    world.receipt_with(1, before, after, |claim| claim.unopened = vec![(after, Unopened::Withheld)]);
+    world.receipt(2, before, after);
+    let said = checked_by_python(&world)["said"].clone();
+    let received = said.as_array().unwrap().iter().map(|message| message["received_by"].clone());
+    let received: Vec<serde_json::Value> = received.collect();
+    assert_eq!(
+        received,
+        [serde_json::json!(["cmp", "lmp"]), serde_json::json!(["cmp"]), serde_json::json!(["lmp"])]
+    );
+    let (verdict, own) = world.verify(&world.bundle());
+    assert_eq!(verdict.word, Word::Valid);
+    assert!(own.iter().zip(received).all(|(own, theirs)| serde_json::json!(own.received_by) == theirs));
 }
 
 #[test]
