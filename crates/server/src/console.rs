@@ -9,13 +9,14 @@ use pki::request::{CertificateRequest, RequestError};
 use pki::trust::{CertificateRef, Reason, Revocation};
 use session::limits::TOKEN_LEN;
 use session::message::{InviteInfo, Role};
+use std::path::Path;
 use std::sync::Arc;
 use store::{Depth, Hash, Store, StoreError, Unique};
 
 use crate::clock::now_ms;
 use crate::connection::{new_invite, open_invites};
 use crate::listener::{StartError, open_store};
-use crate::organisation::{Authority, AuthorityError, DataFolder, Directory, Issue};
+use crate::organisation::{Authority, AuthorityError, DataFolder, Directory, FolderError, Issue};
 use crate::shared::{PAGE, decode_chain, taken_name};
 
 /// Days that a revocation list is good.
@@ -30,6 +31,9 @@ pub enum ConsoleError {
     /// The organisation's keys.
     #[error(transparent)]
     Authority(#[from] AuthorityError),
+    /// A file.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
     /// The store refused.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -246,6 +250,21 @@ impl Console {
     /// [`ConsoleError`].
     pub async fn check(&self) -> Result<store::Report, ConsoleError> {
         Ok(self.store.check(Depth::Deep).await?)
+    }
+
+    /// Copies the folder to a new one, from which a server can be started; one may be running on this one. The copy appears
+    /// whole or not at all.
+    ///
+    /// # Errors
+    /// [`ConsoleError`].
+    pub async fn backup(&self, folder: &DataFolder, out: &Path) -> Result<(), ConsoleError> {
+        let copy = folder.start_copy(out)?;
+        let copied = match self.store.backup(&copy.database()).await {
+            Ok(()) => copy.finish_copy(out).map_err(ConsoleError::from),
+            Err(e) => Err(e.into()),
+        };
+        // A part of a copy is of no use.
+        copied.inspect_err(|_| copy.discard())
     }
 
     /// Closes the database.

@@ -83,6 +83,7 @@ pub struct PartEnded;
 pub struct Server {
     address: SocketAddr,
     public: PublicAddress,
+    syncs_commits: bool,
     stop: watch::Sender<bool>,
     running: JoinHandle<Result<(), PartEnded>>,
 }
@@ -95,6 +96,7 @@ impl Server {
     pub async fn start(config: ServerConfig) -> Result<Self, StartError> {
         let folder = DataFolder::open(&config.data)?;
         let lock = folder.lock()?;
+        folder.remove_rewritten()?;
         let authority = Arc::new(Authority::load(&folder, &config.protection)?);
         authority.renew(&folder, now_ms())?;
         renewal::warn_of_end(&authority, now_ms());
@@ -108,8 +110,9 @@ impl Server {
         let public = PublicAddress::choose(config.name, last, address);
         folder.remember_addresses(&public, address)?;
         let (stop, stopping) = watch::channel(false);
+        let syncs_commits = store.syncs_commits();
         let running = tokio::spawn(serve(listener, shared, parts, store, stopping, folder, lock));
-        Ok(Self { address, public, stop, running })
+        Ok(Self { address, public, syncs_commits, stop, running })
     }
 
     /// The address that it listens on.
@@ -128,6 +131,11 @@ impl Server {
             error!("the server failed: {failed}");
         }
         PartEnded
+    }
+
+    /// Whether what is acknowledged is on disk, as the database says.
+    pub fn syncs_commits(&self) -> bool {
+        self.syncs_commits
     }
 
     /// Ends every connection in order, finishes what was accepted, and closes the database.
@@ -295,7 +303,7 @@ mod tests {
         let running =
             tokio::spawn(serve(listener, shared, parts, Arc::clone(&store), stopping, folder, lock));
         let public = PublicAddress::choose(None, None, address);
-        let mut server = Server { address, public, stop, running };
+        let mut server = Server { address, public, syncs_commits: true, stop, running };
         tokio::time::timeout(Duration::from_secs(60), server.ended()).await.unwrap();
         assert!(tokio::net::TcpStream::connect(address).await.is_err());
         assert!(

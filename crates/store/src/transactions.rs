@@ -1,6 +1,8 @@
 //! The transactions of a backend, grouped by noun. Each method is one transaction; a method that writes returns
 //! `Ok` only after the write is synced to disk. Pages are cut to [`crate::limits`].
 
+use std::path::Path;
+
 use async_trait::async_trait;
 
 use crate::records::{
@@ -290,6 +292,12 @@ pub trait Receipts: Send + Sync {
 pub trait Upkeep: Send + Sync {
     /// Checks that what is stored agrees with itself. Changes nothing.
     async fn check(&self, depth: Depth) -> Result<Report>;
+
+    /// Writes a copy of the whole database, as of one moment and while writes go on, to a new file (mode 0600), synced.
+    async fn backup(&self, to: &Path) -> Result<()>;
+
+    /// Whether a write that returned is on disk, as the database itself said when it was opened.
+    fn syncs_commits(&self) -> bool;
 
     /// Finishes what runs and closes; later calls fail with [`StoreError::Unavailable`].
     async fn close(&self);

@@ -40,6 +40,7 @@ impl From<ConsoleError> for Failure {
         let code = match &error {
             ConsoleError::Start(error) => start_code(error),
             ConsoleError::Authority(error) => authority_code(error),
+            ConsoleError::Folder(error) => folder_code(error),
             ConsoleError::Store(error) => store_code(error),
             ConsoleError::Request(_) => "bad-request",
             ConsoleError::UnknownCertificate(_) => "not-found",
@@ -55,6 +56,7 @@ impl From<ConsoleError> for Failure {
 fn folder_code(error: &FolderError) -> &'static str {
     match error {
         FolderError::InUse(_) => "in-use",
+        FolderError::Exists(_) => "exists",
         FolderError::Io { .. } => "io",
     }
 }

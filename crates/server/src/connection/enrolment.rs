@@ -251,7 +251,10 @@ impl Enrolment {
         let found =
             shared.store.peek_invite(invite, now_ms()).await.map_err(|e| self.bad_token(&e, shared))?;
         if found.made.user.as_deref().is_some_and(|only| only != user.as_str()) {
-            return Err(failure::failed(FailureCode::NotAllowed, "this invite is for another user name"));
+            return Err(failure::failed(
+                FailureCode::NotAllowed,
+                "this invite is for another user name; join under the name it was made for, or ask for another invite",
+            ));
         }
         shared.check_name_is_free(user).await
     }

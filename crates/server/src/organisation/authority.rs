@@ -399,7 +399,7 @@ fn storage_key(file: &SigningKey) -> Result<LessSafeKey, AuthorityError> {
     Ok(LessSafeKey::new(UnboundKey::from(key)))
 }
 
-fn write_key(
+pub(super) fn write_key(
     place: &Path,
     name: &'static str,
     key: &SigningKey,
@@ -419,7 +419,7 @@ fn write_key(
     Ok(())
 }
 
-fn read_key(
+pub(super) fn read_key(
     place: &Path,
     name: &'static str,
     protection: &KeyProtection,

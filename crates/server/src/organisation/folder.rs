@@ -22,6 +22,9 @@ pub enum FolderError {
     /// Another server has it.
     #[error("another countersign server is running on {0}; stop it first, or give another --data folder")]
     InUse(PathBuf),
+    /// Something is there already.
+    #[error("{0} is there already; name a new folder")]
+    Exists(PathBuf),
     /// A file or folder cannot be read or written.
     #[error("cannot {what} {path}: {cause}")]
     Io {
@@ -90,6 +93,11 @@ impl DataFolder {
     /// Where a new organisation is put together before it is renamed into place.
     pub(super) fn unfinished(&self) -> PathBuf {
         self.0.join("organisation.new")
+    }
+
+    /// Where the organisation is written anew under another passphrase.
+    pub(super) fn rewritten(&self) -> PathBuf {
+        self.0.join("organisation.rewritten")
     }
 
     /// Whether the issuing CA's certificate is still to come from an operator's own root.

@@ -13,7 +13,7 @@ use super::authority::AuthorityError;
 use super::folder::{DataFolder, io_error, read_text};
 
 /// Names of the keys, and of the files that hold them; `root` may be gone.
-const KEYS: [&str; 6] = ["root", "issuing", "server", "log", "cosigner", "storage"];
+pub(super) const KEYS: [&str; 6] = ["root", "issuing", "server", "log", "cosigner", "storage"];
 /// Names of the server's own leaves.
 const LEAVES: [&str; 3] = ["server", "log", "cosigner"];
 

@@ -3,6 +3,7 @@
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use evidence::verdict::utc;
 use pki::Chain;
 use pki::ca::Validity;
 use pki::certificate::CertificateError;
@@ -121,12 +122,12 @@ pub(crate) async fn follow(shared: Arc<Shared>, folder: DataFolder, mut stopping
 
 /// Warns of the end of the issuing CA or the root, with which everything ends.
 pub(crate) fn warn_of_end(authority: &Authority, now_ms: u64) {
-    let left = authority.issuing().validity().not_after_ms().saturating_sub(now_ms);
-    if left < WARNED_MS {
+    let end = authority.issuing().validity().not_after_ms();
+    if end.saturating_sub(now_ms) < WARNED_MS {
         warn!(
-            "the organisation's certificate authority ends in {} days, and nobody can connect from then on: export what \
-             has to be kept, and make a new organisation",
-            left / DAY_MS
+            "the organisation's certificate authority ends {}, and nobody can connect from then on: export what has to be \
+             kept, and make a new organisation",
+            utc(end)
         );
     }
 }

@@ -1,7 +1,12 @@
 //! Looking after the database.
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
 use async_trait::async_trait;
 use sqlx::sqlite::SqliteConnection;
+use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::SqliteStore;
 use super::value::{hash, uint};
@@ -13,6 +18,21 @@ impl Upkeep for SqliteStore {
         // One read transaction: appends go on, the check sees none of them.
         let mut transaction = self.readers.begin().await?;
         check(&mut transaction, depth).await
+    }
+
+    async fn backup(&self, to: &Path) -> Result<(), StoreError> {
+        let unusable = |e: std::io::Error| StoreError::Unavailable(Box::new(e));
+        // SQLite takes an empty file and keeps its mode.
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to).map_err(unusable)?;
+        let path = to.to_str().ok_or_else(|| unusable(std::io::ErrorKind::InvalidFilename.into()))?;
+        let mut connection = self.options.connect().await?;
+        sqlx::query("VACUUM INTO ?").bind(path).execute(&mut connection).await?;
+        connection.close().await?;
+        file.sync_all().map_err(unusable)
+    }
+
+    fn syncs_commits(&self) -> bool {
+        self.syncs_commits
     }
 
     async fn close(&self) {

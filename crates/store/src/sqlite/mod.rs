@@ -28,7 +28,8 @@ use std::time::Duration;
 
 use sqlx::ConnectOptions as _;
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
 };
 use tokio::sync::Mutex;
 
@@ -49,11 +50,15 @@ const STATEMENTS: usize = 256;
 /// Pages of WAL (4 KiB each) after which a commit moves them into the main file.
 const CHECKPOINT_PAGES: u32 = 4_000;
 
+/// `PRAGMA synchronous` from which on a commit is synced: FULL.
+const SYNCHRONOUS_FULL: i64 = 2;
+
 /// A store in one SQLite file.
 pub struct SqliteStore {
     options: SqliteConnectOptions,
     writer: Mutex<Writer>,
     readers: SqlitePool,
+    syncs_commits: bool,
     #[cfg(feature = "testing")]
     fault: std::sync::Mutex<Option<Fault>>,
 }
@@ -80,6 +85,7 @@ impl SqliteStore {
             .disable_statement_logging();
         let mut connection = options.connect().await?;
         migrations::run(&mut connection).await?;
+        let syncs_commits = syncs_commits(&mut connection).await?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .test_before_acquire(false)
@@ -89,6 +95,7 @@ impl SqliteStore {
             options,
             writer: Mutex::new(Writer::ready(connection)),
             readers,
+            syncs_commits,
             #[cfg(feature = "testing")]
             fault: std::sync::Mutex::new(None),
         })
@@ -108,9 +115,37 @@ fn create(path: &Path) -> std::io::Result<()> {
     File::open(parent.unwrap_or_else(|| Path::new(".")))?.sync_all()
 }
 
+/// Whether SQLite syncs each commit, as it says itself: it keeps silent about settings that it does not take up.
+async fn syncs_commits(connection: &mut SqliteConnection) -> Result<bool, StoreError> {
+    let (journal, synchronous): (String, i64) =
+        sqlx::query_as("SELECT journal_mode, synchronous FROM pragma_journal_mode, pragma_synchronous")
+            .fetch_one(connection)
+            .await?;
+    Ok(synchronous >= SYNCHRONOUS_FULL && journal != "off" && journal != "memory")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn what_sqlite_does_decides_whether_commits_are_synced() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&folder.path().join("store.db")).await.unwrap();
+        assert!(crate::Upkeep::syncs_commits(&store));
+        let (wal, memory) = (SqliteJournalMode::Wal, SqliteJournalMode::Memory);
+        for (journal, synchronous, synced) in [
+            (wal, SqliteSynchronous::Full, true),
+            (wal, SqliteSynchronous::Normal, false),
+            (memory, SqliteSynchronous::Full, false),
+        ] {
+            let path = folder.path().join(format!("{journal:?}-{synchronous:?}.db"));
+            let options = SqliteConnectOptions::new().filename(path).create_if_missing(true);
+            let mut connection =
+                options.journal_mode(journal).synchronous(synchronous).connect().await.unwrap();
+            assert_eq!(syncs_commits(&mut connection).await.unwrap(), synced);
+        }
+    }
 
     #[tokio::test]
     async fn the_writer_syncs_each_commit_and_readers_cannot_write() {
