@@ -49,7 +49,9 @@ pub enum ClientError {
         retry_ms: Option<u64>,
     },
     /// Wrong password, disabled account, or not the server that this account is on.
-    #[error("the server does not accept this login: wrong password, or the account is disabled")]
+    #[error(
+        "the server does not accept this login: wrong password, or the account is disabled; try again, or ask an administrator"
+    )]
     Login,
     /// A certificate is refused.
     #[error("a certificate is refused: {0}")]
@@ -75,7 +77,7 @@ pub enum ClientError {
     )]
     Stopped(RoomId),
     /// This device is not a member of the room.
-    #[error("you are not a member of this room")]
+    #[error("you are not a member of this room; somebody who is can add you")]
     NotAMember,
     /// There is no connection now; it is being tried again.
     #[error("not connected to the server now")]

@@ -42,7 +42,8 @@ pub fn render(out: &mut impl Write, verdict: &Verdict, said: &[Said]) -> fmt::Re
     }
     let listed = u64::try_from(verdict.problems.len()).unwrap_or(u64::MAX);
     if verdict.problem_count > listed {
-        writeln!(out, "  and {} problems more", verdict.problem_count - listed)?;
+        let more = verdict.problem_count - listed;
+        writeln!(out, "  and {more} {} more", if more == 1 { "problem" } else { "problems" })?;
     }
     if let (Some(organisation), Some(room)) = (&verdict.organisation, &verdict.room) {
         let name = verdict.name.as_deref().map_or_else(|| "(no name)".to_owned(), safe);
@@ -97,6 +98,7 @@ fn messages(out: &mut impl Write, said: &[Said]) -> fmt::Result {
 fn more(out: &mut impl Write, passed_over: usize) -> fmt::Result {
     match passed_over {
         0 => Ok(()),
+        1 => writeln!(out, "  … 1 message more; --json lists all"),
         many => writeln!(out, "  … {many} messages more; --json lists all"),
     }
 }
