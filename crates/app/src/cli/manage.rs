@@ -29,12 +29,15 @@ pub struct KeyArguments {
 
 /// Arguments of `serve`.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  countersign serve --data ./server --listen 0.0.0.0:7117 --name chat.example.org\n\nIt prints READY host:port when it listens, and ends in order on SIGTERM or SIGINT.\n\nExit codes: 0 it was told to stop; 1 it cannot start; 2 usage."
+)]
 pub struct ServeArguments {
     #[command(flatten)]
     pub keys: KeyArguments,
-    /// Address and port to listen on; port 0 takes a free one [default: 127.0.0.1:7117]
-    #[arg(long, value_name = "ADDR")]
-    pub listen: Option<SocketAddr>,
+    /// Host and port to listen on; port 0 takes a free one [default: 127.0.0.1:7117]
+    #[arg(long, value_name = "HOST:PORT")]
+    pub listen: Option<ListenAddress>,
     /// Host name or address that invites carry [default: that of the last start, at first the listening address]
     #[arg(long, value_name = "HOST")]
     pub name: Option<String>,
@@ -44,6 +47,38 @@ pub struct ServeArguments {
     /// Settings in TOML: data, listen, name, store, key-password-file, plain-keys
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+}
+
+/// Where a server listens: a host name or address, and a port.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+#[serde(try_from = "String")]
+pub struct ListenAddress(
+    /// As typed: IPv6 in brackets.
+    pub String,
+);
+
+impl FromStr for ListenAddress {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const WRONG: &str = "it is a host and a port, such as 0.0.0.0:7117, [::]:7117 or localhost:7117";
+        let (host, port) = text.rsplit_once(':').ok_or(WRONG)?;
+        let is_address = text.parse::<SocketAddr>().is_ok();
+        let is_name =
+            !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
+        if port.parse::<u16>().is_err() || !(is_address || is_name) {
+            return Err(WRONG);
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl TryFrom<String> for ListenAddress {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
 }
 
 /// A role.
@@ -88,6 +123,7 @@ impl FromStr for Lifetime {
 #[derive(Debug, Subcommand)]
 pub enum InviteCommand {
     /// Make an invite; the link alone goes to standard output
+    #[command(after_help = "Example:\n  countersign invite create --data ./server --user alice --role admin")]
     Create {
         /// Only for this user name
         #[arg(long, value_name = "NAME")]
@@ -105,11 +141,15 @@ pub enum InviteCommand {
         data: DataArguments,
     },
     /// List invites that can still be used
+    #[command(after_help = "Example:\n  countersign invite list --data ./server")]
     List {
         #[command(flatten)]
         data: DataArguments,
     },
     /// Revoke an invite by its id or link
+    #[command(
+        after_help = "Example:\n  countersign invite revoke 'countersign://chat.example.org:7117/join?root=…&token=…'"
+    )]
     Revoke {
         /// Id (from `invite list`) or the link
         invite: String,
@@ -122,6 +162,7 @@ pub enum InviteCommand {
 #[derive(Debug, Subcommand)]
 pub enum CaCommand {
     /// Make the organisation's root and issuing CA in the server's folder
+    #[command(after_help = "Example:\n  countersign ca init --organisation example.org --data ./server")]
     Init {
         /// The organisation's name, a DNS name in lower case such as example.org
         #[arg(long, value_name = "DNS-NAME")]
@@ -133,6 +174,7 @@ pub enum CaCommand {
         keys: KeyArguments,
     },
     /// Install the issuing CA's certificate that your own root signed
+    #[command(after_help = "Example:\n  countersign ca install issuing.pem --root root.pem --data ./server")]
     Install {
         /// Certificate of the issuing CA, PEM
         certificate: PathBuf,
@@ -143,6 +185,9 @@ pub enum CaCommand {
         keys: KeyArguments,
     },
     /// Issue a certificate for a PKCS#10 request, as the first device of a name that has none
+    #[command(
+        after_help = "Example:\n  countersign ca issue bot.csr --user bot --device rack-1 --out bot.pem --data ./server"
+    )]
     Issue {
         /// The request, PEM or DER
         request: PathBuf,
@@ -159,6 +204,9 @@ pub enum CaCommand {
         keys: KeyArguments,
     },
     /// Revoke a certificate by its fingerprint
+    #[command(
+        after_help = "Example:\n  countersign ca revoke sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08 --reason key-compromise"
+    )]
     Revoke {
         /// sha256:HEX of the certificate
         certificate: String,
@@ -169,6 +217,7 @@ pub enum CaCommand {
         keys: KeyArguments,
     },
     /// Write the certificate revocation list
+    #[command(after_help = "Example:\n  countersign ca crl --out crl.pem --data ./server")]
     Crl {
         /// Where to write it, PEM
         #[arg(long, value_name = "FILE")]
@@ -177,6 +226,9 @@ pub enum CaCommand {
         keys: KeyArguments,
     },
     /// Move the root's key out of the server's folder; it is not needed to run the server
+    #[command(
+        after_help = "Example:\n  countersign ca export-root --out /media/safe/root.key --data ./server"
+    )]
     ExportRoot {
         /// Where to move it
         #[arg(long, value_name = "FILE")]
@@ -184,7 +236,19 @@ pub enum CaCommand {
         #[command(flatten)]
         keys: KeyArguments,
     },
+    /// Change the passphrase of all keys in the server's folder, or encrypt plain ones; the server has to be stopped
+    #[command(
+        after_help = "Examples:\n  countersign ca change-passphrase --data ./server\n  countersign ca change-passphrase --data ./server --plain-keys --new-key-password-file FILE"
+    )]
+    ChangePassphrase {
+        /// Read the new passphrase from this file
+        #[arg(long, value_name = "FILE")]
+        new_key_password_file: Option<PathBuf>,
+        #[command(flatten)]
+        keys: KeyArguments,
+    },
     /// Show the organisation's certificates
+    #[command(after_help = "Example:\n  countersign ca show --data ./server")]
     Show {
         #[command(flatten)]
         keys: KeyArguments,
@@ -195,13 +259,16 @@ pub enum CaCommand {
 #[derive(Debug, Subcommand)]
 pub enum UserCommand {
     /// List users
+    #[command(after_help = "Example:\n  countersign user list")]
     List,
     /// Stop a user from logging in, at once
+    #[command(after_help = "Example:\n  countersign user disable bob")]
     Disable {
         /// User name
         user: String,
     },
     /// Let a user log in again
+    #[command(after_help = "Example:\n  countersign user enable bob")]
     Enable {
         /// User name
         user: String,
@@ -212,18 +279,21 @@ pub enum UserCommand {
 #[derive(Debug, Subcommand)]
 pub enum DeviceCommand {
     /// List devices
+    #[command(after_help = "Example:\n  countersign device list --user bob")]
     List {
         /// Of this user [default: yourself]
         #[arg(long, value_name = "NAME")]
         user: Option<String>,
     },
     /// Add a device: prints a link for it, waits for it and asks you to compare its code
+    #[command(after_help = "Example:\n  countersign device add")]
     Add {
         /// Do not ask: accept the first device that uses the link
         #[arg(long)]
         yes: bool,
     },
     /// Revoke a device, at once
+    #[command(after_help = "Example:\n  countersign device revoke bob/phone --reason key-compromise")]
     Revoke {
         /// Device name, USER/DEVICE, or sha256:HEX of its certificate
         device: String,
@@ -238,14 +308,31 @@ pub enum DeviceCommand {
 
 /// Arguments of `passwd`.
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  countersign passwd")]
 pub struct PasswdArguments {
     /// Read the new password from this file
     #[arg(long, value_name = "FILE")]
     pub new_password_file: Option<PathBuf>,
 }
 
+/// Arguments of `backup`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  countersign backup --data ./server --out /backup/server-2026-11-20\n\nThe copy is a whole folder: `countersign serve --data` starts from it. Its keys are encrypted as they were."
+)]
+pub struct BackupArguments {
+    #[command(flatten)]
+    pub data: DataArguments,
+    /// Folder to write; it must not exist
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+}
+
 /// Arguments of `doctor`.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  countersign doctor --home ./alice --password-file FILE\n  countersign doctor --data ./server\n\nExit codes: 0 nothing is wrong (warnings may be there); 1 something is wrong, each with what to do; 2 usage."
+)]
 pub struct DoctorArguments {
     #[command(flatten)]
     pub data: DataArguments,
@@ -254,6 +341,16 @@ pub struct DoctorArguments {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_server_listens_on_a_host_and_a_port() {
+        for good in ["127.0.0.1:7117", "[::1]:0", "localhost:7117", "chat.example.org:1"] {
+            assert_eq!(good.parse(), Ok(ListenAddress(good.to_owned())));
+        }
+        for bad in ["", "localhost", ":7117", "::1:7117", "localhost:70000", "a b:1", "[localhost]:1"] {
+            assert!(bad.parse::<ListenAddress>().is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn lifetimes_are_a_number_and_a_unit() {

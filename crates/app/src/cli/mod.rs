@@ -4,8 +4,8 @@ mod manage;
 mod talk;
 
 pub use manage::{
-    CaCommand, DataArguments, DeviceCommand, DoctorArguments, InviteCommand, KeyArguments, PasswdArguments,
-    RoleArgument, ServeArguments, UserCommand,
+    BackupArguments, CaCommand, DataArguments, DeviceCommand, DoctorArguments, InviteCommand, KeyArguments,
+    ListenAddress, PasswdArguments, RoleArgument, ServeArguments, UserCommand,
 };
 pub use talk::{
     ChatArguments, DemoArguments, ExportArguments, JoinArguments, RoomCommand, SendArguments, TailArguments,
@@ -105,16 +105,73 @@ pub enum Command {
     Device(DeviceCommand),
     /// Change your password
     Passwd(PasswdArguments),
+    /// Copy a server's folder, also while the server runs
+    Backup(BackupArguments),
     /// Find and explain what is wrong
     Doctor(DoctorArguments),
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
+    use clap::{CommandFactory, Parser};
+
+    use super::Cli;
+
+    /// Commands whose exit codes a script has to tell apart.
+    const WITH_EXIT_CODES: [&str; 7] = ["demo", "serve", "chat", "send", "verify", "doctor", "countersign"];
 
     #[test]
     fn the_definition_is_sound() {
-        super::Cli::command().debug_assert();
+        Cli::command().debug_assert();
+    }
+
+    /// Examples are of the command they stand under, and can be typed.
+    #[test]
+    fn every_command_has_an_example_that_parses_and_its_exit_codes_where_they_matter() {
+        let mut leaves = Vec::new();
+        collect(&Cli::command(), "", &mut leaves);
+        assert!(leaves.len() > 25, "{}", leaves.len());
+        for (path, help) in leaves {
+            let examples: Vec<&str> =
+                help.lines().filter(|line| line.starts_with("  countersign ")).collect();
+            assert!(!examples.is_empty(), "{path} has no example:\n{help}");
+            for example in examples {
+                let words = words(example);
+                assert!(words.join(" ").starts_with(&path), "{path}: {example}");
+                assert!(Cli::try_parse_from(&words).is_ok(), "{example}");
+            }
+            let name = path.rsplit(' ').next().unwrap();
+            assert!(help.contains("Exit codes: ") || !WITH_EXIT_CODES.contains(&name), "{path}:\n{help}");
+        }
+        assert!(
+            Cli::command().render_help().to_string().contains("Exit codes: 0 done; 1 refused or failed;")
+        );
+    }
+
+    fn collect(command: &clap::Command, before: &str, leaves: &mut Vec<(String, String)>) {
+        let path = format!("{before}{}", command.get_name());
+        if command.get_subcommands().next().is_none() {
+            leaves.push((path, command.clone().render_long_help().to_string()));
+            return;
+        }
+        for sub in command.get_subcommands().filter(|sub| sub.get_name() != "help") {
+            collect(sub, &format!("{path} "), leaves);
+        }
+    }
+
+    /// Words as a shell splits them, single quotes alone.
+    fn words(line: &str) -> Vec<String> {
+        let mut words = vec![String::new()];
+        for (number, part) in line.trim().split('\'').enumerate() {
+            let mut pieces = part.split(' ').map(str::to_owned);
+            if number % 2 == 1 {
+                words.last_mut().unwrap().push_str(part);
+                continue;
+            }
+            words.last_mut().unwrap().extend(pieces.next());
+            words.extend(pieces);
+        }
+        words.retain(|word| !word.is_empty());
+        words
     }
 }

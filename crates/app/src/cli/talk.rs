@@ -6,6 +6,9 @@ use clap::{Args, Subcommand};
 
 /// Arguments of `demo`.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  countersign demo\n  countersign demo --script talk.jsonl --out ./demo\n\nAt the end a copy with one letter changed, and the first 20 lines said again under somebody else's authority, have to be\nrefused.\n\nExit codes: 0 all of it verified and both copies were refused; 1 failed; 2 usage; 3 the evidence is not as it has to be."
+)]
 pub struct DemoArguments {
     /// Lines of {"t": seconds, "from": "NAME", "text": "…"} to say instead of the built-in talk
     #[arg(long, value_name = "FILE.jsonl")]
@@ -40,8 +43,11 @@ pub struct JoinArguments {
 /// Arguments of `chat`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "A line that begins with / is a command. Who pipes in text of others puts one more / before such lines: \
-                        /file would send a file of this machine."
+    after_help = "Examples:\n  countersign chat ops\n  countersign chat @bob\n  countersign chat ops --plain --export ops.bundle\n\n\
+                        A line that begins with / is a command. Who pipes in text of others puts one more / before such lines: \
+                        /file would send a file of this machine.\n\n\
+                        Exit codes: 0 all messages are logged; 1 one was refused for good (standard error says which), or failed; \
+                        2 usage."
 )]
 pub struct ChatArguments {
     /// A room's name or id, or @USER for a direct message
@@ -59,18 +65,22 @@ pub struct ChatArguments {
 #[derive(Debug, Subcommand)]
 pub enum RoomCommand {
     /// Create a room; prints its id
+    #[command(after_help = "Example:\n  countersign room create ops")]
     Create {
         /// Name of the room
         name: String,
     },
     /// List your rooms
+    #[command(after_help = "Example:\n  countersign room list --json")]
     List,
     /// List a room's members
+    #[command(after_help = "Example:\n  countersign room members ops")]
     Members {
         /// Name or id
         room: String,
     },
     /// Add people to a room
+    #[command(after_help = "Example:\n  countersign room add ops bob carol")]
     Add {
         /// Name or id
         room: String,
@@ -79,6 +89,7 @@ pub enum RoomCommand {
         users: Vec<String>,
     },
     /// Remove people from a room
+    #[command(after_help = "Example:\n  countersign room remove ops carol")]
     Remove {
         /// Name or id
         room: String,
@@ -87,6 +98,7 @@ pub enum RoomCommand {
         users: Vec<String>,
     },
     /// Leave a room
+    #[command(after_help = "Example:\n  countersign room leave ops")]
     Leave {
         /// Name or id
         room: String,
@@ -97,7 +109,8 @@ pub enum RoomCommand {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  countersign send ops 'all quiet'\n  \
                         journalctl -n 50 | countersign send ops -\n  \
-                        countersign send @bob 'the signed order' --file order.pdf")]
+                        countersign send @bob 'the signed order' --file order.pdf\n\n\
+                        Exit codes: 0 it is logged; 1 refused, or the server is away; 2 usage.")]
 pub struct SendArguments {
     /// A room's name or id, or @USER
     #[arg(value_name = "ROOM|@USER")]
@@ -111,7 +124,8 @@ pub struct SendArguments {
 
 /// Arguments of `tail`.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  countersign tail ops --from 17 --save ./files")]
+#[command(after_help = "Examples:\n  countersign tail ops --from 17 --save ./files\n  \
+                        countersign tail ops --follow --json")]
 pub struct TailArguments {
     /// A room's name or id, or @USER
     #[arg(value_name = "ROOM|@USER")]
@@ -130,8 +144,10 @@ pub struct TailArguments {
 /// Arguments of `export`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "The server is asked for what is newer, if it is there; the evidence itself comes from your home.\n\
-                  Without the server it goes as far as your home does, and says so."
+    after_help = "Examples:\n  countersign export ops --out ops.bundle\n  countersign export ops --out one.bundle --disclose 17\n\n\
+                  The server is asked for what is newer, if it is there; the evidence itself comes from your home. Without the server \
+                  it goes as far as your home does, and says so. The file is readable by you alone (mode 0600); who gets it is yours \
+                  to say."
 )]
 pub struct ExportArguments {
     /// A room's name or id, or @USER
@@ -153,6 +169,9 @@ pub struct ExportArguments {
 
 /// Arguments of `verify`.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  countersign verify ops.bundle --root root.pem\n\nExit codes: 0 valid, or consistent-unpinned without a root to hold it against; 1 the file cannot be read;\n2 usage; 3 it does not verify."
+)]
 pub struct VerifyArguments {
     /// The bundle
     pub file: PathBuf,

@@ -12,11 +12,12 @@ use pki::{Fingerprint, Name, Organisation};
 use serde_json::json;
 use server::console::{Console, Known};
 use server::organisation::{
-    Authority, AuthorityError, DataFolder, Inventory, Listed, export_root_key, from_pem, to_pem, validity_ms,
+    Authority, AuthorityError, DataFolder, Inventory, Listed, OpenKeys, export_root_key, from_pem, to_pem,
+    validity_ms,
 };
 
 use super::Context;
-use super::keys::KeyOptions;
+use super::keys::{KeyOptions, new_passphrase};
 use crate::cli::{CaCommand, KeyArguments};
 use crate::clock::{now_ms, utc};
 use crate::terminal::Failure;
@@ -51,6 +52,9 @@ pub async fn run(context: &Context, command: CaCommand) -> Result<(), Failure> {
         }
         CaCommand::Crl { out, keys } => crl(context, &out, &keys).await,
         CaCommand::ExportRoot { out, keys } => export_root(context, &out, &keys),
+        CaCommand::ChangePassphrase { new_key_password_file, keys } => {
+            change_passphrase(context, new_key_password_file, &keys)
+        }
         CaCommand::Show { keys } => show(context, &keys).await,
     }
 }
@@ -144,7 +148,11 @@ async fn revoke(
     let console = Console::open(&folder).await?;
     console.revoke(&authority, certificate, reason).await?;
     console.close().await;
-    context.output.note("Revoked. A running server enforces it within seconds; then write a new list with `countersign ca crl`.");
+    context.output.note(&format!(
+        "Revoked. A running server enforces it within seconds; then write a new list with `countersign ca crl --data {} \
+         --out FILE`.",
+        super::shown(folder.path())
+    ));
     context.object(|| json!({ "revoked": certificate.to_string(), "reason": reason.word() }))
 }
 
@@ -173,6 +181,23 @@ fn export_root(context: &Context, out: &Path, keys: &KeyArguments) -> Result<(),
         out.display()
     ));
     context.object(|| json!({ "root_key": out.display().to_string() }))
+}
+
+fn change_passphrase(
+    context: &Context,
+    new_password_file: Option<PathBuf>,
+    keys: &KeyArguments,
+) -> Result<(), Failure> {
+    let folder = existing(context, keys)?;
+    let _lock = folder.lock()?;
+    let old = KeyOptions::from(keys).for_existing_keys(&context.output, &folder)?;
+    let open = OpenKeys::open(&folder, &old)?;
+    open.encrypt(&folder, new_passphrase(new_password_file)?)?;
+    context.output.note(
+        "The keys open with the new passphrase alone: give it to `serve` from now on. Copies of the folder from before still \
+         open with the old one.",
+    );
+    context.object(|| json!({ "changed": true }))
 }
 
 async fn show(context: &Context, keys: &KeyArguments) -> Result<(), Failure> {

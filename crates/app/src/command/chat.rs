@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
-use client::{Client, Disclose, Event, ExportOptions, Outgoing, SendHandle};
+use client::{Client, ClientError, Disclose, Event, ExportOptions, Outgoing, SendHandle};
 use evidence::limits::MAX_TEXT;
 use evidence::receipt::Level;
 use evidence::room::RoomId;
@@ -18,6 +18,8 @@ use crate::terminal::Failure;
 
 /// Entries shown on entering.
 const SHOWN_ON_ENTERING: u64 = 20;
+/// Characters of a message by which it is told that it was not sent.
+const SHOWN_OF_A_MESSAGE: usize = 60;
 /// Entries read from the home at a time.
 const PAGE: usize = 512;
 /// Lines read ahead of what is sent.
@@ -37,7 +39,7 @@ pub async fn run(context: &Context, arguments: ChatArguments) -> Result<(), Fail
 async fn talk_in(context: &Context, client: &Client, arguments: &ChatArguments) -> Result<(), Failure> {
     let room = match &arguments.room {
         Some(room) => room_to_talk_in(client, room).await?,
-        None => only_room(client).await?,
+        None => only_room(context, client).await?,
     };
     if !arguments.plain {
         context
@@ -63,12 +65,15 @@ async fn save(context: &Context, client: &Client, room: RoomId, out: &Path) -> R
 }
 
 /// The one room of somebody who is in one only.
-async fn only_room(client: &Client) -> Result<RoomId, Failure> {
+async fn only_room(context: &Context, client: &Client) -> Result<RoomId, Failure> {
     let rooms: Vec<_> = client.rooms().await?.into_iter().filter(|r| r.member).collect();
     match rooms.as_slice() {
         [room] => Ok(room.id),
-        [] => Err(Failure::usage("you are in no room yet; make one with `countersign room create NAME`")),
-        _ => Err(Failure::usage("name the room; `countersign room list` shows yours")),
+        [] => Err(Failure::usage(format!(
+            "you are in no room yet; make one with `{}`, or let somebody add you to theirs",
+            context.typed("room create NAME")
+        ))),
+        _ => Err(Failure::usage(format!("name the room; `{}` shows yours", context.typed("room list")))),
     }
 }
 
@@ -96,11 +101,12 @@ impl Talk<'_> {
                 // What was logged last is shown before leaving.
                 self.client.synced(self.room, self.last).await?;
                 self.show().await?;
+                let was = if self.unsent == 1 { "was" } else { "were" };
                 return match self.unsent {
                     0 => Ok(()),
                     n => Err(Failure::new(
                         "not-sent",
-                        format!("{n} of your messages were not sent; see above"),
+                        format!("{n} of your messages {was} not sent; see above"),
                     )),
                 };
             }
@@ -117,10 +123,7 @@ impl Talk<'_> {
                 },
                 Some(outcome) = self.sent.join_next() => match outcome {
                     Ok(Ok(index)) => self.last = self.last.max(index + 1),
-                    Ok(Err(failure)) => {
-                        failure.report(self.context.output.json);
-                        self.unsent += 1;
-                    }
+                    Ok(Err(failure)) => self.not_sent(&failure),
                     Err(_) => self.unsent += 1,
                 },
                 event = events.next() => match event {
@@ -146,22 +149,32 @@ impl Talk<'_> {
                 "not sent: there is no command {}; /file PATH sends a file, /quit leaves, // at the start sends a line that begins with /",
                 safe(word)
             )),
-            Typed::Message(text) => self.send(Outgoing::text(text)).await?,
+            Typed::Message(text) => self.send(text, Outgoing::text(text)).await,
             Typed::File(path) => match file::read(Path::new(path)) {
-                Ok(file) => self.send(Outgoing { attachments: vec![file], ..Outgoing::default() }).await?,
-                Err(failure) => {
-                    failure.report(self.context.output.json);
-                    self.unsent += 1;
+                Ok(file) => {
+                    let message = Outgoing { attachments: vec![file], ..Outgoing::default() };
+                    self.send(&line, message).await;
                 }
+                Err(failure) => self.not_sent(&failure),
             },
         }
         Ok(true)
     }
 
-    async fn send(&mut self, message: Outgoing) -> Result<(), Failure> {
-        let handle = self.client.send(self.room, message).await?;
-        self.sent.spawn(logged(handle));
-        Ok(())
+    /// Sends what was typed.
+    async fn send(&mut self, typed: &str, message: Outgoing) {
+        match self.client.send(self.room, message).await {
+            Ok(handle) => {
+                self.sent.spawn(logged(typed.to_owned(), handle));
+            }
+            Err(error) => self.not_sent(&about(typed, error)),
+        }
+    }
+
+    /// Tells which message is refused for good, and why.
+    fn not_sent(&mut self, failure: &Failure) {
+        failure.report(self.context.output.json);
+        self.unsent += 1;
     }
 
     /// Tells who leaves what is waited for.
@@ -199,8 +212,10 @@ impl Talk<'_> {
                 output.note(&format!("ALARM: {}", safe(&what)))
             }
             Event::DeviceRequested { device, code, .. } => output.note(&format!(
-                "a new device {} asks to be yours (code {code}); approve it with `countersign device add`",
-                safe(&device)
+                "a new device {} asks to be yours (code {code}): say yes or no where `countersign device add` waits for it; if \
+                 nobody of yours made that link, change your password with `{}`",
+                safe(&device),
+                self.context.typed("passwd")
             )),
             Event::Ended(cause) => return Err(Failure::new(cause.code(), cause.to_string())),
             _ => {}
@@ -247,8 +262,18 @@ impl<'a> Typed<'a> {
     }
 }
 
-async fn logged(mut handle: SendHandle) -> Result<u64, Failure> {
-    Ok(handle.logged().await?.index)
+async fn logged(text: String, mut handle: SendHandle) -> Result<u64, Failure> {
+    match handle.logged().await {
+        Ok(logged) => Ok(logged.index),
+        Err(error) => Err(about(&text, error)),
+    }
+}
+
+/// An error with the beginning of the message that it concerns.
+fn about(text: &str, error: ClientError) -> Failure {
+    let beginning: String = text.chars().take(SHOWN_OF_A_MESSAGE).collect();
+    let more = if beginning.len() < text.len() { "…" } else { "" };
+    Failure::from(error).about(&format!("not sent: \"{}{more}\"", safe(&beginning)))
 }
 
 /// Standard input by lines, read on a thread of its own as it cannot be awaited.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use client::Home;
 use pki::Password;
 
+use super::shown;
 use crate::cli::{DataArguments, Global};
 use crate::clock::{now_ms, utc};
 use crate::terminal::{Failure, Output, PasswordSource};
@@ -64,15 +65,35 @@ impl Context {
     pub async fn open_home(&self) -> Result<Home, Failure> {
         let folder = self.home_folder()?;
         if !Home::exists(&folder) {
-            return Err(no_home(&folder));
+            return Err(self.no_home(&folder));
         }
         let password = self.password.read("Password: ")?;
         let home = Home::open(&folder, Password::new(password.as_str().to_owned())).await?;
         let (_, end_ms) = home.validity_ms();
-        if let Some(message) = end_of_device(end_ms, now_ms()) {
+        if let Some(message) = end_of_device(end_ms, now_ms(), &self.typed("device add")) {
             self.output.warn("certificate-ends", &message);
         }
         Ok(home)
+    }
+
+    /// There is no home where one is needed.
+    fn no_home(&self, folder: &Path) -> Failure {
+        Failure::new(
+            "no-home",
+            format!(
+                "there is no home in {}; become a member with `{}`, or name your home with --home DIR",
+                folder.display(),
+                self.typed("join INVITE")
+            ),
+        )
+    }
+
+    /// A command as it is typed here: with the home that was named.
+    pub fn typed(&self, command: &str) -> String {
+        match &self.home {
+            Some(home) => format!("countersign --home {} {command}", shown(home)),
+            None => format!("countersign {command}"),
+        }
     }
 
     /// Prints an object where a script is listening; to a person nothing is said.
@@ -86,8 +107,9 @@ impl Context {
     }
 }
 
-/// What to tell a person whose device's certificate ends soon or has ended: it is not renewed.
-pub fn end_of_device(end_ms: u64, now_ms: u64) -> Option<String> {
+/// What to tell a person whose device's certificate ends soon or has ended: it is not renewed. `adding` is the command
+/// that adds a device.
+pub fn end_of_device(end_ms: u64, now_ms: u64, adding: &str) -> Option<String> {
     let day = utc(end_ms);
     match end_ms.checked_sub(now_ms) {
         None => Some(format!(
@@ -97,21 +119,10 @@ pub fn end_of_device(end_ms: u64, now_ms: u64) -> Option<String> {
         )),
         Some(left) if left < SOON_MS => Some(format!(
             "the certificate of this device ends {day}, and then the server lets it in no more. Before that day run \
-             `countersign device add` here, and join with its link as a new device in another folder (--home)"
+             `{adding}` here, and join with its link as a new device in another folder (--home)"
         )),
         Some(_) => None,
     }
-}
-
-/// There is no home where one is needed.
-pub fn no_home(folder: &Path) -> Failure {
-    Failure::new(
-        "no-home",
-        format!(
-            "there is no home in {}; become a member with `countersign join INVITE`, or name your home with --home DIR",
-            folder.display()
-        ),
-    )
 }
 
 #[cfg(test)]
@@ -121,11 +132,12 @@ mod tests {
     #[test]
     fn the_end_of_a_device_is_told_for_thirty_days_and_ever_after() {
         let end = 1_800_000_000_000;
-        assert_eq!(end_of_device(end, end - SOON_MS), None);
+        let adding = "countersign device add";
+        assert_eq!(end_of_device(end, end - SOON_MS, adding), None);
         for (now, told) in
             [(end - SOON_MS + 1, "ends 2027-01-15"), (end, "ends 2027"), (end + 1, "ended 2027-01-15")]
         {
-            let message = end_of_device(end, now).unwrap();
+            let message = end_of_device(end, now, adding).unwrap();
             assert!(message.contains(told) && message.contains("`countersign device add`"), "{message}");
         }
     }

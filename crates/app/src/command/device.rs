@@ -115,7 +115,7 @@ async fn add(context: &Context, client: &Client, ask: bool) -> Result<(), Failur
     context.output.note(
         "On the new device: countersign join 'LINK' (this line above, in quotes). Waiting for it; it is good for an hour.",
     );
-    let request = wait(client, sha256(&link.token), expires_ms).await?;
+    let request = wait(context, client, sha256(&link.token), expires_ms).await?;
     if ask {
         eprintln!(
             "The device {} asks to be yours. It shows a code; it must be this one:\n  {}",
@@ -138,7 +138,12 @@ async fn add(context: &Context, client: &Client, ask: bool) -> Result<(), Failur
 }
 
 /// The request that came by the link with this hash of its token.
-async fn wait(client: &Client, id: [u8; 32], expires_ms: u64) -> Result<DeviceRequest, Failure> {
+async fn wait(
+    context: &Context,
+    client: &Client,
+    id: [u8; 32],
+    expires_ms: u64,
+) -> Result<DeviceRequest, Failure> {
     while now_ms() < expires_ms {
         match client.device_requests().await {
             Ok(requests) => {
@@ -151,10 +156,8 @@ async fn wait(client: &Client, id: [u8; 32], expires_ms: u64) -> Result<DeviceRe
         }
         tokio::time::sleep(LOOK).await;
     }
-    Err(Failure::new(
-        "expired",
-        "no device used the link in time; make another with `countersign device add`",
-    ))
+    let again = context.typed("device add");
+    Err(Failure::new("expired", format!("no device used the link in time; make another with `{again}`")))
 }
 
 /// Asks on the terminal. What was typed before the question is no answer to it.
@@ -204,7 +207,7 @@ async fn revoke(
             let found = found.ok_or_else(|| {
                 Failure::new(
                     "not-found",
-                    format!("there is no device {device}; `countersign device list` shows them"),
+                    format!("there is no device {device}; `{}` shows them", context.typed("device list")),
                 )
             })?;
             if found.revoked_ms.is_some() {

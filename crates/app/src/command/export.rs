@@ -2,6 +2,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use client::{Client, Disclose, ExportOptions, Exported};
@@ -11,7 +12,7 @@ use serde_json::json;
 
 use super::{Context, PATIENCE, connecting};
 use crate::cli::ExportArguments;
-use crate::terminal::Failure;
+use crate::terminal::{Failure, count};
 
 /// Most parts that `--disclose` may have.
 const MAX_RANGES: usize = 10_000;
@@ -41,10 +42,9 @@ pub async fn run(context: &Context, arguments: ExportArguments) -> Result<(), Fa
                     "up_to_date": exported.behind.is_none(), "why": exported.behind })
         },
         || {
-            format!(
-                "{out}: {} messages disclosed, {bytes} bytes; check it with `countersign verify {out}`",
-                exported.disclosed
-            )
+            let disclosed = count(exported.disclosed, "message", "messages");
+            let check = context.typed(&format!("verify {}", super::shown(&arguments.out)));
+            format!("{out}: {disclosed} disclosed, {bytes} bytes; check it with `{check}`")
         },
     )
 }
@@ -62,7 +62,7 @@ pub fn say_what_is_missing(context: &Context, exported: &Exported) {
     }
 }
 
-/// Exports to a file beside `out` and renames it into place; returns its size in bytes and what it holds.
+/// Exports to a file (mode 0600) beside `out` and renames it into place; returns its size in bytes and what it holds.
 pub async fn write(
     client: &Client,
     room: RoomId,
@@ -76,6 +76,7 @@ pub async fn write(
         .write(true)
         .read(true)
         .create_new(true)
+        .mode(0o600)
         .open(&beside)
         .map_err(|e| Failure::failed(format!("cannot write {}: {e}", beside.display())))?;
     let mut writer = BufWriter::with_capacity(1 << 20, file);

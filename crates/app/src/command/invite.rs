@@ -67,7 +67,8 @@ pub async fn run(context: &Context, command: InviteCommand) -> Result<(), Failur
                 }
             };
             if invites.is_empty() {
-                context.output.note("No invite can be used. Make one with `countersign invite create`.");
+                let make = typed(context, &data, "invite create");
+                context.output.note(&format!("No invite can be used. Make one with `{make}`."));
             }
             invites.iter().try_for_each(|invite| context.output.result(|| object(invite), || line(invite)))
         }
@@ -78,7 +79,7 @@ pub async fn run(context: &Context, command: InviteCommand) -> Result<(), Failur
                     let console = Console::open(&folder).await?;
                     let known = console.invites().await?.iter().any(|open| *open.id == id);
                     if !known {
-                        return Err(no_such_invite());
+                        return Err(no_such_invite(&typed(context, &data, "invite list")));
                     }
                     console.revoke_invite(&id).await?;
                     console.close().await;
@@ -171,11 +172,16 @@ fn parse_id(text: &str) -> Result<[u8; 32], Failure> {
     }
 }
 
-fn no_such_invite() -> Failure {
-    Failure::new(
-        "not-found",
-        "no invite of that id can be used; `countersign invite list` shows those that can",
-    )
+fn no_such_invite(list: &str) -> Failure {
+    Failure::new("not-found", format!("no invite of that id can be used; `{list}` shows those that can"))
+}
+
+/// A command on the same folder, or through the same home.
+fn typed(context: &Context, arguments: &DataArguments, command: &str) -> String {
+    match &arguments.data {
+        Some(folder) => format!("countersign {command} --data {}", super::shown(folder)),
+        None => context.typed(command),
+    }
 }
 
 fn summary(info: InviteInfo) -> InviteSummary {

@@ -54,10 +54,11 @@ pub async fn run(context: &Context, arguments: JoinArguments) -> Result<(), Fail
         },
         || {
             format!(
-                "You are {} on {}, in {} (root {fingerprint}).\nTalk with: countersign chat ROOM",
+                "You are {} on {}, in {} (root {fingerprint}).\nTalk with: {}",
                 home.user(),
                 home.device(),
-                home.organisation()
+                home.organisation(),
+                context.typed("chat ROOM")
             )
         },
     )

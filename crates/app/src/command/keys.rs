@@ -35,12 +35,7 @@ impl KeyOptions {
             warn_of_plain_keys(output);
             return Ok(KeyProtection::Plain);
         }
-        let source = self.source()?;
-        let passphrase = source.read_new("New passphrase for the server's keys: ")?;
-        pki::password::check(&passphrase).map_err(|e| {
-            Failure::new("weak-passphrase", format!("the server's keys: {e}; nothing was made"))
-        })?;
-        Ok(KeyProtection::Passphrase(Password::new(passphrase.as_str().to_owned())))
+        read_new(&self.source()?).map(KeyProtection::Passphrase)
     }
 
     /// For the keys of a folder that holds an organisation.
@@ -89,19 +84,36 @@ impl KeyOptions {
     }
 
     fn source(&self) -> Result<PasswordSource, Failure> {
-        if let Some(file) = self.password_file.clone().or_else(credential) {
-            return Ok(PasswordSource::File(file));
-        }
-        if io::stdin().is_terminal() || io::stderr().is_terminal() {
-            return Ok(PasswordSource::Prompt);
-        }
-        Err(Failure::new(
-            "no-passphrase",
+        source(self.password_file.clone().or_else(credential), || {
             format!(
                 "the server's keys need a passphrase, and there is no terminal to ask on: give --key-password-file FILE \
                  or the systemd credential {CREDENTIAL}; or keep the keys unencrypted with --plain-keys"
-            ),
-        ))
+            )
+        })
+    }
+}
+
+/// The passphrase that is to replace another, from this file or a prompt; the credential is the one that `serve` takes now.
+pub fn new_passphrase(file: Option<PathBuf>) -> Result<Password, Failure> {
+    read_new(&source(file, || {
+        "there is no terminal to ask for the new passphrase on: give --new-key-password-file FILE".to_owned()
+    })?)
+}
+
+/// Reads a passphrase that is being set, and checks it.
+fn read_new(source: &PasswordSource) -> Result<Password, Failure> {
+    let passphrase = source.read_new("New passphrase for the server's keys: ")?;
+    pki::password::check(&passphrase).map_err(|e| {
+        Failure::new("weak-passphrase", format!("the server's keys: {e}; nothing was made or changed"))
+    })?;
+    Ok(Password::new(passphrase.as_str().to_owned()))
+}
+
+fn source(file: Option<PathBuf>, nowhere: impl Fn() -> String) -> Result<PasswordSource, Failure> {
+    match file {
+        Some(file) => Ok(PasswordSource::File(file)),
+        None if io::stdin().is_terminal() || io::stderr().is_terminal() => Ok(PasswordSource::Prompt),
+        None => Err(Failure::new("no-passphrase", nowhere())),
     }
 }
 

@@ -1,10 +1,11 @@
 //! What each command does. [`run`] is called with the parsed command line; every command has a file of its name.
 //!
-//! - On a server's folder: [`serve`], [`ca`], [`invite`] (or through a home), [`doctor`]; how its keys open: [`keys`].
+//! - On a server's folder: [`serve`], [`backup`], [`ca`], [`invite`] (or through a home), [`doctor`]; how its keys open: [`keys`].
 //! - Through a home: [`join`], [`chat`], [`room`], [`send`], [`tail`], [`export`], [`user`], [`device`], [`passwd`].
 //! - On evidence: [`verify`].
 //! - [`context`]: what all of them are given. [`failure`]: errors of the libraries as they end a command.
 
+mod backup;
 mod ca;
 mod chat;
 mod context;
@@ -49,7 +50,7 @@ fn no_organisation(path: &Path) -> Failure {
 }
 
 /// A path as it can be typed.
-fn shown(path: &Path) -> String {
+pub fn shown(path: &Path) -> String {
     let text = path.display().to_string();
     if text.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._-+@%:,=".contains(&b)) {
         return text;
@@ -75,6 +76,7 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Command::User(command) => user::run(&context, command).await,
         Command::Device(command) => device::run(&context, command).await,
         Command::Passwd(arguments) => passwd::run(&context, arguments).await,
+        Command::Backup(arguments) => backup::run(&context, arguments).await,
         Command::Doctor(arguments) => doctor::run(&context, arguments).await,
     }
 }

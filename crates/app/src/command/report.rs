@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::fs::OpenOptions;
 use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use evidence::verdict::{Said, State, Verdict, Word, file_line, utc};
@@ -14,7 +15,7 @@ table{border-collapse:collapse;width:100%}td,th{border-top:1px solid #bbb;paddin
 .word{font-size:1.6rem;font-weight:700;padding:.6rem 1rem;border:3px solid}code{overflow-wrap:anywhere}\
 .quiet{color:#555}td.said{white-space:pre-wrap;overflow-wrap:anywhere}@media print{body{margin:0;max-width:none}}";
 
-/// Writes the report to a new file.
+/// Writes the report to a new file (mode 0600).
 pub fn write(path: &Path, verdict: &Verdict, said: &[Said]) -> Result<(), Failure> {
     let mut page = String::new();
     // Writing to a string has no error to give.
@@ -22,6 +23,7 @@ pub fn write(path: &Path, verdict: &Verdict, said: &[Said]) -> Result<(), Failur
     let written = OpenOptions::new()
         .write(true)
         .create_new(true)
+        .mode(0o600)
         .open(path)
         .and_then(|mut file| file.write_all(page.as_bytes()).and_then(|()| file.sync_all()));
     written.map_err(|e| Failure::failed(format!("cannot write the report {}: {e}", path.display())))

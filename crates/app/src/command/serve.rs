@@ -1,23 +1,25 @@
 //! `serve`: runs a server until it is told to stop. The first start makes the organisation.
 
 use std::fs;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener};
+use std::net::{Ipv6Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
 use pki::Organisation;
+use sd_notify::NotifyState;
 use serde::Deserialize;
 use server::organisation::{Authority, DataFolder, Inventory, KeyProtection};
 use server::{Server, ServerConfig, StartError};
+use tokio::net::lookup_host;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::Context;
 use super::keys::KeyOptions;
-use crate::cli::ServeArguments;
+use crate::cli::{ListenAddress, ServeArguments};
 use crate::clock::now_ms;
 use crate::terminal::Failure;
 
 /// Where a server listens if nothing else is said.
-const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 7117);
+const DEFAULT_LISTEN: &str = "127.0.0.1:7117";
 /// The organisation's name if the server's is no DNS name.
 const DEFAULT_ORGANISATION: &str = "countersign.internal";
 /// Largest settings file, in bytes.
@@ -32,11 +34,12 @@ pub async fn run(context: &Context, arguments: ServeArguments) -> Result<(), Fai
         // Before a passphrase is asked for; the server takes the lock for good.
         drop(DataFolder::open(&settings.data)?.lock()?);
     }
+    let listen = address(&settings.listen).await?;
     let protection = match DataFolder::existing(&settings.data) {
         Some(folder) => settings.keys.for_existing_keys(&context.output, &folder)?,
         None => {
             // A server that cannot start makes no organisation.
-            drop(TcpListener::bind(settings.listen).map_err(|e| StartError::Listen(settings.listen, e))?);
+            drop(TcpListener::bind(listen).map_err(|e| StartError::Listen(listen, e))?);
             bootstrap(context, &settings)?
         }
     };
@@ -44,7 +47,7 @@ pub async fn run(context: &Context, arguments: ServeArguments) -> Result<(), Fai
         (stop_signal(SignalKind::terminate())?, stop_signal(SignalKind::interrupt())?);
     let mut server = Server::start(ServerConfig {
         data: settings.data,
-        listen: settings.listen,
+        listen,
         name: settings.name,
         store: settings.store,
         protection,
@@ -60,13 +63,42 @@ pub async fn run(context: &Context, arguments: ServeArguments) -> Result<(), Fai
     context
         .output
         .result(|| serde_json::json!({ "ready": address.to_string() }), || format!("READY {address}"))?;
+    notify(NotifyState::Ready);
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
         ended = server.ended() => return Err(Failure::new("part-ended", ended.to_string())),
     }
+    notify(NotifyState::Stopping);
     server.stop().await;
     Ok(())
+}
+
+/// Tells systemd, if it is there (NOTIFY_SOCKET, sd_notify(3)).
+fn notify(state: NotifyState) {
+    if let Err(e) = sd_notify::notify(&[state]) {
+        tracing::warn!("cannot tell systemd how the server is: {e}");
+    }
+}
+
+/// The host's address; of several the first that can be listened on.
+async fn address(listen: &ListenAddress) -> Result<SocketAddr, Failure> {
+    let unknown = |why: String| {
+        let text = &listen.0;
+        Failure::new(
+            "listen",
+            format!("cannot listen on {text}: {why}; give --listen an address of this machine"),
+        )
+    };
+    let found: Vec<SocketAddr> = lookup_host(&listen.0).await.map_err(|e| unknown(e.to_string()))?.collect();
+    match found.as_slice() {
+        [] => Err(unknown("the host has no address".to_owned())),
+        [only] => Ok(*only),
+        [first, ..] => {
+            let usable = found.iter().find(|address| TcpListener::bind(address).is_ok());
+            Ok(*usable.unwrap_or(first))
+        }
+    }
 }
 
 fn stop_signal(kind: SignalKind) -> Result<Signal, Failure> {
@@ -107,7 +139,7 @@ fn bootstrap(context: &Context, settings: &Settings) -> Result<KeyProtection, Fa
 /// What is asked of a server: the command line first, then the settings file, then the defaults.
 struct Settings {
     data: PathBuf,
-    listen: SocketAddr,
+    listen: ListenAddress,
     name: Option<String>,
     store: Option<String>,
     keys: KeyOptions,
@@ -118,7 +150,7 @@ struct Settings {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Config {
     data: Option<PathBuf>,
-    listen: Option<SocketAddr>,
+    listen: Option<ListenAddress>,
     name: Option<String>,
     store: Option<String>,
     key_password_file: Option<PathBuf>,
@@ -142,9 +174,10 @@ impl Settings {
             (None, Some(data)) => data,
             _ => context.data_folder(&arguments.keys.data),
         };
+        let default = || DEFAULT_LISTEN.parse().map_err(Failure::usage);
         Ok(Self {
             data,
-            listen: arguments.listen.or(config.listen).unwrap_or(DEFAULT_LISTEN),
+            listen: arguments.listen.or(config.listen).map_or_else(default, Ok)?,
             name,
             store: arguments.store.or(config.store),
             keys,

@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use crate::cli::DemoArguments;
-use crate::command::Context;
-use crate::terminal::{Failure, Output};
+use crate::command::{Context, shown};
+use crate::terminal::{Failure, Output, count};
 use proof::Proofs;
 use script::Script;
 use stage::Stage;
@@ -153,7 +153,7 @@ impl Narrator {
             return self.output.line(
                 &json!({
                     "messages": talked.messages, "devices": talked.devices, "deliveries": talked.deliveries,
-                    "seconds": talked.seconds, "cpu_seconds": talked.cpu_seconds, "messages_per_second": rate, "synced": true,
+                    "seconds": talked.seconds, "cpu_seconds": talked.cpu_seconds, "messages_per_second": rate, "synced": talked.synced,
                     "bound_by": talked.bound_by(), "bundle": bundle, "bundle_bytes": exported,
                     "verify_seconds": proofs.verify_seconds, "verdict": proofs.verdict.word,
                     "tampered_verdict": proofs.tampered.word, "foreign_ca_verdict": proofs.foreign.word,
@@ -164,17 +164,21 @@ impl Narrator {
         }
         self.say("");
         self.say(&format!(
-            "{} messages, {} devices, {} deliveries verified by their receivers, in {:.1} s: {rate:.0} messages a second, each",
-            talked.messages, talked.devices, talked.deliveries, talked.seconds
+            "{}, {}, {} verified by their receivers, in {:.1} s: {rate:.0} messages a second, each",
+            count(talked.messages as u64, "message", "messages"),
+            count(talked.devices as u64, "device", "devices"),
+            count(talked.deliveries, "delivery", "deliveries"),
+            talked.seconds
         ));
+        let synced = if talked.synced { "on disk" } else { "NOT surely on disk" };
         self.say(&format!(
-            "on disk before it was acknowledged (bound by {}; {:.1} s of processor time).",
+            "{synced} before it was acknowledged (bound by {}; {:.1} s of processor time).",
             talked.bound_by(),
             talked.cpu_seconds
         ));
         match place {
             Place::Kept(path) => {
-                let path = path.display();
+                let path = shown(path);
                 self.say(&format!("Kept in {path}. Look for yourself:"));
                 self.say(&format!("  countersign verify {path}/bundle --root {path}/root.pem"));
                 self.say(&format!(

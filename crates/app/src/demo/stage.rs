@@ -19,7 +19,7 @@ use super::script::Script;
 use super::talk::Talked;
 use crate::clock::now_ms;
 use crate::command::{room_size, write_bundle};
-use crate::terminal::Failure;
+use crate::terminal::{Failure, count};
 
 /// Milliseconds that the demo's invite is good.
 const INVITE_MS: u64 = 3_600_000;
@@ -70,10 +70,8 @@ impl Stage {
             people.push(client);
         }
         let names: Vec<&str> = script.speakers.iter().map(|s| s.user.as_str()).collect();
-        narrator.say(&format!(
-            "2. {} people joined by invite, each with a key and certificate of their own:",
-            names.len()
-        ));
+        let joined = count(names.len() as u64, "person", "people");
+        narrator.say(&format!("2. {joined} joined by invite, each with a key and certificate of their own:"));
         narrator.say(&format!("   {}.", names.join(", ")));
 
         let room = open_room(&people, &names).await?;
@@ -84,6 +82,11 @@ impl Stage {
     /// Where the server listens.
     pub fn address(&self) -> SocketAddr {
         self.server.address()
+    }
+
+    /// Whether the server's store syncs each commit to disk.
+    pub fn synced(&self) -> bool {
+        self.server.syncs_commits()
     }
 
     /// Ends everybody's session, receipts included, exports as the first person, and stops the server.

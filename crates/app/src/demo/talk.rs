@@ -36,6 +36,8 @@ pub struct Talked {
     pub indices: Vec<u64>,
     /// Entries in the room's log after the last line.
     pub log_size: u64,
+    /// Whether each message was synced to disk before it was acknowledged.
+    pub synced: bool,
     /// Where the server listened; the homes look for it there.
     pub server: std::net::SocketAddr,
 }
@@ -87,6 +89,7 @@ pub async fn play(
         indices,
         log_size,
         server: stage.address(),
+        synced: stage.synced(),
     })
 }
 

@@ -5,5 +5,5 @@ mod output;
 mod password;
 
 pub use outcome::{Failure, exit_code};
-pub use output::Output;
+pub use output::{Output, count};
 pub use password::PasswordSource;

@@ -31,6 +31,11 @@ impl Failure {
         Self { exit: 3, code: "evidence", message: message.into() }
     }
 
+    /// The same, with what it concerns before it.
+    pub fn about(self, what: &str) -> Self {
+        Self { message: format!("{what}: {}", self.message), ..self }
+    }
+
     /// Prints the failure to standard error.
     pub fn report(&self, json: bool) {
         if json {

@@ -47,6 +47,11 @@ impl Output {
     }
 }
 
+/// A number of things, as it is read: `1 person`, `2 people`.
+pub fn count(number: u64, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
 fn closed(e: io::Error) -> Failure {
     Failure::new("output", format!("cannot write to standard output: {e}"))
 }

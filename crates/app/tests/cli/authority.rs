@@ -135,22 +135,57 @@ fn openssl_requests_are_issued_for_names_without_devices() {
 }
 
 #[test]
-fn openssl_encrypts_plain_keys_and_changes_the_passphrase() {
+fn openssl_the_passphrase_of_all_keys_changes_at_once() {
     let place = Place::new();
-    drop(place.serve_with("--data d --plain-keys"));
-    for name in ["root", "issuing", "server", "log", "cosigner", "storage"] {
-        place.openssl(&format!(
-            "pkcs8 -topk8 -scrypt -in d/organisation/{name}.key -out new.key -passout file:kp"
-        ));
-        std::fs::rename(place.path("new.key"), place.path(&format!("d/organisation/{name}.key"))).unwrap();
-    }
+    let server = place.serve_with("--data d --plain-keys");
+    let encrypt = "ca change-passphrase --data d --plain-keys --new-key-password-file kp";
+    place.run(encrypt).refused("another countersign server is running");
+    drop(server);
+    place.run("ca change-passphrase --data d --new-key-password-file kp").refused("not encrypted");
+    place.run(encrypt).ok();
     drop(place.serve());
+
+    let before = place.read("d/organisation/log.key");
+    let change = "ca change-passphrase --data d --key-password-file";
+    place.run(&format!("{change} pw --new-key-password-file kp")).refused("passphrase");
+    place.run(&format!("{change} kp")).refused("--new-key-password-file");
+    std::fs::write(place.path("weak"), "short\n").unwrap();
+    place.run(&format!("{change} kp --new-key-password-file weak")).refused("changed");
+    assert_eq!(place.read("d/organisation/log.key"), before);
+
+    place.run(&format!("{change} kp --new-key-password-file pw")).ok();
     for name in ["root", "issuing", "server", "log", "cosigner", "storage"] {
-        place.openssl(&format!(
-            "pkcs8 -topk8 -scrypt -in d/organisation/{name}.key -passin file:kp -out new.key -passout file:pw"
-        ));
-        std::fs::rename(place.path("new.key"), place.path(&format!("d/organisation/{name}.key"))).unwrap();
+        place.openssl(&format!("pkey -in d/organisation/{name}.key -passin file:pw -noout"));
+        assert_eq!(mode(&place.path(&format!("d/organisation/{name}.key"))), 0o600);
     }
+    assert_eq!(mode(&place.path("d/organisation")), 0o700);
     place.run("serve --data d --key-password-file kp").refused("passphrase");
+    // What a stop just after the exchange leaves: the old keys, of no use to anybody.
+    std::fs::create_dir(place.path("d/organisation.rewritten")).unwrap();
     drop(place.serve_with("--data d --key-password-file pw"));
+    assert!(!place.path("d/organisation.rewritten").exists());
+}
+
+#[test]
+fn a_backup_of_a_running_server_starts_as_it_was() {
+    let place = Place::new();
+    let server = place.serve();
+    let link = place.run("invite create --data d").ok().to_owned();
+    place.join("ann", &link);
+    place.run("room create ops --home ann --password-file pw").ok();
+    place.run("send ops hello --home ann --password-file pw").ok();
+    place.run("backup --data d --out copy").ok();
+    place.run("backup --data d --out copy").refused("there already");
+    place.run("backup --data nowhere --out other").refused("no organisation");
+    assert!(!place.path("copy.unfinished").exists() && !place.path("other").exists());
+    assert_eq!((mode(&place.path("copy")), mode(&place.path("copy/store.db"))), (0o700, 0o600));
+    assert_eq!(mode(&place.path("copy/organisation/log.key")), 0o600);
+    let address = server.ready.strip_prefix("READY ").unwrap().to_owned();
+    drop(server);
+
+    place.run("doctor --data copy").ok();
+    let serve = format!("serve --listen {address} --data copy --key-password-file kp");
+    let _restored = crate::support::Server::start(place.command(&serve));
+    place.run("send ops again --home ann --password-file pw").ok();
+    assert!(place.run("tail ops --home ann --password-file pw").ok().ends_with("again"));
 }

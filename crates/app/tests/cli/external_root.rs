@@ -56,7 +56,7 @@ fn openssl_an_authority_that_ends_soon_is_told_of_by_serve_doctor_and_every_home
     list.ok();
     let warning: serde_json::Value = serde_json::from_str(&list.err).unwrap();
     assert_eq!(warning["warning"]["code"], "certificate-ends");
-    assert!(warning["warning"]["message"].as_str().unwrap().contains("`countersign device add`"));
+    assert!(warning["warning"]["message"].as_str().unwrap().contains("`countersign --home ann device add`"));
     let doctor = place.run("doctor --data d --home ann --password-file pw");
     doctor.ok();
     for told in [
@@ -67,5 +67,5 @@ fn openssl_an_authority_that_ends_soon_is_told_of_by_serve_doctor_and_every_home
         assert!(doctor.out.contains(told), "{told}: {}", doctor.out);
     }
     let (_, err) = server.end("-TERM");
-    assert!(err.contains("the organisation's certificate authority ends in"), "{err}");
+    assert!(err.contains("the organisation's certificate authority ends 20"), "{err}");
 }

@@ -1,7 +1,7 @@
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
 
-use crate::support::{Outcome, Place};
+use crate::support::{Outcome, Place, mode};
 
 /// A server, and ann (an administrator) and bob (a member) with homes of their names.
 fn two(place: &Place) -> crate::support::Server {
@@ -133,4 +133,53 @@ fn who_is_disabled_or_without_a_server_reads_and_proves_what_its_home_holds() {
     follow.refused("does not accept this login");
     drop(server);
     exported("gone", false, "cannot reach");
+}
+
+#[test]
+fn a_chat_with_messages_refused_for_good_ends_with_1_and_says_which() {
+    let place = Place::new();
+    let _server = two(&place);
+    place.run("room create ops --home ann --password-file pw").ok();
+    place.run("room add ops bob --home ann --password-file pw").ok();
+    let mut chat = place
+        .command("chat ops --plain --home bob --password-file pw")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = chat.stdin.take().unwrap();
+    input.write_all(b"in time\n").unwrap();
+    let mut lines = BufReader::new(chat.stdout.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().ends_with("bob: in time")));
+    place.run("room remove ops bob --home ann --password-file pw").ok();
+    input.write_all(b"too late, whatever I say\n").unwrap();
+    drop(input);
+    let ended = chat.wait_with_output().unwrap();
+    let told = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(ended.status.code(), Some(1), "{told}");
+    assert!(told.contains("not sent: \"too late, whatever I say\": "), "{told}");
+    assert!(told.contains("1 of your messages was not sent") && !told.contains("\"in time\""), "{told}");
+}
+
+#[test]
+fn what_is_to_be_typed_next_names_the_same_home() {
+    let place = Place::new();
+    let _server = place.serve_with("--data d --plain-keys");
+    let link = place.run("invite create --data d --role admin").ok().to_owned();
+    let joined = place.run(&format!("join {link} --user ann --home ann --password-file pw"));
+    assert!(joined.ok().ends_with("Talk with: countersign --home ann chat ROOM"), "{}", joined.out);
+    place.run("chat --home ann --password-file pw").ended(2, "`countersign --home ann room create NAME`");
+    let home = |command: &str| place.run(&format!("{command} --home ann --password-file pw"));
+    assert!(home("invite list").err.contains("`countersign --home ann invite create`"));
+    assert!(place.run("invite list --data d").err.contains("`countersign invite create --data d`"));
+    place.run("user list --home elsewhere").refused("`countersign --home elsewhere join INVITE`");
+    home("room create ops").ok();
+    home("send ops hello").ok();
+    let exported = home("export ops --out o.bundle");
+    assert!(exported.ok().contains("1 message disclosed"), "{}", exported.out);
+    assert!(exported.out.contains("`countersign --home ann verify o.bundle`"), "{}", exported.out);
+    assert_eq!(mode(&place.path("o.bundle")), 0o600);
+    place.run("verify o.bundle --home ann --report o.html").ok();
+    assert_eq!(mode(&place.path("o.html")), 0o600);
 }

@@ -149,3 +149,40 @@ fn the_host_that_invites_carry_stays_until_another_name_is_given() {
     drop(place.serve());
     assert!(place.read("d/address").starts_with("127.0.0.1:"));
 }
+
+#[test]
+fn it_listens_on_a_host_by_name() {
+    let place = Place::new();
+    let server = Server::start(place.command("serve --listen localhost:0 --data d --plain-keys"));
+    let address = server.ready.strip_prefix("READY ").unwrap();
+    let link = place.run("invite create --data d").ok().to_owned();
+    assert!(link.starts_with(&format!("countersign://{address}/join?")), "{link}");
+    place.join("ann", &link);
+    place
+        .run("serve --listen no-such-host.invalid:7117 --data e --plain-keys")
+        .refused("no-such-host.invalid");
+    assert!(!place.path("e").exists());
+    std::fs::write(place.path("serve.toml"), "data = 'd'\nlisten = 'localhost'\n").unwrap();
+    place.run("serve --config serve.toml").ended(2, "a host and a port");
+}
+
+/// sd_notify(3): what `Type=notify` waits for.
+#[test]
+fn systemd_is_told_when_it_listens_and_when_it_stops() {
+    let place = Place::new();
+    let socket = std::os::unix::net::UnixDatagram::bind(place.path("notify")).unwrap();
+    socket.set_read_timeout(Some(std::time::Duration::from_secs(30))).unwrap();
+    let told = || {
+        let mut bytes = [0; 64];
+        let length = socket.recv(&mut bytes).unwrap();
+        String::from_utf8(bytes[..length].to_vec()).unwrap()
+    };
+    let mut command = place.command("serve --listen 127.0.0.1:0 --data d --plain-keys");
+    command.env("NOTIFY_SOCKET", place.path("notify"));
+    let server = Server::start(command);
+    assert_eq!(told().trim_end(), "READY=1");
+    let address = server.ready.strip_prefix("READY ").unwrap();
+    std::net::TcpStream::connect(address).unwrap();
+    assert_eq!(server.end("-TERM").0, 0);
+    assert_eq!(told().trim_end(), "STOPPING=1");
+}

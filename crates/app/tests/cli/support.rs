@@ -38,6 +38,7 @@ impl Place {
             "COUNTERSIGN_DATA",
             "COUNTERSIGN_PASSWORD_FILE",
             "CREDENTIALS_DIRECTORY",
+            "NOTIFY_SOCKET",
             "XDG_DATA_HOME",
         ] {
             command.env_remove(name);

@@ -8,7 +8,7 @@ use super::folder::{DataFolder, FolderError, io_error, write_file};
 
 impl DataFolder {
     /// Starts a copy of the folder beside `out`, which must not exist: the organisation's certificates and keys as they are, and
-    /// the addresses. The database is for the caller to add.
+    /// the address. The database is for the caller to add.
     ///
     /// # Errors
     /// [`FolderError`].
@@ -23,7 +23,7 @@ impl DataFolder {
         Self::open(copy.path())?;
         Self::open(&copy.organisation())?;
         copy_files(&self.organisation(), &copy.organisation(), |_| true)?;
-        copy_files(self.path(), copy.path(), |name| ["address", "listening"].iter().any(|known| name == *known))?;
+        copy_files(self.path(), copy.path(), |name| name == "address")?;
         Ok(copy)
     }
 

@@ -5,6 +5,7 @@ use server::organisation::{DataFolder, FolderError, Inventory};
 
 use super::Findings;
 use crate::clock::now_ms;
+use crate::terminal::count;
 
 /// What to do before an authority's certificate ends, and one of the server's own.
 const AUTHORITY_ENDS: &str = "it cannot be renewed, and nobody can connect after that day: export what has to be kept, and make a \
@@ -33,7 +34,7 @@ pub async fn examine(folder: &DataFolder, findings: &mut Findings) {
     findings.space(folder.path());
     address(folder, findings);
     match Inventory::read(folder) {
-        Ok(inventory) => organisation(&inventory, findings),
+        Ok(inventory) => organisation(folder, &inventory, findings),
         Err(e) => {
             findings.bad("organisation", e.to_string(), "restore the folder `organisation` from a backup")
         }
@@ -62,7 +63,7 @@ fn address(folder: &DataFolder, findings: &mut Findings) {
     }
 }
 
-fn organisation(inventory: &Inventory, findings: &mut Findings) {
+fn organisation(folder: &DataFolder, inventory: &Inventory, findings: &mut Findings) {
     findings.good("organisation", format!("{}, root {}", inventory.organisation, inventory.root.fingerprint));
     let now = now_ms();
     let authorities = [&inventory.root, &inventory.issuing].map(|listed| (listed, AUTHORITY_ENDS));
@@ -77,17 +78,20 @@ fn organisation(inventory: &Inventory, findings: &mut Findings) {
         findings.warn(
             "keys",
             format!("not encrypted: {}", plain.join(", ")),
-            "whoever reads the disk has them; docs/operations.md says how to encrypt them",
+            "whoever reads the disk has them; `countersign ca change-passphrase --plain-keys` encrypts them",
         );
     }
     for key in &inventory.keys {
         findings.private("keys", &key.path);
     }
     if inventory.keys.iter().any(|key| key.name == "root") {
+        let place = crate::command::shown(folder.path());
         findings.warn(
             "root-key",
             "the root's key lies in the server's folder",
-            "the server does not need it: move it to a safe place with `countersign ca export-root --out FILE`",
+            format!(
+                "the server does not need it: move it to a safe place with `countersign ca export-root --data {place} --out FILE`"
+            ),
         );
     } else {
         findings.good("root-key", "the root's key is not in the server's folder");
@@ -114,8 +118,11 @@ async fn database(folder: &DataFolder, findings: &mut Findings) {
         Ok(report) if report.problems.is_empty() => findings.good(
             "database",
             format!(
-                "schema {}, {} rooms, {} log entries, {} directory leaves: nothing is amiss",
-                report.schema, report.rooms, report.entries, report.directory
+                "schema {}, {}, {}, {}: nothing is amiss",
+                report.schema,
+                count(report.rooms, "room", "rooms"),
+                count(report.entries, "log entry", "log entries"),
+                count(report.directory, "directory leaf", "directory leaves")
             ),
         ),
         Ok(report) => {
@@ -124,7 +131,11 @@ async fn database(folder: &DataFolder, findings: &mut Findings) {
             }
             let more = report.problems.len().saturating_sub(TOLD);
             if more > 0 {
-                findings.bad("database", format!("and {more} more problems"), advice);
+                findings.bad(
+                    "database",
+                    format!("and {} more", count(more as u64, "problem", "problems")),
+                    advice,
+                );
             }
         }
     }

@@ -36,9 +36,12 @@ pub async fn examine(context: &Context, folder: &Path, findings: &mut Findings) 
         Err((what, advice)) => return findings.bad("home", what, advice),
     };
     findings.good("home", format!("opens; {} on {} in {}", home.user(), home.device(), home.organisation()));
-    let advice = "before that day run `countersign device add` here, and join with its link as a new device in another folder; after \
-                  it, do that on another device of yours";
-    findings.validity("this device's certificate", home.validity_ms(), now_ms(), advice);
+    let advice = format!(
+        "before that day run `{}` here, and join with its link as a new device in another folder; after it, do that on \
+         another device of yours",
+        context.typed("device add")
+    );
+    findings.validity("this device's certificate", home.validity_ms(), now_ms(), &advice);
     let address = (home.server().host.clone(), home.server().port);
     if reachable(&address, findings).await {
         log_in(home, findings).await;

@@ -42,7 +42,10 @@ pub async fn run(context: &Context, arguments: DoctorArguments) -> Result<(), Fa
         findings.bad(
             "home",
             format!("there is no home in {}", home.display()),
-            "become a member with `countersign join INVITE`, or name your home with --home DIR",
+            format!(
+                "become a member with `{}`, or name your home with --home DIR",
+                context.typed("join INVITE")
+            ),
         );
     }
     match folder {
@@ -53,7 +56,10 @@ pub async fn run(context: &Context, arguments: DoctorArguments) -> Result<(), Fa
                 "the issuing CA in {} waits for the certificate that your own root signs",
                 data.display()
             ),
-            "have the request signed, then run `countersign ca install`",
+            format!(
+                "have the request signed, then run `countersign ca install CERTIFICATE --root ROOT --data {}`",
+                super::shown(&data)
+            ),
         ),
         None if arguments.data.data.is_some() => findings.bad(
             "folder",
