@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 /// Arguments of `demo`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  countersign demo\n  countersign demo --script talk.jsonl --out ./demo\n\nAt the end a copy with one letter changed, and the first 20 lines said again under somebody else's authority, have to be\nrefused.\n\nExit codes: 0 all of it verified and both copies were refused; 1 failed; 2 usage; 3 the evidence is not as it has to be."
+    after_help = "Examples:\n  countersign demo\n  countersign demo --script talk.jsonl --out ./demo\n\nAt the end a copy with one letter changed, and the first 20 lines said again under somebody else's authority, have to be refused.\n\nExit codes: 0 all of it verified and both copies were refused; 1 failed; 2 usage; 3 the evidence is not as it has to be."
 )]
 pub struct DemoArguments {
     /// Lines of {"t": seconds, "from": "NAME", "text": "…"} to say instead of the built-in talk
@@ -170,7 +170,7 @@ pub struct ExportArguments {
 /// Arguments of `verify`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  countersign verify ops.bundle --root root.pem\n\nExit codes: 0 valid, or consistent-unpinned without a root to hold it against; 1 the file cannot be read;\n2 usage; 3 it does not verify."
+    after_help = "Example:\n  countersign verify ops.bundle --root root.pem\n\nExit codes: 0 valid, or consistent-unpinned without a root to hold it against; 1 the file cannot be read; 2 usage; 3 it does not verify."
 )]
 pub struct VerifyArguments {
     /// The bundle

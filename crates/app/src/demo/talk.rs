@@ -65,9 +65,10 @@ pub async fn play(
     pipelined: bool,
     narrator: &Narrator,
 ) -> Result<Talked, Failure> {
-    narrator.say(
-        "4. They talk; each message is signed, logged, synced to disk, acknowledged, and delivered to all.",
-    );
+    let synced = if stage.synced() { "synced to disk, " } else { "" };
+    narrator.say(&format!(
+        "4. They talk; each message is signed, logged, {synced}acknowledged, and delivered to all."
+    ));
     let watch = Stopwatch::start();
     let indices = if pipelined {
         say_pipelined(stage, script, narrator).await?
