@@ -41,11 +41,11 @@ enum RenewalError {
 
 impl Authority {
     /// Renews what has less than a third of its time left, in the folder and here; says whether anything was. Their
-    /// leaves stand in the directory only after [`super::Directory::open`] or [`Shared::renew`].
+    /// leaves stand in the directory only after [`super::Directory::open`].
     ///
     /// # Errors
     /// [`AuthorityError`].
-    pub fn renew(&self, folder: &DataFolder, now_ms: u64) -> Result<bool, AuthorityError> {
+    pub(crate) fn renew(&self, folder: &DataFolder, now_ms: u64) -> Result<bool, AuthorityError> {
         let renewed = self.renewed(folder, now_ms)?;
         let any = renewed.is_some();
         if let Some(renewed) = renewed {
