@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{Running, place, serve, start};
+use common::{Running, place, serve, start, start_made_at};
 use evidence::checkpoint::{Checkpoint, Cosignature, Origin, SignedCheckpoint, device_name};
 use evidence::directory::Leaf;
 use evidence::entry::Place;
@@ -29,7 +29,10 @@ struct Room {
 }
 
 async fn room() -> Room {
-    let running = start().await;
+    room_on(start().await).await
+}
+
+async fn room_on(running: Running) -> Room {
     let (alice, bob) = (running.member("alice").await, running.member("bob").await);
     let mut peer = alice.connect(running.address()).await.unwrap();
     let (id, create) = alice.create_room("flight", vec![alice.device_ref(), bob.device_ref()]);
@@ -71,6 +74,23 @@ async fn an_acknowledgement_carries_a_checkpoint_and_a_proof_that_verify() {
         let path = proof.into_iter().map(|h| *h).collect();
         InclusionProof { index, size: head.size, path }.verify(&leaf_hash(&statement), &head.root).unwrap();
     }
+}
+
+/// ID-33: everything ends with the issuing CA, 7,300 days after the hour before it was made.
+#[tokio::test]
+async fn a_session_does_not_sign_beyond_the_end_of_its_certificate() {
+    const LIFE_MS: u64 = 7_300 * 86_400_000 - 3_600_000;
+    let mut long = room_on(start_made_at(now_ms() + 600_000 - LIFE_MS).await).await;
+    let reply = long.append(place(long.id, 2, 0), "ten minutes are enough").await;
+    assert!(matches!(reply, Reply::Appended { .. }), "{reply:?}");
+
+    let running = start_made_at(now_ms() + 50_000 - LIFE_MS).await;
+    let alice = running.member("alice").await;
+    let mut peer = alice.connect(running.address()).await.unwrap();
+    let (id, create) = alice.create_room("flight", vec![alice.device_ref()]);
+    let reply = peer.ask(Command::RoomCreate { room: id.0.into(), statement: create }).await.unwrap();
+    let Reply::Failed { code: FailureCode::NotAllowed, message, .. } = reply else { panic!("{reply:?}") };
+    assert!(message.contains("has ended"), "{message}");
 }
 
 #[tokio::test]

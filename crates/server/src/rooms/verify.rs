@@ -5,15 +5,21 @@ use std::sync::Arc;
 use evidence::entry::{Entry, UnverifiedEntry};
 use evidence::limits::MAX_CONTENT;
 use evidence::refusal::Reason;
+use pki::NoRevocations;
 use rayon::prelude::*;
 use session::message::{FailureCode, Reply};
 use store::Hash;
 
 use super::Session;
+use crate::clock::now_ms;
 use crate::failure;
 
 /// Submissions for which it is worth to wake another core.
 const WORTH_A_CORE: usize = 8;
+
+/// Milliseconds before the end of a device's certificate from which on it signs nothing more: what is logged has to be
+/// anchored within it (ID-33, EV-37).
+const ENDS_EARLY_MS: u64 = 60_000;
 
 /// A statement that a session hands in.
 pub(crate) struct Submission {
@@ -53,10 +59,11 @@ pub(crate) struct Checked {
 
 /// Checks a batch on all cores and answers what is not its sender's own well-formed entry (SE-20). Order is kept.
 pub(crate) fn verify(batch: Vec<Submission>) -> Vec<Checked> {
+    let now = now_ms();
     let checked: Vec<Option<Checked>> = batch
         .into_par_iter()
         .with_min_len(WORTH_A_CORE)
-        .map(|submission| match check(&submission) {
+        .map(|submission| match check(&submission, now) {
             Ok((entry, refused)) => Some(Checked { submission, entry, refused }),
             Err(reply) => {
                 submission.reply(reply);
@@ -67,12 +74,17 @@ pub(crate) fn verify(batch: Vec<Submission>) -> Vec<Checked> {
     checked.into_iter().flatten().collect()
 }
 
-fn check(submission: &Submission) -> Result<(Entry, Option<Reason>), Reply> {
+fn check(submission: &Submission, now: u64) -> Result<(Entry, Option<Reason>), Reply> {
     let entry = Entry::parse(&submission.statement).map_err(|e| malformed(&e.to_string()))?;
     if matches!(entry, UnverifiedEntry::Revocation(_)) {
         return Err(malformed("revocation entries are the log's own"));
     }
     let signer = &submission.session.signer;
+    // ID-33: a session may outlast it.
+    if signer.recheck(now.saturating_add(ENDS_EARLY_MS), &NoRevocations).is_err() {
+        let why = "this device's certificate has ended; add this machine as a new device";
+        return Err(failure::failed(FailureCode::NotAllowed, why));
+    }
     let entry = entry.verify(signer).map_err(|e| malformed(&e.to_string()))?;
     if entry.place().room.0 != submission.room {
         return Err(malformed("the statement is of another room"));

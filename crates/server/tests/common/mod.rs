@@ -40,10 +40,15 @@ pub async fn serve(folder: &Path) -> Server {
 }
 
 pub async fn start() -> Running {
+    start_made_at(now_ms()).await
+}
+
+/// A server of an organisation that was made at this time.
+pub async fn start_made_at(made_ms: u64) -> Running {
     let folder = tempfile::tempdir().unwrap();
     let data = DataFolder::open(folder.path()).unwrap();
     let organisation = Organisation::parse("apollo.example").unwrap();
-    Authority::create(&data, &organisation, &KeyProtection::Plain, now_ms()).unwrap();
+    Authority::create(&data, &organisation, &KeyProtection::Plain, made_ms).unwrap();
     let server = serve(folder.path()).await;
     Running { folder, server }
 }
