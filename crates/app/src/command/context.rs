@@ -113,8 +113,8 @@ pub fn end_of_device(end_ms: u64, now_ms: u64, adding: &str) -> Option<String> {
     let day = utc(end_ms);
     match end_ms.checked_sub(now_ms) {
         None => Some(format!(
-            "the certificate of this device ended {day}: the server lets it in no more; `countersign tail` still shows what is \
-             here. Join as a new device in another folder (--home), with a link that `countersign device add` makes on \
+            "the certificate of this device ended {day}: the server lets it in no more; `countersign tail` and `export` still \
+             work with what is here. Join as a new device in another folder (--home), with a link that `countersign device add` makes on \
              another device of yours; if there is none, ask an administrator for an invite under another user name"
         )),
         Some(left) if left < SOON_MS => Some(format!(
