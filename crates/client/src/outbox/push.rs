@@ -184,7 +184,7 @@ impl<'a> Push<'a> {
             if self.blocked.contains(&room.id) || room.facts().stopped {
                 continue;
             }
-            let from = self.sent.get(&room.id).map_or(0, |sent| sent + 1);
+            let from = self.sent.get(&room.id).copied().unwrap_or_default().max(room.acknowledged()) + 1;
             let space = WINDOW.saturating_sub(self.under_way.len());
             let rows = self.core.vault.outbox(key, from, space).await?;
             // A full window may have left some.
@@ -217,6 +217,7 @@ impl<'a> Push<'a> {
         match reply {
             Reply::Appended { index, checkpoint, proof } => {
                 self.check_place(&room, &row, index, &checkpoint, proof)?;
+                room.set_acknowledged(row.seq);
                 let statement = pki::sha256(&row.parcel.entry);
                 let logged = Logged { seq: row.seq, index, statement };
                 self.core.message_logged(&room, &ticket(&row.parcel), logged);

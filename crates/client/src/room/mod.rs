@@ -12,6 +12,7 @@ mod received;
 mod sync;
 mod verify;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use evidence::log::TreeHead;
@@ -37,6 +38,7 @@ pub(crate) struct Room {
     facts: watch::Sender<Facts>,
     received: Mutex<Received>,
     told: Mutex<Told>,
+    acknowledged: AtomicU64,
 }
 
 /// What others need to know of a room's log.
@@ -89,6 +91,7 @@ impl Room {
             facts: watch::Sender::new(facts),
             received: Mutex::default(),
             told: Mutex::new(Told { delivered: row.delivered, shown: row.shown, shown_told: row.shown_told }),
+            acknowledged: AtomicU64::new(0),
         }
     }
 
@@ -115,6 +118,16 @@ impl Room {
 
     pub(crate) fn received(&self) -> MutexGuard<'_, Received> {
         self.received.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Highest number of this device that the server has proved to hold. It is in the log for ever, and so are those
+    /// before: they are not sent again while they wait to be read there.
+    pub(crate) fn acknowledged(&self) -> u64 {
+        self.acknowledged.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_acknowledged(&self, seq: u64) {
+        self.acknowledged.fetch_max(seq, Ordering::Relaxed);
     }
 
     pub(crate) fn told(&self) -> MutexGuard<'_, Told> {
