@@ -20,4 +20,4 @@ mod revocation;
 mod rooms;
 mod shared;
 
-pub use listener::{PartEnded, Server, ServerConfig, StartError};
+pub use listener::{PartEnded, Server, ServerConfig, StartError, database_path};

@@ -60,6 +60,9 @@ pub enum StartError {
     /// A database URL that this version does not know.
     #[error("databases of the kind {0:?} are not known; this version takes sqlite:PATH")]
     UnknownStore(String),
+    /// A server has run here, and its database is gone.
+    #[error("{} is missing or empty, though a server has run here: restore it from a backup", .0.display())]
+    DatabaseLost(PathBuf),
     /// The server's own certificates are no longer good.
     #[error("the server's own certificate cannot be used: {0}")]
     Certificate(#[from] pki::CertificateError),
@@ -156,15 +159,31 @@ pub(crate) async fn stopped(stopping: &mut watch::Receiver<bool>) {
     let _ = stopping.wait_for(|stop| *stop).await;
 }
 
+/// The file of a database URL.
+///
+/// # Errors
+/// [`StartError::UnknownStore`].
+pub fn database_path(url: &str) -> Result<PathBuf, StartError> {
+    let path = url.strip_prefix("sqlite:").ok_or_else(|| StartError::UnknownStore(scheme(url).to_owned()))?;
+    Ok(PathBuf::from(path.strip_prefix("//").unwrap_or(path)))
+}
+
+/// Whether [`stopped`] would return.
+fn is_stopping(stopping: &watch::Receiver<bool>) -> bool {
+    *stopping.borrow() || stopping.has_changed().is_err()
+}
+
 /// Opens the database of a folder: the one named, else the one that was named last, else its own. A name that works is
 /// remembered.
 pub(crate) async fn open_store(folder: &DataFolder, url: Option<&str>) -> Result<Arc<dyn Store>, StartError> {
     let remembered = folder.store()?;
     let Some(url) = url.or(remembered.as_deref()) else {
+        if folder.lost_database() {
+            return Err(StartError::DatabaseLost(folder.database()));
+        }
         return Ok(Arc::new(SqliteStore::open(&folder.database()).await?));
     };
-    let path = url.strip_prefix("sqlite:").ok_or_else(|| StartError::UnknownStore(scheme(url).to_owned()))?;
-    let path = PathBuf::from(path.strip_prefix("//").unwrap_or(path));
+    let path = database_path(url)?;
     let store = SqliteStore::open(&path).await?;
     let whole = std::path::absolute(&path).unwrap_or(path);
     folder.remember_store(&format!("sqlite:{}", whole.display()))?;
@@ -235,7 +254,10 @@ async fn serve(
         let accepted = tokio::select! {
             biased;
             () = stopped(&mut stopping) => break Ok(()),
-            Some(ended) = parts.join_next() => break Err(part_ended(ended)),
+            // What was told to stop may end after the look at the line above.
+            Some(ended) = parts.join_next() => {
+                break if is_stopping(&stopping) { Ok(()) } else { Err(part_ended(ended)) };
+            }
             Some(_) = tasks.join_next() => continue,
             accepted = listener.accept() => accepted,
         };
@@ -310,5 +332,49 @@ mod tests {
             matches!(store.setting("a").await, Err(StoreError::Unavailable(_))),
             "the database is closed"
         );
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_stop_is_never_taken_for_a_part_that_ended_by_itself() {
+        let data = tempfile::tempdir().unwrap();
+        let folder = DataFolder::open(data.path()).unwrap();
+        let organisation = Organisation::parse("apollo.example").unwrap();
+        Authority::create(&folder, &organisation, &KeyProtection::Plain, now_ms()).unwrap();
+        for _ in 0..40 {
+            let server = Server::start(ServerConfig {
+                data: data.path().to_owned(),
+                listen: "127.0.0.1:0".parse().unwrap(),
+                name: None,
+                store: None,
+                protection: KeyProtection::Plain,
+            });
+            let server = server.await.unwrap();
+            server.stop.send(true).unwrap();
+            assert!(server.running.await.unwrap().is_ok());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_database_that_is_gone_is_not_made_anew() {
+        let data = tempfile::tempdir().unwrap();
+        let folder = DataFolder::open(data.path()).unwrap();
+        let organisation = Organisation::parse("apollo.example").unwrap();
+        Authority::create(&folder, &organisation, &KeyProtection::Plain, now_ms()).unwrap();
+        let config = || ServerConfig {
+            data: data.path().to_owned(),
+            listen: "127.0.0.1:0".parse().unwrap(),
+            name: None,
+            store: None,
+            protection: KeyProtection::Plain,
+        };
+        Server::start(config()).await.unwrap().stop().await;
+        for file in ["store.db-wal", "store.db-shm"] {
+            let _ = std::fs::remove_file(data.path().join(file));
+        }
+        std::fs::write(folder.database(), b"").unwrap();
+        assert!(matches!(Server::start(config()).await, Err(StartError::DatabaseLost(_))));
+        std::fs::remove_file(folder.database()).unwrap();
+        assert!(matches!(Server::start(config()).await, Err(StartError::DatabaseLost(_))));
+        assert!(!folder.database().exists());
     }
 }

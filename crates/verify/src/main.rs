@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use evidence::bundle::{Root, verify};
+use evidence::bundle::{BadRoot, Root, verify};
 use evidence::verdict::render;
 use pki::Fingerprint;
 use pki::fingerprint::BadFingerprint;
@@ -43,13 +43,17 @@ fn main() -> ExitCode {
     match run(&arguments) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
+            let (code, exit) = match error.downcast_ref::<BadRoot>() {
+                Some(_) => ("usage", 2),
+                None => ("failed", 1),
+            };
             let message = format!("{error:#}");
             if arguments.json {
-                eprintln!("{}", serde_json::json!({ "error": { "code": "failed", "message": message } }));
+                eprintln!("{}", serde_json::json!({ "error": { "code": code, "message": message } }));
             } else {
                 eprintln!("countersign-verify: {message}");
             }
-            ExitCode::FAILURE
+            ExitCode::from(exit)
         }
     }
 }

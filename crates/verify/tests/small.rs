@@ -95,7 +95,7 @@ fn files_that_cannot_be_read_and_wrong_usage_are_no_verdicts() {
     assert_eq!(run(&["no-such-file"]).status.code(), Some(1));
     assert_eq!(run(&["all.bundle", "--root", "no-such-file"]).status.code(), Some(1));
     assert_eq!(run(&["all.bundle", "--root", "sha256:12"]).status.code(), Some(2));
-    assert_eq!(run(&["all.bundle", "--root", "bundles.json"]).status.code(), Some(1));
+    assert_eq!(run(&["all.bundle", "--root", "bundles.json"]).status.code(), Some(2));
     assert_eq!(run(&[]).status.code(), Some(2));
     assert_eq!(run(&["all.bundle", "--what"]).status.code(), Some(2));
 }

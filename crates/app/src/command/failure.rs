@@ -80,6 +80,7 @@ fn start_code(error: &StartError) -> &'static str {
         StartError::Folder(error) => folder_code(error),
         StartError::Authority(error) => authority_code(error),
         StartError::Store(error) => store_code(error),
+        StartError::DatabaseLost(_) => "damaged",
         StartError::UnknownStore(_) => "bad-store",
         StartError::Certificate(error) => error.code(),
         StartError::Listen(..) => "listen",

@@ -35,7 +35,8 @@ impl KeyOptions {
             warn_of_plain_keys(output);
             return Ok(KeyProtection::Plain);
         }
-        read_new(&self.source()?).map(KeyProtection::Passphrase)
+        read_new(&self.source("; or keep the keys unencrypted with --plain-keys")?)
+            .map(KeyProtection::Passphrase)
     }
 
     /// For the keys of a folder that holds an organisation.
@@ -77,17 +78,17 @@ impl KeyOptions {
                 ),
             )),
             (false, true) => {
-                let passphrase = self.source()?.read("Passphrase of the server's keys: ")?;
+                let passphrase = self.source("")?.read("Passphrase of the server's keys: ")?;
                 Ok(KeyProtection::Passphrase(Password::new(passphrase.as_str().to_owned())))
             }
         }
     }
 
-    fn source(&self) -> Result<PasswordSource, Failure> {
+    fn source(&self, or_else: &str) -> Result<PasswordSource, Failure> {
         source(self.password_file.clone().or_else(credential), || {
             format!(
                 "the server's keys need a passphrase, and there is no terminal to ask on: give --key-password-file FILE \
-                 or the systemd credential {CREDENTIAL}; or keep the keys unencrypted with --plain-keys"
+                 or the systemd credential {CREDENTIAL}{or_else}"
             )
         })
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs::OpenOptions;
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
@@ -26,7 +26,12 @@ pub fn write(path: &Path, verdict: &Verdict, said: &[Said]) -> Result<(), Failur
         .mode(0o600)
         .open(path)
         .and_then(|mut file| file.write_all(page.as_bytes()).and_then(|()| file.sync_all()));
-    written.map_err(|e| Failure::failed(format!("cannot write the report {}: {e}", path.display())))
+    written.map_err(|e| match e.kind() {
+        ErrorKind::AlreadyExists => {
+            Failure::failed(format!("{} exists already; name a new file for the report", path.display()))
+        }
+        _ => Failure::failed(format!("cannot write the report {}: {e}", path.display())),
+    })
 }
 
 fn render(out: &mut String, verdict: &Verdict, said: &[Said]) -> std::fmt::Result {
@@ -50,6 +55,14 @@ fn render(out: &mut String, verdict: &Verdict, said: &[Said]) -> std::fmt::Resul
         }
         writeln!(out, "</table>")?;
     }
+    // A file that is no bundle has nothing to tell of.
+    if verdict.room.is_some() {
+        render_checked(out, verdict, said)?;
+    }
+    writeln!(out, "</html>")
+}
+
+fn render_checked(out: &mut String, verdict: &Verdict, said: &[Said]) -> std::fmt::Result {
     writeln!(out, "<h2>What was checked</h2><table>")?;
     let or_none = |text: Option<String>| text.map_or_else(|| "none".to_owned(), |t| escape(&t));
     for (name, value) in [
@@ -91,7 +104,7 @@ fn render(out: &mut String, verdict: &Verdict, said: &[Said]) -> std::fmt::Resul
     for note in &verdict.notes {
         writeln!(out, "<li>{}", escape(&note.message))?;
     }
-    writeln!(out, "</ul></html>")
+    writeln!(out, "</ul>")
 }
 
 /// Text for HTML, with what could reorder or hide text taken out.

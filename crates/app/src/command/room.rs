@@ -36,9 +36,16 @@ async fn act(context: &Context, client: &Client, command: RoomCommand) -> Result
                 output.result(
                     || {
                         json!({ "room": room.id.to_string(), "name": room.name, "direct_with": room.direct_with,
-                                "size": room.size, "member": room.member, "suite": 0 })
+                                "size": room.size, "member": room.member, "stopped": room.stopped, "suite": 0 })
                     },
-                    || format!("{}  {shown}{}", room.id, if room.member { "" } else { "  (left)" }),
+                    || {
+                        let state = match (room.stopped, room.member) {
+                            (true, _) => "  (stopped: its log contradicted itself)",
+                            (false, false) => "  (not a member)",
+                            (false, true) => "",
+                        };
+                        format!("{}  {shown}{state}", room.id)
+                    },
                 )?;
             }
             Ok(())

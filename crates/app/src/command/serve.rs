@@ -8,7 +8,7 @@ use pki::Organisation;
 use sd_notify::NotifyState;
 use serde::Deserialize;
 use server::organisation::{Authority, DataFolder, Inventory, KeyProtection};
-use server::{Server, ServerConfig, StartError};
+use server::{Server, ServerConfig, StartError, database_path};
 use tokio::net::lookup_host;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -39,6 +39,7 @@ pub async fn run(context: &Context, arguments: ServeArguments) -> Result<(), Fai
         Some(folder) => settings.keys.for_existing_keys(&context.output, &folder)?,
         None => {
             // A server that cannot start makes no organisation.
+            settings.store.as_deref().map(database_path).transpose()?;
             drop(TcpListener::bind(listen).map_err(|e| StartError::Listen(listen, e))?);
             bootstrap(context, &settings)?
         }

@@ -25,8 +25,15 @@ pub async fn run(context: &Context, arguments: TailArguments) -> Result<(), Fail
         let room = client.find_room(&arguments.room).await?;
         let printer = Printer { client: &client, room, output: context.output, folder: folder.as_ref() };
         let mut next = printer.print_from(arguments.from.unwrap_or(0).min(LAST_INDEX)).await?;
+        let alarm = client.contradictions(room).await?.pop().map(|found| stopped(&found.what));
         if !arguments.follow {
-            return Ok(());
+            if let Some(failure) = alarm {
+                context.output.warn("alarm", &failure.to_string());
+            }
+            return printer.print_queued().await;
+        }
+        if let Some(failure) = alarm {
+            return Err(failure);
         }
         if let Some(failure) = refused.and_then(|refused| refused.ended) {
             return Err(failure);
@@ -42,7 +49,7 @@ pub async fn run(context: &Context, arguments: TailArguments) -> Result<(), Fail
                 }
                 Some(Event::Missed(_)) => next = printer.print_from(next).await?,
                 Some(Event::Alarm { room: of, what, .. }) if of == room => {
-                    return Err(Failure::new("alarm", format!("this room's log does not stand: {what}")));
+                    return Err(stopped(&what));
                 }
                 Some(Event::Ended(cause)) => return Err(Failure::new(cause.code(), cause.to_string())),
                 Some(_) => {}
@@ -53,6 +60,17 @@ pub async fn run(context: &Context, arguments: TailArguments) -> Result<(), Fail
     .await;
     client.close().await;
     outcome
+}
+
+fn stopped(what: &str) -> Failure {
+    Failure::new(
+        "alarm",
+        format!(
+            "this room's log does not stand, and the room is not followed any more: {}; what you hold can still be \
+             exported",
+            safe(what)
+        ),
+    )
 }
 
 /// Prints a room, and saves its files if it is to.
@@ -83,6 +101,20 @@ impl Printer<'_> {
                 )?;
             }
         }
+    }
+
+    /// Prints what this device has said and the server has not acknowledged.
+    async fn print_queued(&self) -> Result<(), Failure> {
+        for (seq, text) in self.client.outbox(self.room).await? {
+            self.output.result(
+                || {
+                    json!({ "index": null, "seq": seq, "from": self.client.user(), "device": self.client.device(),
+                            "time": null, "text": text, "statement": null, "state": "queued" })
+                },
+                || format!("[queued] {}: {}", self.client.user(), safe(&text)),
+            )?;
+        }
+        Ok(())
     }
 
     /// Saves the files of a message; says where they are.
@@ -143,7 +175,6 @@ fn text_line(item: &TimelineItem) -> String {
 
 fn state(state: &MessageState) -> &'static str {
     match state {
-        MessageState::Queued => "queued",
         MessageState::Logged => "logged",
         MessageState::Received { .. } => "received",
     }

@@ -18,11 +18,11 @@ pub async fn run(context: &Context, arguments: VerifyArguments) -> Result<(), Fa
     let output = context.output;
     let root = pinned_root(context, arguments.root.as_deref())?;
     let (verdict, said) = verify_file(&arguments.file, root)?;
+    output.result(|| verdict.to_json(&said), || text(&verdict, &said))?;
     if let Some(path) = &arguments.report {
         report::write(path, &verdict, &said)?;
         output.note(&format!("report written to {}", path.display()));
     }
-    output.result(|| verdict.to_json(&said), || text(&verdict, &said))?;
     match verdict.exit_code() {
         0 => Ok(()),
         _ => Err(Failure::evidence("the evidence does not verify")),
@@ -56,6 +56,11 @@ fn pinned_root(context: &Context, root: Option<&str>) -> Result<Root, Failure> {
     if root.starts_with("sha256:") {
         let fingerprint = root.parse::<Fingerprint>().map_err(|e| Failure::usage(format!("--root: {e}")))?;
         return Ok(Root::Pinned(fingerprint));
+    }
+    if root.len() == 64 && root.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        return Err(Failure::usage(format!(
+            "--root: a fingerprint begins with sha256:, so --root sha256:{root}"
+        )));
     }
     let bytes = std::fs::read(root)
         .map_err(|e| Failure::failed(format!("cannot read the root certificate {root}: {e}")))?;

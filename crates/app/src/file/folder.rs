@@ -1,6 +1,8 @@
 //! A folder into which files of messages are written.
 
+use std::fs::DirBuilder;
 use std::io::Write as _;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use evidence::content::{Attachment, FileName};
@@ -12,18 +14,23 @@ use crate::terminal::Failure;
 /// Files of one name that a folder takes.
 const MAX_SAME_NAME: u32 = 10_000;
 
-/// A folder that is there. Nothing is written outside it and nothing in it is overwritten.
+/// A folder to save in. Nothing is written outside it and nothing in it is overwritten.
 #[derive(Debug)]
 pub struct Folder(PathBuf);
 
 impl Folder {
-    /// The folder at `path`.
+    /// The folder at `path`, made (mode 0700) if it is not there.
     pub fn open(path: &Path) -> Result<Self, Failure> {
-        if path.is_dir() {
-            return Ok(Self(path.to_owned()));
+        if !path.is_dir() {
+            DirBuilder::new().mode(0o700).create(path).map_err(|e| {
+                let why = format!(
+                    "there is no folder {} to save files in, and it cannot be made: {e}",
+                    path.display()
+                );
+                Failure::new("no-folder", why)
+            })?;
         }
-        let why = format!("there is no folder {} to save files in; make it, or name another", path.display());
-        Err(Failure::new("no-folder", why))
+        Ok(Self(path.to_owned()))
     }
 
     /// Writes a file, readable by its owner alone, whole or not at all, under its name or, if that is taken, with ` (2)` and
@@ -129,10 +136,12 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_is_not_there_is_not_made() {
+    fn a_folder_that_is_not_there_is_made_for_its_owner_alone() {
         let place = tempfile::tempdir().unwrap();
         let absent = place.path().join("absent");
-        assert!(Folder::open(&absent).unwrap_err().to_string().contains("make it, or name another"));
-        assert!(!absent.exists());
+        assert!(Folder::open(&absent).is_ok());
+        assert_eq!(absent.metadata().unwrap().permissions().mode() & 0o777, 0o700);
+        let error = Folder::open(&absent.join("deep/er")).unwrap_err().to_string();
+        assert!(error.contains("cannot be made"), "{error}");
     }
 }

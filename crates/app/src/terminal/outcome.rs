@@ -2,6 +2,9 @@
 
 use std::process::ExitCode;
 
+/// Code of a failure that nobody is told: standard output is a pipe that nobody reads any more.
+pub const OUTPUT_CLOSED: &str = "output-closed";
+
 /// Why a command did not do what was asked.
 #[derive(Debug)]
 pub struct Failure {
@@ -38,6 +41,10 @@ impl Failure {
 
     /// Prints the failure to standard error.
     pub fn report(&self, json: bool) {
+        // Whoever read the output has gone, as `head` does.
+        if self.code == OUTPUT_CLOSED {
+            return;
+        }
         if json {
             let object = serde_json::json!({ "error": { "code": self.code, "message": self.message } });
             eprintln!("{object}");

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use super::Failure;
+use super::outcome::OUTPUT_CLOSED;
 
 /// How a command speaks.
 #[derive(Debug, Clone, Copy)]
@@ -53,5 +54,8 @@ pub fn count(number: u64, one: &str, many: &str) -> String {
 }
 
 fn closed(e: io::Error) -> Failure {
+    if e.kind() == io::ErrorKind::BrokenPipe {
+        return Failure::new(OUTPUT_CLOSED, "nobody reads standard output any more");
+    }
     Failure::new("output", format!("cannot write to standard output: {e}"))
 }

@@ -11,7 +11,7 @@ use evidence::Hash;
 use evidence::membership::{DeviceClaim, DeviceStatement};
 use evidence::room::Certificates;
 use minicbor::bytes::ByteArray;
-use pki::{CertificateError, Chain, Name, TrustStore, Usage, VerifiedCertificate};
+use pki::{CertificateError, Chain, Name, NoRevocations, TrustStore, Usage, VerifiedCertificate};
 use session::limits::MAX_HASHES;
 use session::message::{Command, KnownCertificate, Reply};
 use tokio::sync::Notify;
@@ -259,6 +259,7 @@ impl KnownCertificates {
         let unverified = DeviceStatement::parse(statement).ok()?;
         let voucher = self.accepted(&unverified.certificate())?.certificate;
         let statement = unverified.verify(&voucher).ok()?;
+        voucher.recheck(statement.time_ms, &NoRevocations).ok()?;
         statement.vouches_for(&voucher, device).then_some(())
     }
 }

@@ -76,7 +76,8 @@ impl Client {
     /// Says several things one after the other, like [`Self::send`]; they share transactions on this device.
     ///
     /// # Errors
-    /// As [`Self::send`]; nothing is said then, unless the vault failed: what it had stored before is sent.
+    /// As [`Self::send`]. A message that is empty or too long is found before anything is said; what was stored before
+    /// another error is sent.
     pub async fn send_all(
         &self,
         room: RoomId,

@@ -279,17 +279,19 @@ impl Client {
         for _ in 0..TRIES {
             let session = core.session()?;
             core.catch_up(&room, &session).await?;
-            let present: Vec<DeviceRef> = core
+            let own = self.certificate();
+            let present: Option<Vec<DeviceRef>> = core
                 .with_log(&room, |log| {
+                    log.member_since(&own)?;
                     let members = log.state().into_iter().flat_map(|state| state.members());
-                    members
-                        .map(|(certificate, member)| DeviceRef {
-                            user: member.user.clone(),
-                            certificate: *certificate,
-                        })
-                        .collect()
+                    let devices = members.map(|(certificate, member)| DeviceRef {
+                        user: member.user.clone(),
+                        certificate: *certificate,
+                    });
+                    Some(devices.collect())
                 })
                 .await?;
+            let present = present.ok_or(ClientError::NotAMember)?;
             let Some(change) = make(&present)? else { return Ok(()) };
             if change.added().len() + change.removed().len() > MAX_CHANGES {
                 return Err(ClientError::Input(format!("more than {MAX_CHANGES} devices at once")));

@@ -87,9 +87,13 @@ impl Core {
             let mut found = Vec::with_capacity(leaves.len());
             let mut issued = Vec::with_capacity(leaves.len());
             for leaf in leaves.into_iter().filter(|leaf| leaf.index < held.size()) {
-                match held.check(leaf.index, &leaf.leaf)? {
-                    Leaf::Issue(issue) => issued.push(issue.certificate),
-                    Leaf::Revoke(_) => {}
+                if let Leaf::Issue(issue) = held.check(leaf.index, &leaf.leaf)? {
+                    let known = self.certificates.accepted(&issue.certificate);
+                    let its_own = known.is_some_and(|known| issue.is_of(&known.certificate));
+                    if !its_own || issued.contains(&issue.certificate) {
+                        return Err(Fault::Leaf(leaf.index).into());
+                    }
+                    issued.push(issue.certificate);
                 }
                 found.push((leaf.index, leaf.leaf));
             }

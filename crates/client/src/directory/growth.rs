@@ -59,7 +59,8 @@ impl Growth {
         for (index, leaf) in revocations {
             let at = index.checked_sub(from).and_then(|at| usize::try_from(at).ok());
             let stands = at.and_then(|at| hashes.get(at)) == Some(&leaf_hash(&leaf));
-            if !stands || !matches!(Leaf::from_bytes(&leaf), Ok(Leaf::Revoke(_))) {
+            let again = self.revocations.last().is_some_and(|(last, _)| *last >= index);
+            if again || !stands || !matches!(Leaf::from_bytes(&leaf), Ok(Leaf::Revoke(_))) {
                 return Err(Fault::Leaf(index));
             }
             self.revocations.push((index, leaf));
@@ -118,6 +119,20 @@ mod tests {
         held.grow(growth);
         assert_eq!((held.tree().root(), held.note()), (head(&all).root, Some(&b"newest"[..])));
         assert_eq!(take(&held, &[], head(&all)), Ok(true));
+    }
+
+    #[test]
+    fn a_revoke_leaf_comes_once() {
+        let revoke = Revoke { certificate: hash(1), reason: Reason::Superseded, time_ms: 5 };
+        let leaf = Leaf::Revoke(revoke).to_bytes();
+        let hashes = [leaf_hash(&leaf)];
+        let held = held(&[]);
+        let taken = |times| {
+            let leaves = vec![(0, leaf.clone()); times];
+            Growth::after(&held).take(&hashes, leaves, head(&hashes), b"note")
+        };
+        assert_eq!(taken(1), Ok(true));
+        assert_eq!(taken(2), Err(Fault::Leaf(0)));
     }
 
     #[test]

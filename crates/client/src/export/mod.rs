@@ -42,6 +42,18 @@ pub enum Disclose {
 }
 
 impl Disclose {
+    /// A place that is not exported cannot be opened, and was not meant.
+    fn check(&self, from: u64, to: u64) -> Result<(), ClientError> {
+        let Self::Only(ranges) = self else { return Ok(()) };
+        match ranges.iter().find(|range| *range.start() > to || *range.end() < from) {
+            Some(range) => Err(ClientError::Input(format!(
+                "{} is to be disclosed, and is not among the entries {from} to {to}",
+                range.start()
+            ))),
+            None => Ok(()),
+        }
+    }
+
     fn opens(&self, index: u64) -> bool {
         match self {
             Self::All => true,
@@ -119,6 +131,7 @@ impl Client {
                 size.saturating_sub(1)
             )));
         }
+        options.disclose.check(from, to)?;
         let scope = Scope { organisation: core.owner.organisation.clone(), room: room.id, from, to, size };
         checkpoints.retain(|signed| scope.bounds_time_at(signed.checkpoint.head().size));
         // From the vault, not from whoever may be waiting for the server's answer with it.

@@ -34,6 +34,7 @@ impl Core {
         let own = self.owner.certificate.hash();
         let (facts, last) =
             self.with_fresh_log(room, |log| (log.facts(&own, false), log.last_seq(&own))).await?;
+        room.limit_acknowledged(last);
         let mut transaction = self.vault.begin().await?;
         let rows = self.vault.outbox_on(&mut transaction, room.key, last + 1, usize::MAX).await?;
         if rows.iter().any(|row| row.state == OutboxState::Signed) {

@@ -130,6 +130,12 @@ impl Room {
         self.acknowledged.fetch_max(seq, Ordering::Relaxed);
     }
 
+    /// The log was read to its end and has this as the last number: a server that has lost what it acknowledged is sent
+    /// it again.
+    pub(crate) fn limit_acknowledged(&self, seq: u64) {
+        self.acknowledged.fetch_min(seq, Ordering::Relaxed);
+    }
+
     pub(crate) fn told(&self) -> MutexGuard<'_, Told> {
         self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -357,7 +357,7 @@ impl Core {
         let alarm = Alarm { what: what.clone(), held, shown, entry };
         self.vault.stop_room(room.key, (self.clock)(), &alarm).await?;
         room.stop();
-        tracing::error!(room = %room.id, "room stopped: {what}");
+        tracing::info!(room = %room.id, "room stopped: {what}");
         self.emit(Event::Alarm { room: room.id, what, stopped: true });
         Ok(())
     }

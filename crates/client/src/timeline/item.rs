@@ -13,8 +13,6 @@ use pki::VerifiedCertificate;
 /// How far a message is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MessageState {
-    /// In the outbox.
-    Queued,
     /// In the log, under a verified checkpoint.
     Logged,
     /// Devices of these users, in order of their names, have given receipts.

@@ -80,6 +80,24 @@ impl DataFolder {
         }
     }
 
+    /// Whether a server runs on the folder. Changes nothing, and needs no right to write.
+    ///
+    /// # Errors
+    /// [`FolderError::Io`].
+    pub fn is_in_use(&self) -> Result<bool, FolderError> {
+        let path = self.0.join("lock");
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(e) => return Err(io_error("open", &path, e)),
+        };
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(false),
+            Err(rustix::io::Errno::WOULDBLOCK) => Ok(true),
+            Err(e) => Err(io_error("look at the lock", &path, e.into())),
+        }
+    }
+
     /// The folder's path.
     pub fn path(&self) -> &Path {
         &self.0
@@ -127,6 +145,13 @@ impl DataFolder {
     /// Whether a server or a command has made the database.
     pub fn has_database(&self) -> bool {
         self.database().exists() || self.0.join("store").exists()
+    }
+
+    /// Whether the folder's own database is missing or empty though a server has run here: the address is written
+    /// once the database stands.
+    pub fn lost_database(&self) -> bool {
+        let empty = self.database().metadata().map_or(true, |file| file.len() == 0);
+        empty && !self.0.join("store").exists() && self.0.join("address").exists()
     }
 
     /// Remembers that the database is somewhere else than [`Self::database`].

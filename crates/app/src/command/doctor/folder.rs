@@ -1,7 +1,7 @@
 //! A server's folder: its keys, certificates and database.
 
 use server::console::Console;
-use server::organisation::{DataFolder, FolderError, Inventory};
+use server::organisation::{DataFolder, Inventory};
 
 use super::Findings;
 use crate::clock::now_ms;
@@ -16,14 +16,9 @@ const TOLD: usize = 10;
 
 /// Looks at it; a server may be running on it.
 pub async fn examine(folder: &DataFolder, findings: &mut Findings) {
-    match folder.lock() {
-        Ok(lock) => {
-            drop(lock);
-            findings.good("folder", format!("{}; no server runs on it", folder.path().display()));
-        }
-        Err(FolderError::InUse(_)) => {
-            findings.good("folder", format!("{}; a server runs on it", folder.path().display()));
-        }
+    match folder.is_in_use() {
+        Ok(false) => findings.good("folder", format!("{}; no server runs on it", folder.path().display())),
+        Ok(true) => findings.good("folder", format!("{}; a server runs on it", folder.path().display())),
         Err(e) => findings.bad(
             "folder",
             e.to_string(),
@@ -31,6 +26,7 @@ pub async fn examine(folder: &DataFolder, findings: &mut Findings) {
         ),
     }
     findings.private("folder", folder.path());
+    findings.owner("folder", folder.path());
     findings.space(folder.path());
     address(folder, findings);
     match Inventory::read(folder) {
@@ -99,6 +95,12 @@ fn organisation(folder: &DataFolder, inventory: &Inventory, findings: &mut Findi
 }
 
 async fn database(folder: &DataFolder, findings: &mut Findings) {
+    let advice = "stop the server, keep a copy of the folder, and restore a backup";
+    if folder.lost_database() {
+        let gone =
+            format!("{} is missing or empty, though a server has run here", folder.database().display());
+        return findings.bad("database", gone, advice);
+    }
     if !folder.has_database() {
         return findings.warn(
             "database",
@@ -106,7 +108,6 @@ async fn database(folder: &DataFolder, findings: &mut Findings) {
             "the first start of `countersign serve` makes it",
         );
     }
-    let advice = "stop the server, keep a copy of the folder, and restore a backup";
     let console = match Console::open(folder).await {
         Ok(console) => console,
         Err(e) => return findings.bad("database", e.to_string(), advice),

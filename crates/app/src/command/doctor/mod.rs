@@ -5,12 +5,13 @@ mod folder;
 mod home;
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use client::Home;
 use evidence::limits::MAX_SKEW_MS;
 use rustix::fs::statvfs;
+use rustix::process::geteuid;
 use serde_json::json;
 use server::organisation::DataFolder;
 
@@ -139,6 +140,19 @@ impl Findings {
                 check,
                 format!("{} can be used by others than its owner (mode {mode:o})", path.display()),
                 format!("chmod {tidy} {}", super::shown(path)),
+            );
+        }
+    }
+
+    /// Whose the folder is: what is made in it by another user, its own server cannot use.
+    fn owner(&mut self, check: &'static str, path: &Path) {
+        let Ok(metadata) = fs::metadata(path) else { return };
+        let (owner, own) = (metadata.uid(), geteuid().as_raw());
+        if owner != own {
+            self.warn(
+                check,
+                format!("{} belongs to another user (number {owner}; this one is {own})", path.display()),
+                "run `countersign serve` and every command on this folder as that user, or change the owner with chown -R",
             );
         }
     }

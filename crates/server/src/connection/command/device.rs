@@ -1,5 +1,6 @@
 //! The user's devices and password (SE-13, SE-14, SE-16, SE-17).
 
+use evidence::limits::MAX_SKEW_MS;
 use evidence::membership::DeviceStatement;
 use minicbor::bytes::ByteArray;
 use pki::request::CertificateRequest;
@@ -85,6 +86,12 @@ fn check_vouching(session: &Session, name: &str, request: &[u8], statement: &[u8
         || statement.key != *request.key().as_bytes()
     {
         return Err(wrong());
+    }
+    // EV-20: a verifier judges the voucher's certificate at this time.
+    if statement.time_ms.abs_diff(now_ms()) > MAX_SKEW_MS {
+        return Err(malformed(
+            "the device statement is more than 5 minutes from the server's time; set the clock",
+        ));
     }
     Ok(())
 }
