@@ -11,10 +11,11 @@ use evidence::receipt::{self, BadReceipt, Receipt, ReceiptClaim, Unopened};
 use evidence::room::{Creation, RoomId, RoomName};
 use evidence::statement::Statement;
 use evidence::verdict::{Code, State, Verdict, Word, render};
+use pki::ca::Validity;
 use pki::{Name, Organisation};
 
 use super::archive::{header, pack, part, repack, unpack, with_part};
-use super::world::{Party, Show, World};
+use super::world::{Party, START_MS, Show, World};
 
 fn talk() -> World {
     let mut world = World::with_room(&["cdr", "cmp", "lmp"]);
@@ -150,6 +151,66 @@ fn certificates_must_stand_in_the_directory() {
 }
 
 #[test]
+fn a_leaf_stands_once_and_a_server_has_no_voucher() {
+    let mut world = talk();
+    world.directory.push(world.directory[3].clone());
+    refused(&world, &world.bundle(), Code::Directory);
+    let mut world = talk();
+    match &mut world.directory[0] {
+        Leaf::Issue(issue) => issue.vouched = Some([1; 32]),
+        Leaf::Revoke(_) => panic!("the log's leaf"),
+    }
+    refused(&world, &world.bundle(), Code::Unvouched);
+}
+
+#[test]
+fn more_keys_of_servers_than_a_reader_tries_are_refused() {
+    let mut world = talk();
+    let earlier: Vec<Party> = (0..16).flat_map(|_| world.renew_server_keys()).collect();
+    let bundle = |left_out: usize| {
+        let mut export = world.export(0, 3);
+        export.certificates.extend(earlier.iter().skip(left_out).map(|party| party.chain.clone()));
+        world.write(&export, |_| Show::All)
+    };
+    refused(&world, &bundle(0), Code::TooLarge);
+    // Without those that signed the room's checkpoints, but not too many.
+    assert!(!world.verify(&bundle(2)).0.has(Code::TooLarge));
+}
+
+#[test]
+fn a_device_vouches_only_while_its_certificate_is_good() {
+    let mut world = talk();
+    let now_ms = std::mem::replace(&mut world.now_ms, START_MS - 60_000);
+    let phone = world.add_device("cdr", "phone", Some(0));
+    world.now_ms = now_ms;
+    let added = world.devices[phone].reference();
+    world.change(0, Change::Add(vec![added]));
+    refused(&world, &world.bundle(), Code::Unvouched);
+}
+
+#[test]
+fn what_is_logged_after_the_end_of_its_certificate_is_refused() {
+    let mut world = World::new(&["cdr", "cmp"]);
+    let device = &mut world.devices[1];
+    let holder = device.certificate.identity().holder.clone();
+    let day = Validity::days(START_MS - 1_000, 1).unwrap();
+    device.chain = world.issuing.issue_to_key(device.key.public(), &holder, &day).unwrap();
+    device.certificate = world.store.verify_as_of(&device.chain, holder.usage(), START_MS).unwrap();
+    match &mut world.directory[3] {
+        Leaf::Issue(issue) => issue.certificate = device.hash(),
+        Leaf::Revoke(_) => panic!("a device's leaf"),
+    }
+    let devices = world.devices.iter().map(Party::reference).collect();
+    world.create(None, Some(RoomName::parse("mission").unwrap()), devices, |_| {});
+    world.say(1, "on the first day");
+    let (verdict, _) = world.verify(&world.bundle());
+    assert_eq!(verdict.problems, []);
+    world.now_ms += 2 * 86_400_000;
+    let at = world.say(1, "on the third day");
+    refused_at(&world, at, Code::Time);
+}
+
+#[test]
 fn a_ghost_device_is_refused() {
     for voucher in [None, Some(1)] {
         let mut world = talk();
@@ -188,6 +249,15 @@ fn checkpoints_of_others_and_forks_are_refused() {
     let mut world = talk();
     let at = world.say_with(0, "forked", |claim| claim.place.seen.root = [9; 32]);
     refused_at(&world, at, Code::Fork);
+}
+
+#[test]
+fn the_time_of_checkpoints_does_not_go_back() {
+    let mut world = talk();
+    let checkpoint = world.checkpoints[1].checkpoint().clone();
+    let later = world.checkpoints[2].time_s() + 1;
+    world.checkpoints[1] = checkpoint.sign(&world.log.key, &world.cosigner.key, later);
+    refused(&world, &world.bundle(), Code::Checkpoint);
 }
 
 #[test]
@@ -423,6 +493,31 @@ fn bad_receipts_are_refused() {
     world.receipt(0, 1, 2);
     world.receipts[0].1 = world.receipts[1].1.clone();
     refused(&world, &world.bundle(), Code::Receipt);
+}
+
+#[test]
+fn a_receipt_for_nothing_of_the_range_has_no_place() {
+    let world = talk();
+    let receipts = part(&mut unpack(&world.bundle()), "receipts.cbor").clone();
+    let last = world.write(&world.export(3, 3), |_| Show::All);
+    refused(&world, &with_part(&last, "receipts.cbor", |body| *body = receipts), Code::Receipt);
+}
+
+#[test]
+fn a_field_that_is_opened_alone_follows_the_rules_of_content() {
+    let mut world = talk();
+    let at = world.send(0, "look", "a", b"x");
+    let bundle = world.write(&world.export(at, at), |_| Show::Fields(&[7]));
+    let mut file = vec![0x81, 0x86, 0, 0x61, b'a', 0x6a];
+    file.extend_from_slice(b"text/plain");
+    file.extend_from_slice(&[1, 0x58, 32]);
+    file.extend_from_slice(&pki::sha256(b"x"));
+    file.extend_from_slice(&[0x41, b'x']);
+    let without = with_part(&bundle, "entries.cbor", |body| {
+        let start = body.windows(file.len()).position(|window| window == file).unwrap();
+        body.splice(start..start + file.len(), [0x80]);
+    });
+    refused(&world, &without, Code::Malformed);
 }
 
 #[test]
