@@ -2,13 +2,18 @@
 //! when nothing else can happen.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use channel::HANDSHAKE_TIMEOUT_MS;
-use pki::Organisation;
+use evidence::membership::{DeviceClaim, DeviceStatement};
+use minicbor::bytes::ByteArray;
+use pki::ed25519::SigningKey;
+use pki::{Chain, Name, Organisation};
 use session::limits::{ANONYMOUS_DEADLINE_MS, ENROL_DEADLINE_MS, IDLE_LIMIT_MS, LOGIN_DEADLINE_MS};
 use session::link::{Link, Purpose};
 use session::login::{ClientLogin, ClientRegistration, Parties};
 use session::message::{Command, Reply, Role};
+use store::{SqliteStore, Store};
 use tempfile::TempDir;
 use testkit::member::{Member, anonymous};
 use testkit::peer::Peer;
@@ -18,6 +23,7 @@ use tokio::time::Instant;
 
 use crate::clock::now_ms;
 use crate::console::Console;
+use crate::listener::assemble;
 use crate::organisation::{Authority, DataFolder, KeyProtection};
 use crate::{Server, ServerConfig};
 
@@ -27,7 +33,7 @@ const PASSWORD: &str = "correct horse battery staple";
 const TOLERANCE_MS: u128 = 5_000;
 
 struct World {
-    _folder: TempDir,
+    folder: TempDir,
     server: Server,
     link: Link,
     alice: Member,
@@ -54,11 +60,31 @@ impl World {
         let (host, port) = (server.address().ip().to_string(), server.address().port());
         let link = Link { host, port, root, token, purpose: Purpose::Join };
         let alice = Member::join(&link, "alice", "laptop", PASSWORD).await.unwrap();
-        Self { _folder: folder, server, link, alice }
+        Self { folder, server, link, alice }
     }
 
     async fn anonymous(&self) -> Peer {
         Peer::connect(self.server.address(), anonymous(&self.link.root)).await.unwrap()
+    }
+
+    /// A new device of alice's that waits to be approved, its request and its key.
+    async fn waiting_phone(&self) -> (Peer, ByteArray<32>, SigningKey) {
+        let mut alice = self.alice.connect(self.server.address()).await.unwrap();
+        let Reply::DeviceLink { token, .. } = alice.ask(Command::DeviceLinkCreate).await.unwrap() else {
+            panic!()
+        };
+        let mut peer = self.anonymous().await;
+        let (login, ke1) = ClientLogin::start(PASSWORD).unwrap();
+        let start = Command::DeviceStart { token, user: "alice".into(), device: "phone".into(), ke1 };
+        let Reply::LoginChallenge { ke2 } = peer.ask(start).await.unwrap() else { panic!() };
+        let parties = Parties { user: "alice", root: &self.link.root };
+        let ke3 = login.finish(PASSWORD, &ke2, parties, &peer.exporter()).unwrap().ke3;
+        let key = SigningKey::generate().unwrap();
+        let request = pki::request::create(&key).unwrap();
+        let proof = pki::request::prove_possession(&key, &peer.exporter(), &request).to_vec();
+        let reply = peer.ask(Command::DeviceRequest { ke3, request, proof }).await.unwrap();
+        let Reply::DevicePending { id } = reply else { panic!("{reply:?}") };
+        (peer, id, key)
     }
 }
 
@@ -124,22 +150,31 @@ async fn a_device_that_does_not_log_in_is_not_waited_for() {
 #[tokio::test]
 async fn a_new_device_has_time_to_be_approved() {
     let world = World::new().await;
-    let mut alice = world.alice.connect(world.server.address()).await.unwrap();
-    let Reply::DeviceLink { token, .. } = alice.ask(Command::DeviceLinkCreate).await.unwrap() else {
-        panic!()
-    };
-    let mut peer = world.anonymous().await;
-    let (login, ke1) = ClientLogin::start(PASSWORD).unwrap();
-    let start = Command::DeviceStart { token, user: "alice".into(), device: "phone".into(), ke1 };
-    let Reply::LoginChallenge { ke2 } = peer.ask(start).await.unwrap() else { panic!() };
-    let parties = Parties { user: "alice", root: &world.link.root };
-    let ke3 = login.finish(PASSWORD, &ke2, parties, &peer.exporter()).unwrap().ke3;
-    let key = pki::ed25519::SigningKey::generate().unwrap();
-    let request = pki::request::create(&key).unwrap();
-    let proof = pki::request::prove_possession(&key, &peer.exporter(), &request).to_vec();
-    let reply = peer.ask(Command::DeviceRequest { ke3, request, proof }).await.unwrap();
-    assert!(matches!(reply, Reply::DevicePending { .. }), "{reply:?}");
+    let (peer, _, _) = world.waiting_phone().await;
     assert_ends_after(peer, ENROL_DEADLINE_MS).await;
+}
+
+/// SE-14: who vouches and the new device may both find it approved and not issued yet.
+#[tokio::test]
+async fn two_who_ask_at_once_for_an_approved_device_are_given_one_certificate() {
+    let world = World::new().await;
+    let (mut phone, id, key) = world.waiting_phone().await;
+    let alice = &world.alice;
+    let device = Name::parse("phone").unwrap();
+    let claim = DeviceClaim::new(alice.certificate(), now_ms(), alice.user.clone(), device, key.public());
+    let statement = DeviceStatement::sign(&claim, &alice.key());
+    // What a stop between the two transactions leaves.
+    let folder = DataFolder::at(world.folder.path());
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&folder.database()).await.unwrap());
+    store.approve_device(&id, &alice.certificate(), &statement, now_ms()).await.unwrap();
+
+    let authority = Authority::load(&folder, &KeyProtection::Plain).unwrap();
+    let (shared, _sequencing) = assemble(store, Arc::new(authority)).await.unwrap();
+    let (first, second) = tokio::join!(shared.issue_approved(&id), shared.issue_approved(&id));
+    let (first, second) = (first.unwrap(), second.unwrap());
+    assert_eq!(first, second);
+    let Reply::Joined { chain, .. } = phone.ask(Command::DevicePoll).await.unwrap() else { panic!() };
+    assert_eq!(Chain(chain.into_iter().map(Into::into).collect()), first.0);
 }
 
 #[tokio::test]
