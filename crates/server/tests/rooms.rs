@@ -260,6 +260,33 @@ async fn who_is_not_a_member_neither_reads_nor_writes_and_who_was_removed_reads_
 }
 
 #[tokio::test]
+async fn who_is_removed_amid_many_entries_reads_up_to_there_under_its_own_checkpoint() {
+    let mut room = room().await;
+    let mut sent = Vec::new();
+    for seq in 2..40 {
+        let (statement, content) = if seq == 20 {
+            let remove = Change::Remove(vec![room.bob.device_ref()]);
+            (room.alice.membership(place(room.id, seq, 0), remove), None)
+        } else {
+            let (statement, content) = room.alice.say(place(room.id, seq, u64::from(seq > 20)), "go");
+            (statement, Some(content))
+        };
+        sent.push(room.peer.send(append(room.id, statement, content)).await);
+    }
+    for id in sent {
+        let reply = room.peer.reply(id).await.unwrap();
+        assert!(matches!(reply, Reply::Appended { .. }), "{reply:?}");
+    }
+    let mut bob = room.bob.connect(room.running.address()).await.unwrap();
+    let fetch = Command::Fetch { room: room.id.0.into(), from: 0, limit: 100 };
+    let Reply::Entries { entries, checkpoint, .. } = bob.ask(fetch).await.unwrap() else { panic!() };
+    let (log, cosigner) = room.certificates();
+    let origin = Origin::room(&room.bob.organisation, room.id);
+    let head = SignedCheckpoint::verify(&checkpoint, &origin, &log, &cosigner).unwrap().head();
+    assert_eq!((entries.len(), head.size), (20, 20));
+}
+
+#[tokio::test]
 async fn a_revoked_device_is_out_of_its_sessions_its_rooms_and_the_door() {
     let mut room = room().await;
     let link = room.running.invite(session::message::Role::Admin, 1, now_ms() + 60_000).await;
