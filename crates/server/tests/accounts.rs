@@ -216,6 +216,9 @@ async fn a_disabled_account_is_out_at_once_and_does_not_come_back() {
         .unwrap();
     let bob = running.member("bob").await;
     let mut session = bob.connect(running.address()).await.unwrap();
+    let herself = Command::UserEnable { user: "olivia".into(), enabled: false };
+    let reply = admin.ask(herself).await.unwrap();
+    assert!(matches!(reply, Reply::Failed { code: FailureCode::NotAllowed, .. }), "{reply:?}");
     let disable = Command::UserEnable { user: "bob".into(), enabled: false };
     assert_eq!(admin.ask(disable).await.unwrap(), Reply::Done);
     assert!(matches!(session.event().await, Ok(session::message::Event::Closing { .. })));

@@ -253,6 +253,8 @@ async fn who_is_not_a_member_neither_reads_nor_writes_and_who_was_removed_reads_
     let origin = Origin::room(&room.bob.organisation, room.id);
     let head = SignedCheckpoint::verify(&checkpoint, &origin, &log, &cosigner).unwrap().head();
     assert_eq!((entries.len(), head), (3, TreeHead { size: 3, root: read.root() }));
+    let reply = bob.ask(Command::Receipts { room: id.into(), from: 0 }).await.unwrap();
+    assert!(matches!(reply, Reply::Failed { code: FailureCode::NotAllowed, .. }), "{reply:?}");
     let add = room.alice.membership(place(room.id, 5, 1), Change::Add(vec![carol.device_ref()]));
     room.peer.ask(append(room.id, add, None)).await.unwrap();
     let Reply::Entries { entries, .. } = outside.ask(fetch()).await.unwrap() else { panic!() };

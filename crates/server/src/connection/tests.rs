@@ -178,6 +178,22 @@ async fn two_who_ask_at_once_for_an_approved_device_are_given_one_certificate() 
 }
 
 #[tokio::test]
+async fn a_statement_vouches_for_the_device_that_asked_and_no_other() {
+    let world = World::new().await;
+    let (_phone, id, key) = world.waiting_phone().await;
+    let alice = &world.alice;
+    let mut session = alice.connect(world.server.address()).await.unwrap();
+    let other = SigningKey::generate().unwrap();
+    for (device, key, stands) in [("desk", &key, false), ("phone", &other, false), ("phone", &key, true)] {
+        let device = Name::parse(device).unwrap();
+        let claim = DeviceClaim::new(alice.certificate(), now_ms(), alice.user.clone(), device, key.public());
+        let statement = DeviceStatement::sign(&claim, &alice.key());
+        let reply = session.ask(Command::DeviceApprove { id, statement }).await.unwrap();
+        assert_eq!(matches!(reply, Reply::DeviceApproved { .. }), stands, "{reply:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_silent_session_ends() {
     let world = World::new().await;
     let peer = world.alice.connect(world.server.address()).await.unwrap();
