@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use channel::HANDSHAKE_TIMEOUT_MS;
+use evidence::limits::MAX_SKEW_MS;
 use evidence::membership::{DeviceClaim, DeviceStatement};
 use minicbor::bytes::ByteArray;
 use pki::ed25519::SigningKey;
@@ -178,15 +179,23 @@ async fn two_who_ask_at_once_for_an_approved_device_are_given_one_certificate() 
 }
 
 #[tokio::test]
-async fn a_statement_vouches_for_the_device_that_asked_and_no_other() {
+async fn a_statement_vouches_now_for_the_device_that_asked_and_no_other() {
     let world = World::new().await;
     let (_phone, id, key) = world.waiting_phone().await;
     let alice = &world.alice;
     let mut session = alice.connect(world.server.address()).await.unwrap();
     let other = SigningKey::generate().unwrap();
-    for (device, key, stands) in [("desk", &key, false), ("phone", &other, false), ("phone", &key, true)] {
+    let now = now_ms();
+    let cases = [
+        ("desk", now, &key, false),
+        ("phone", now, &other, false),
+        ("phone", 1, &key, false),
+        ("phone", now + 2 * MAX_SKEW_MS, &key, false),
+        ("phone", now, &key, true),
+    ];
+    for (device, time_ms, key, stands) in cases {
         let device = Name::parse(device).unwrap();
-        let claim = DeviceClaim::new(alice.certificate(), now_ms(), alice.user.clone(), device, key.public());
+        let claim = DeviceClaim::new(alice.certificate(), time_ms, alice.user.clone(), device, key.public());
         let statement = DeviceStatement::sign(&claim, &alice.key());
         let reply = session.ask(Command::DeviceApprove { id, statement }).await.unwrap();
         assert_eq!(matches!(reply, Reply::DeviceApproved { .. }), stands, "{reply:?}");
