@@ -374,6 +374,8 @@ fn chat_sends_no_blank_line_or_unknown_command_and_says_what_it_waits_for() {
     assert!(told.contains("not sent: there is no command /exit"), "{told}");
     child.kill().unwrap();
     child.wait().unwrap();
+    let queued = lines(&world.ok("alice", &["tail", "ops", "--json"])).pop().unwrap();
+    assert_eq!((&queued["state"], &queued["text"]), (&"queued".into(), &"/etc is full".into()));
     world.serve();
     world.ok("alice", &["send", "ops", "last"]);
     let items = lines(&world.ok("alice", &["tail", "ops", "--json"]));

@@ -65,7 +65,25 @@ async fn two_people_talk_and_their_record_stands() {
     assert_eq!((verified.word, verified.disclosed, verified.withheld), (Word::Valid, 1, 1));
     assert_eq!(messages[1].text.as_deref(), Some("hello, alice"));
     assert!(!bundle.windows(10).any(|window| window == b"hello, bob"));
+    let beyond = ExportOptions { disclose: Disclose::Only(vec![3..=3, 99..=99]), ..ExportOptions::default() };
+    let refused = alice.export(room, &beyond, std::io::Cursor::new(Vec::new())).await;
+    assert!(matches!(refused, Err(ClientError::Input(_))));
     alice.close().await;
+}
+
+#[tokio::test]
+async fn who_is_not_a_member_is_told_so_whatever_it_wants_to_change() {
+    let world = World::new().await;
+    let (alice, bob) = (world.member("alice").await, world.member("bob").await);
+    let room = alice.create_room("ops").await.unwrap();
+    alice.add(room, &["bob"]).await.unwrap();
+    within("bob is in", in_room(&bob, room, 2)).await;
+    alice.remove(room, &["bob"]).await.unwrap();
+    assert!(matches!(bob.add(room, &["alice"]).await, Err(ClientError::NotAMember)));
+    assert!(matches!(bob.remove(room, &["alice"]).await, Err(ClientError::NotAMember)));
+    assert!(matches!(bob.leave(room).await, Err(ClientError::NotAMember)));
+    alice.close().await;
+    bob.close().await;
 }
 
 #[tokio::test]
