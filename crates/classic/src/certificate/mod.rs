@@ -1,0 +1,1 @@
+//! Certificates of the `cianr` dialects: RSA, one CA, a folder per dialect.

@@ -1,0 +1,10 @@
+//! Five classic secure-chat protocols, server and client, wire-compatible with the programs that exist (docs/classic.md).
+//!
+//! None of them is safe; they are here so that their users can bring what they had, and so that each can be taught and
+//! attacked. Nothing of the product depends on this crate, and this crate depends on nothing of the product.
+//!
+//! - [`certificate`]: the folders of RSA certificates of the `cianr` dialects.
+//! - [`users`]: the user stores: MySQL tables, `server_credentials.json`, memory.
+
+pub mod certificate;
+pub mod users;

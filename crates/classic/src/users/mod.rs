@@ -1,0 +1,1 @@
+//! Users of the classic servers and where they are kept.
