@@ -3,8 +3,18 @@
 //! None of them is safe; they are here so that their users can bring what they had, and so that each can be taught and
 //! attacked. Nothing of the product depends on this crate, and this crate depends on nothing of the product.
 //!
+//! - [`frame`], [`json`], [`cipher`], [`rsa`], [`dh`]: what the protocols are built from.
 //! - [`certificate`]: the folders of RSA certificates of the `cianr` dialects.
 //! - [`users`]: the user stores: MySQL tables, `server_credentials.json`, memory.
 
 pub mod certificate;
+pub mod cipher;
+pub mod dh;
+mod error;
+pub mod frame;
+pub mod json;
+pub mod limits;
+pub mod rsa;
 pub mod users;
+
+pub use error::ClassicError;

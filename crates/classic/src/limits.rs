@@ -1,0 +1,22 @@
+//! Named limits. The programs that these protocols come from set none (docs/classic.md, CL-2).
+
+use std::time::Duration;
+
+/// Longest frame, line or object that is read, in bytes.
+pub const MAX_FRAME: usize = 256 * 1024;
+/// Longest text that is sent as one message, in bytes of UTF-8.
+pub const MAX_TEXT: usize = 64 * 1024;
+/// Longest decimal or hexadecimal number that is read, in digits: 8,192 bits and some.
+pub const MAX_DIGITS: usize = 2_500;
+/// Longest e-mail address, user name or password that is read, in bytes.
+pub const MAX_CREDENTIAL: usize = 1_024;
+/// Connections that one server serves at a time.
+pub const MAX_CONNECTIONS: usize = 512;
+/// How long a peer may take from connecting until it may talk.
+pub const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(30);
+/// How long the side that leaves waits for the other's receipt or end.
+pub const LEAVE_DEADLINE: Duration = Duration::from_secs(10);
+/// How long a write may wait for a peer that does not read.
+pub const WRITE_DEADLINE: Duration = Duration::from_secs(30);
+/// Messages that wait for one slow reader before it is cut off.
+pub const MAX_WAITING: usize = 1_024;
