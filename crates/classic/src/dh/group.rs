@@ -141,7 +141,7 @@ mod tests {
         let group = Group::modp_14().unwrap();
         let share = Share::generate(&group).unwrap();
         let prime = group.prime();
-        let last = Number(prime.0.wrapping_sub(&BoxedUint::one()));
+        let last = Number(prime.0.wrapping_sub(BoxedUint::one()));
         let above = Number::from_decimal(&"9".repeat(900)).unwrap();
         for value in [
             Number::from_decimal("0").unwrap(),
@@ -162,7 +162,7 @@ mod tests {
         assert_eq!(known.name(), "MODP-14, 2048 bits");
         let small = Group::weak_oakley_1().unwrap().prime().clone();
         assert!(Group::of_peer(small, two.clone()).is_err());
-        let even = Number(Group::modp_14().unwrap().prime().0.wrapping_sub(&BoxedUint::one()));
+        let even = Number(Group::modp_14().unwrap().prime().0.wrapping_sub(BoxedUint::one()));
         assert!(Group::of_peer(even, two.clone()).is_err());
         let composite = Number::from_hex(&format!("0x{}1", "f".repeat(511))).unwrap();
         assert!(Group::of_peer(composite, two.clone()).is_err());
