@@ -4,11 +4,13 @@
 //! attacked. Nothing of the product depends on this crate, and this crate depends on nothing of the product.
 //!
 //! - [`frame`], [`json`], [`cipher`], [`rsa`], [`dh`]: what the protocols are built from.
+//! - [`conversation`]: events, what is said, the listener.
 //! - [`certificate`]: the folders of RSA certificates of the `cianr` dialects.
 //! - [`users`]: the user stores: MySQL tables, `server_credentials.json`, memory.
 
 pub mod certificate;
 pub mod cipher;
+pub mod conversation;
 pub mod dh;
 mod error;
 pub mod frame;

@@ -1,0 +1,16 @@
+//! What every classic server and client has, whichever protocol it speaks.
+//!
+//! - [`Event`]: what happens, for whoever watches.
+//! - [`Lines`]: what a person, or a script, says.
+//! - [`serve`]: a listener with a task for each connection.
+
+mod event;
+mod lines;
+mod serve;
+
+pub use event::{Event, Reporter, What};
+pub use lines::{Lines, Says};
+pub use serve::{Stop, serve};
+
+/// Reads the time, in Unix milliseconds; given by the edge.
+pub type Clock = fn() -> u64;
