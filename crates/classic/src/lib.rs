@@ -16,6 +16,7 @@ mod error;
 pub mod frame;
 pub mod json;
 pub mod limits;
+mod platform;
 pub mod rsa;
 pub mod users;
 
