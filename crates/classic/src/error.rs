@@ -32,6 +32,12 @@ pub enum ClassicError {
         /// The most that is allowed.
         limit: usize,
     },
+    /// A text of our own that is longer than a message may be.
+    #[error("a text has more than {limit} bytes, and was not sent; say it in several")]
+    TextTooLong {
+        /// The most that is allowed.
+        limit: usize,
+    },
     /// The peer ended the connection before the protocol did.
     #[error("the other side ended the connection {0}")]
     Ended(&'static str),
@@ -84,6 +90,7 @@ impl ClassicError {
             Self::Decryption => "decryption",
             Self::Refused(_) => "refused",
             Self::Limit { .. } => "limit",
+            Self::TextTooLong { .. } => "text-too-long",
             Self::Ended(_) => "ended",
             Self::Late { .. } => "late",
             Self::Io { .. } => "io",

@@ -3,11 +3,13 @@
 //! None of them is safe; they are here so that their users can bring what they had, and so that each can be taught and
 //! attacked. Nothing of the product depends on this crate, and this crate depends on nothing of the product.
 //!
-//! - [`frame`], [`json`], [`cipher`], [`rsa`], [`dh`]: what the protocols are built from.
+//! - [`key_transport`], [`broadcast`]: two of the protocols.
+//! - [`frame`], [`json`], [`pem`], [`cipher`], [`mac`], [`rsa`], [`dh`]: what the protocols are built from.
 //! - [`conversation`]: events, what is said, the listener.
 //! - [`certificate`]: the folders of RSA certificates of the `cianr` dialects.
 //! - [`users`]: the user stores: MySQL tables, `server_credentials.json`, memory.
 
+pub mod broadcast;
 pub mod certificate;
 pub mod cipher;
 pub mod conversation;
@@ -15,8 +17,11 @@ pub mod dh;
 mod error;
 pub mod frame;
 pub mod json;
+pub mod key_transport;
 pub mod limits;
 mod platform;
+pub mod mac;
+pub mod pem;
 pub mod rsa;
 pub mod users;
 

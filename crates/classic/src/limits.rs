@@ -20,3 +20,13 @@ pub const LEAVE_DEADLINE: Duration = Duration::from_secs(10);
 pub const WRITE_DEADLINE: Duration = Duration::from_secs(30);
 /// Messages that wait for one slow reader before it is cut off.
 pub const MAX_WAITING: usize = 1_024;
+/// How long a `key-transport` client may take from connecting until its key is there (CL-43).
+pub const KEY_TRANSPORT_DEADLINE: Duration = Duration::from_secs(10);
+/// Rest after a message to a program that takes whatever it reads at once for one message (CL-44, CL-50).
+pub const MESSAGE_PAUSE: Duration = Duration::from_millis(20);
+/// The same after a message that makes the other side compute with its key (CL-44, CL-50).
+pub const KEY_PAUSE: Duration = Duration::from_millis(250);
+/// Longest object that a `broadcast` program sends: those that exist read no more at once (CL-50).
+pub const MAX_OBJECT: usize = 4_096;
+/// Registrations and logins that one `broadcast` connection may ask for (CL-51).
+pub const MAX_ATTEMPTS: usize = 20;

@@ -20,7 +20,7 @@ impl Says {
     pub fn lines(&self) -> Lines {
         match self {
             Self::Nothing => Lines::Nothing,
-            Self::Script(lines) => Lines::Script(lines.to_vec().into_iter()),
+            Self::Script(lines) => Lines::Script(Vec::from(&**lines).into_iter()),
             Self::Typed(sender) => Lines::Shared(sender.subscribe()),
         }
     }

@@ -1,8 +1,10 @@
 //! Finite-field Diffie-Hellman: groups, and one side's share of an exchange (CL-10, CL-11).
 
 mod group;
+mod text;
 
 pub use group::Group;
+pub use text::Parameters;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use crypto_bigint::modular::BoxedMontyForm;

@@ -1,6 +1,9 @@
 //! RSA signatures and key transport of the classic protocols (CL-13).
 
 mod salt;
+mod text;
+
+pub use text::DecryptingKey;
 
 use std::sync::LazyLock;
 
