@@ -23,7 +23,7 @@ pub use error::{AppendError, Refusal, StoreError, Thing, TooLarge, Unique};
 pub use records::*;
 pub use sqlite::SqliteStore;
 pub use transactions::{
-    Accounts, Devices, Directory, Invites, Log, Receipts, Rooms, Settings, Store, Upkeep,
+    Accounts, Devices, Directory, Imports, Invites, Log, Receipts, Rooms, Settings, Store, Upkeep,
 };
 
 /// A SHA-256 hash, or a key or identifier of the same size.

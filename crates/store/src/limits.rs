@@ -16,6 +16,8 @@ pub const MAX_EMAIL: usize = 254;
 pub const MAX_INVITE_USES: u32 = 10_000;
 /// Largest OPAQUE record, in bytes.
 pub const MAX_OPAQUE_RECORD: usize = 4 * 1024;
+/// Longest salt of an earlier system, in bytes.
+pub const MAX_SALT: usize = 64;
 /// Largest encoded certificate chain, in bytes.
 pub const MAX_CHAIN: usize = 16 * 1024;
 /// Largest certificate request (PKCS#10), in bytes.

@@ -7,9 +7,9 @@ use async_trait::async_trait;
 
 use crate::records::{
     Account, Certificate, Depth, Device, DeviceEnrolment, DeviceLink, DirectoryAppend, DirectoryEntry,
-    DirectoryHead, Enrolment, Entry, Equivocation, FinalRefusal, Invite, Member, NewDeviceLink,
-    NewEquivocation, NewInvite, NewReceipt, NewRoom, OpaqueRecord, Receipt, ReceiptOutcome, Report, Role,
-    Room, RoomAppend, RoomHead, RoomListing,
+    DirectoryHead, Enrolment, Entry, Equivocation, FinalRefusal, Import, ImportEnrolment, Invite, Member,
+    NewDeviceLink, NewEquivocation, NewImport, NewInvite, NewReceipt, NewRoom, OpaqueRecord, Receipt,
+    ReceiptOutcome, Report, Role, Room, RoomAppend, RoomHead, RoomListing,
 };
 use crate::{AppendError, Hash, StoreError};
 
@@ -17,12 +17,22 @@ type Result<T> = std::result::Result<T, StoreError>;
 
 /// Everything the server makes of a database. Used as `dyn Store`.
 pub trait Store:
-    Settings + Invites + Accounts + Devices + Directory + Rooms + Log + Receipts + Upkeep + 'static
+    Settings + Invites + Accounts + Imports + Devices + Directory + Rooms + Log + Receipts + Upkeep + 'static
 {
 }
 
 impl<T> Store for T where
-    T: Settings + Invites + Accounts + Devices + Directory + Rooms + Log + Receipts + Upkeep + 'static
+    T: Settings
+        + Invites
+        + Accounts
+        + Imports
+        + Devices
+        + Directory
+        + Rooms
+        + Log
+        + Receipts
+        + Upkeep
+        + 'static
 {
 }
 
@@ -104,6 +114,30 @@ pub trait Accounts: Send + Sync {
     /// # Errors
     /// [`StoreError::NotFound`] of [`crate::Thing::Account`].
     async fn set_opaque_record(&self, user: &str, record: OpaqueRecord) -> Result<()>;
+}
+
+/// Users of an earlier system, whose accounts wait until they join.
+#[async_trait]
+pub trait Imports: Send + Sync {
+    /// Makes an account that waits, role member; of one that waits already, replaces address, salt and record.
+    ///
+    /// # Errors
+    /// [`StoreError::Exists`] of the user name if its account does not wait, of its skeleton or the address.
+    async fn put_import(&self, import: NewImport) -> Result<()>;
+
+    /// What is kept of an account that waits.
+    async fn import(&self, user: &str) -> Result<Option<Import>>;
+
+    /// Whether any account waits.
+    async fn any_import(&self) -> Result<bool>;
+
+    /// Uses an invite for an account that waits: gives it its password file, the invite's role and its first device, deletes
+    /// what was kept of the earlier system, and grows the directory.
+    ///
+    /// # Errors
+    /// As [`Invites::enrol`]; [`StoreError::NotFound`] of [`crate::Thing::Account`] if it does not wait;
+    /// [`StoreError::Refused`] if it is disabled.
+    async fn enrol_import(&self, enrolment: ImportEnrolment) -> Result<()>;
 }
 
 /// Devices and the links by which further ones join.

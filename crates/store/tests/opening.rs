@@ -8,8 +8,8 @@ use sqlx::ConnectOptions as _;
 use sqlx::sqlite::SqliteConnectOptions;
 use store::conformance::fixtures::{create_room, enrol, enrolment, entry, id, invite, room_append};
 use store::{
-    Accounts as _, Depth, Invites as _, Log as _, Problem, Rooms as _, Settings as _, SqliteStore,
-    StoreError, Unique, Upkeep as _,
+    Accounts as _, Depth, Imports as _, Invites as _, Log as _, Problem, Rooms as _, Settings as _,
+    SqliteStore, StoreError, Unique, Upkeep as _,
 };
 
 async fn sql(path: &Path, statements: &'static str) {
@@ -35,7 +35,7 @@ async fn what_was_written_is_there_after_closing_and_opening() {
     assert_eq!(store.room_head(&room).await.unwrap().unwrap().size, 1);
     assert!(store.account("ada").await.unwrap().is_some());
     let report = store.check(Depth::Deep).await.unwrap();
-    assert_eq!((report.schema, report.directory, report.rooms, report.entries), (3, 1, 1, 1));
+    assert_eq!((report.schema, report.directory, report.rooms, report.entries), (4, 1, 1, 1));
 }
 
 #[tokio::test]
@@ -46,7 +46,12 @@ async fn members_of_an_earlier_schema_have_no_closing_checkpoint() {
     let ada = enrol(&store, "ada").await;
     let room = create_room(&store, "plans", &[ada]).await;
     store.close().await;
-    sql(&path, "ALTER TABLE members DROP COLUMN closing; DELETE FROM schema_version WHERE version = 3").await;
+    sql(
+        &path,
+        "ALTER TABLE members DROP COLUMN closing; DROP TABLE imports; \
+         ALTER TABLE accounts DROP COLUMN imported_ms; DELETE FROM schema_version WHERE version > 2",
+    )
+    .await;
     let store = SqliteStore::open(&path).await.unwrap();
     let members = store.members(&room).await.unwrap();
     assert_eq!(members.iter().map(|m| (m.from_index, m.closing.as_ref())).collect::<Vec<_>>(), [(0, None)]);
@@ -72,7 +77,7 @@ async fn a_newer_schema_is_refused_and_left_alone() {
     sql(&path, "INSERT INTO schema_version (version) VALUES (7)").await;
     for _ in 0..2 {
         let error = SqliteStore::open(&path).await.err().unwrap();
-        assert!(matches!(error, StoreError::NewerSchema { found: 7, supported: 3 }), "{error:?}");
+        assert!(matches!(error, StoreError::NewerSchema { found: 7, supported: 4 }), "{error:?}");
     }
 }
 
@@ -175,4 +180,39 @@ async fn an_entry_without_its_body_is_damage() {
     sql(&path, "DELETE FROM bodies").await;
     let store = SqliteStore::open(&path).await.unwrap();
     assert!(matches!(store.entries(&room, 0, 1, 1).await, Err(StoreError::Corrupt(_))));
+}
+
+#[tokio::test]
+async fn what_was_kept_of_an_import_is_in_no_file_once_it_has_joined() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.db");
+    let store = SqliteStore::open(&path).await.unwrap();
+    let (salt, record) = (b"sixteen of salt!", b"an old record, longer than a salt");
+    let import = store::NewImport {
+        user: "bob".into(),
+        skeleton: "bob".into(),
+        email: None,
+        salt: salt.to_vec(),
+        opaque_record: store::OpaqueRecord(record.to_vec()),
+        now_ms: 1,
+    };
+    store.put_import(import).await.unwrap();
+    let found = |what: &[u8]| {
+        let files = ["store.db", "store.db-wal"].map(|name| std::fs::read(folder.path().join(name)).unwrap());
+        files.iter().any(|bytes| bytes.windows(what.len()).any(|window| window == what))
+    };
+    assert!(found(salt) && found(record));
+    store.create_invite(invite("t")).await.unwrap();
+    let store::Enrolment { invite, now_ms, device, directory, account } = enrolment("t", "bob", 0);
+    let joining = store::ImportEnrolment {
+        invite,
+        now_ms,
+        user: account.user,
+        opaque_record: store::OpaqueRecord(b"new".to_vec()),
+        device,
+        directory,
+    };
+    store.enrol_import(joining).await.unwrap();
+    assert!(!found(salt) && !found(record));
+    assert!(store.account("bob").await.unwrap().is_some());
 }

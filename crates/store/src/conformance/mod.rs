@@ -10,6 +10,7 @@ pub mod appends;
 pub mod devices;
 pub mod directory;
 pub mod fixtures;
+pub mod imports;
 pub mod people;
 pub mod reads;
 pub mod receipts;
@@ -32,6 +33,7 @@ macro_rules! conformance_suite {
         $crate::conformance_suite!(@cases $open,
             people: settings, invites, enrolment_makes_all, enrolment_refused_leaves_nothing, last_use_goes_to_one,
                     one_of_names_that_look_alike, accounts;
+            imports: imports_wait, an_import_joins_once;
             devices: second_device, links_in_wrong_order, links_out_of_force, open_links_are_limited;
             directory: grows_by_compare_and_swap, revocation, one_of_many_wins;
             rooms: creation, creation_refused_leaves_nothing, one_direct_room, lists, membership;

@@ -101,4 +101,6 @@ pub struct Account {
     pub opaque_record: OpaqueRecord,
     /// When it was made, unix milliseconds.
     pub created_ms: u64,
+    /// When it came from an earlier system, unix milliseconds, if it did.
+    pub imported_ms: Option<u64>,
 }

@@ -4,6 +4,7 @@ mod account;
 mod device;
 mod directory;
 mod health;
+mod import;
 mod log;
 mod receipt;
 mod room;
@@ -15,6 +16,7 @@ pub use directory::{
     Revocation,
 };
 pub use health::{Depth, Problem, Report};
+pub use import::{Import, ImportEnrolment, NewImport};
 pub use log::{Entry, NewEntry, RoomAppend, RoomHead};
 pub use receipt::{Equivocation, FinalRefusal, NewEquivocation, NewReceipt, Receipt, ReceiptOutcome};
 pub use room::{Member, MemberChange, NewRoom, Room, RoomListing};

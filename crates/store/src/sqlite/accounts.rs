@@ -8,13 +8,13 @@ use super::value::{int, role, role_code, uint};
 use crate::limits::{MAX_EMAIL, MAX_NAME, MAX_OPAQUE_RECORD, MAX_PAGE, check};
 use crate::{Account, Accounts, NewAccount, OpaqueRecord, Refusal, Role, StoreError, Thing, Unique};
 
-type Row = (String, Option<String>, u8, bool, Vec<u8>, i64);
+type Row = (String, Option<String>, u8, bool, Vec<u8>, i64, Option<i64>);
 
 #[async_trait]
 impl Accounts for SqliteStore {
     async fn account(&self, user: &str) -> Result<Option<Account>, StoreError> {
         sqlx::query_as(
-            "SELECT user_name, email, role, enabled, opaque_record, created_ms FROM accounts WHERE user_name = ?",
+            "SELECT user_name, email, role, enabled, opaque_record, created_ms, imported_ms FROM accounts WHERE user_name = ?",
         )
         .bind(user)
         .fetch_optional(&self.readers)
@@ -25,7 +25,7 @@ impl Accounts for SqliteStore {
 
     async fn account_by_skeleton(&self, skeleton: &str) -> Result<Option<Account>, StoreError> {
         sqlx::query_as(
-            "SELECT user_name, email, role, enabled, opaque_record, created_ms FROM accounts WHERE skeleton = ?",
+            "SELECT user_name, email, role, enabled, opaque_record, created_ms, imported_ms FROM accounts WHERE skeleton = ?",
         )
         .bind(skeleton)
         .fetch_optional(&self.readers)
@@ -36,7 +36,7 @@ impl Accounts for SqliteStore {
 
     async fn account_by_email(&self, email: &str) -> Result<Option<Account>, StoreError> {
         sqlx::query_as(
-            "SELECT user_name, email, role, enabled, opaque_record, created_ms FROM accounts WHERE email = ?",
+            "SELECT user_name, email, role, enabled, opaque_record, created_ms, imported_ms FROM accounts WHERE email = ?",
         )
         .bind(email)
         .fetch_optional(&self.readers)
@@ -47,7 +47,7 @@ impl Accounts for SqliteStore {
 
     async fn accounts(&self, after: &str, limit: u32) -> Result<Vec<Account>, StoreError> {
         let rows: Vec<Row> = sqlx::query_as(
-            "SELECT user_name, email, role, enabled, opaque_record, created_ms FROM accounts \
+            "SELECT user_name, email, role, enabled, opaque_record, created_ms, imported_ms FROM accounts \
              WHERE user_name > ? ORDER BY user_name LIMIT ?",
         )
         .bind(after)
@@ -93,7 +93,8 @@ fn one(rows: u64) -> Result<(), StoreError> {
     if rows == 0 { Err(StoreError::NotFound(Thing::Account)) } else { Ok(()) }
 }
 
-fn account((user, email, role_code, enabled, record, created_ms): Row) -> Result<Account, StoreError> {
+fn account(row: Row) -> Result<Account, StoreError> {
+    let (user, email, role_code, enabled, record, created_ms, imported_ms) = row;
     Ok(Account {
         user,
         email,
@@ -101,6 +102,7 @@ fn account((user, email, role_code, enabled, record, created_ms): Row) -> Result
         enabled,
         opaque_record: OpaqueRecord(record),
         created_ms: uint(created_ms)?,
+        imported_ms: imported_ms.map(uint).transpose()?,
     })
 }
 

@@ -107,7 +107,7 @@ async fn insert(connection: &mut SqliteConnection, invite: NewInvite) -> Result<
     Ok(())
 }
 
-async fn peek(
+pub(super) async fn peek(
     connection: &mut SqliteConnection,
     token_hash: &Hash,
     now_ms: u64,
@@ -134,18 +134,29 @@ async fn peek(
 async fn enrol(connection: &mut SqliteConnection, enrolment: Enrolment) -> Result<(), StoreError> {
     let Enrolment { invite, now_ms, account, device, directory } = enrolment;
     let invite = peek(connection, &invite, now_ms).await?;
-    if invite.made.user.as_ref().is_some_and(|user| *user != account.user) {
-        return Err(StoreError::Refused(Refusal::OtherUser));
-    }
-    if invite.made.email.is_some() && invite.made.email != account.email {
-        return Err(StoreError::Refused(Refusal::OtherEmail));
-    }
-    sqlx::query("UPDATE invites SET uses_left = uses_left - 1 WHERE token_hash = ?")
-        .bind(&invite.made.token_hash[..])
-        .execute(&mut *connection)
-        .await?;
+    use_for(connection, &invite, &account.user, account.email.as_deref()).await?;
     let user = account.user.clone();
     accounts::insert(connection, account, invite.made.role, now_ms).await?;
     directory::grow(connection, directory).await?;
     devices::insert(connection, &user, device, None).await
+}
+
+/// Uses an invite for an account of this name and address.
+pub(super) async fn use_for(
+    connection: &mut SqliteConnection,
+    invite: &Invite,
+    user: &str,
+    email: Option<&str>,
+) -> Result<(), StoreError> {
+    if invite.made.user.as_deref().is_some_and(|only| only != user) {
+        return Err(StoreError::Refused(Refusal::OtherUser));
+    }
+    if invite.made.email.is_some() && invite.made.email.as_deref() != email {
+        return Err(StoreError::Refused(Refusal::OtherEmail));
+    }
+    sqlx::query("UPDATE invites SET uses_left = uses_left - 1 WHERE token_hash = ?")
+        .bind(&invite.made.token_hash[..])
+        .execute(connection)
+        .await?;
+    Ok(())
 }

@@ -11,6 +11,7 @@ mod devices;
 mod directory;
 mod entries;
 mod health;
+mod imports;
 mod invites;
 mod links;
 mod members;
@@ -82,6 +83,7 @@ impl SqliteStore {
             .pragma("cache_size", format!("-{CACHE_KIB}"))
             .pragma("wal_autocheckpoint", CHECKPOINT_PAGES.to_string())
             .pragma("trusted_schema", "OFF")
+            .pragma("secure_delete", "ON")
             .disable_statement_logging();
         let mut connection = options.connect().await?;
         migrations::run(&mut connection).await?;

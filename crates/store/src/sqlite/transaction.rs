@@ -6,7 +6,7 @@ use sqlx::sqlite::SqliteConnection;
 use sqlx::{ConnectOptions as _, Connection as _};
 use tokio::sync::MutexGuard;
 
-use super::SqliteStore;
+use super::{BUSY_TIMEOUT, SqliteStore};
 use crate::StoreError;
 
 /// The connection that writes, while no transaction has it.
@@ -48,6 +48,20 @@ impl SqliteStore {
             writer,
             connection,
         })
+    }
+
+    /// Moves what the write-ahead log holds into the file and empties it, unless a reader still needs it: what a transaction
+    /// deleted is then nowhere.
+    pub(super) async fn empty_log(&self) {
+        let mut writer = self.writer.lock().await;
+        let Some(mut connection) = writer.connection.take() else { return };
+        let waiting = format!(
+            "PRAGMA busy_timeout = 0; PRAGMA wal_checkpoint(TRUNCATE); PRAGMA busy_timeout = {}",
+            BUSY_TIMEOUT.as_millis()
+        );
+        if sqlx::raw_sql(sqlx::AssertSqlSafe(waiting)).execute(&mut connection).await.is_ok() {
+            writer.connection = Some(connection);
+        }
     }
 
     pub(super) async fn close_writer(&self) {
