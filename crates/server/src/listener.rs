@@ -215,16 +215,28 @@ pub(crate) async fn assemble(
     Ok((shared, stages))
 }
 
-/// The organisation's OPAQUE secrets: made at the first start, sealed in the database.
-async fn opaque_setup(store: &dyn Store, authority: &Authority) -> Result<ServerSetup, StartError> {
-    let sealed = match store.setting(OPAQUE_SETTING).await? {
-        Some(sealed) => sealed,
-        None => {
-            let fresh = authority.seal(OPAQUE_SETTING, &ServerSetup::generate().to_bytes())?;
-            store.put_setting_if_absent(OPAQUE_SETTING, &fresh).await?
-        }
-    };
-    Ok(ServerSetup::from_bytes(&authority.open(OPAQUE_SETTING, &sealed)?)?)
+/// The organisation's OPAQUE secrets: made when they are first needed, sealed in the database.
+pub(crate) async fn opaque_setup(
+    store: &dyn Store,
+    authority: &Authority,
+) -> Result<ServerSetup, StartError> {
+    if let Some(setup) = stored_opaque_setup(store, authority).await? {
+        return Ok(setup);
+    }
+    let fresh = authority.seal(OPAQUE_SETTING, &ServerSetup::generate().to_bytes())?;
+    open_setup(authority, &store.put_setting_if_absent(OPAQUE_SETTING, &fresh).await?)
+}
+
+/// Those secrets, if they were made.
+pub(crate) async fn stored_opaque_setup(
+    store: &dyn Store,
+    authority: &Authority,
+) -> Result<Option<ServerSetup>, StartError> {
+    store.setting(OPAQUE_SETTING).await?.map(|sealed| open_setup(authority, &sealed)).transpose()
+}
+
+fn open_setup(authority: &Authority, sealed: &[u8]) -> Result<ServerSetup, StartError> {
+    Ok(ServerSetup::from_bytes(&authority.open(OPAQUE_SETTING, sealed)?)?)
 }
 
 /// Serves until it is told to stop, or one of `parts` ends, as none does before. The database has no such part: a

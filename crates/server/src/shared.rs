@@ -3,12 +3,14 @@
 use std::net::IpAddr;
 use std::sync::{Arc, RwLock};
 
+use aws_lc_rs::hmac;
 use base64::Engine;
 use channel::{ServerConfig, Suite};
 use pki::name::Name;
 use pki::request::CertificateRequest;
 use pki::trust::{CertificateRef, Revocation, RevocationSet};
 use pki::{Chain, Revocations, TrustStore};
+use session::limits::STAND_IN_SALT;
 use session::login::ServerSetup;
 use session::message::{FailureCode, Reply};
 use store::{DeviceLinkState, Hash, Store, StoreError, Unique};
@@ -47,6 +49,8 @@ pub(crate) struct Shared {
     pub(crate) revocations: Arc<LiveRevocations>,
     pub(crate) directory: Directory,
     pub(crate) opaque: ServerSetup,
+    /// Makes the salts of users that there are not (SE-30).
+    stand_ins: hmac::Key,
     pub(crate) hub: Arc<Hub>,
     pub(crate) sequencer: Sequencer,
     pub(crate) connections: Connections,
@@ -68,6 +72,8 @@ impl Shared {
         hub: Arc<Hub>,
         sequencer: Sequencer,
     ) -> Self {
+        let label = b"countersign v1 stand-in salt";
+        let secret = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &opaque.to_bytes()), label);
         Self {
             store,
             authority,
@@ -75,6 +81,7 @@ impl Shared {
             revocations,
             directory,
             opaque,
+            stand_ins: hmac::Key::new(hmac::HMAC_SHA256, secret.as_ref()),
             hub,
             sequencer,
             connections: Connections::default(),
@@ -121,6 +128,33 @@ impl Shared {
     pub(crate) fn link_succeeded(&self, user: &Name, address: IpAddr) {
         self.logins.succeeded(&link_key(user));
         self.addresses.take_back(&address_key(address));
+    }
+
+    /// Counts a try to join as a user of an earlier system, by its address and by the name or address that was typed: these
+    /// alone, as a common count would tell that they are one user's (SE-31).
+    pub(crate) fn import_begins(&self, named: &str, address: IpAddr, now: u64) -> Result<(), Reply> {
+        self.addresses.begin(&address_key(address), now).map_err(failure::rate_limited)?;
+        self.logins.begin(&import_key(named), now).map_err(failure::rate_limited)
+    }
+
+    /// The password was right: as [`Self::link_succeeded`].
+    pub(crate) fn import_succeeded(&self, named: &str, address: IpAddr) {
+        self.logins.succeeded(&import_key(named));
+        self.addresses.take_back(&address_key(address));
+    }
+
+    /// A salt for a name or address that is of no account that waits; always the same one (SE-30).
+    pub(crate) fn stand_in_salt(&self, named: &str) -> Vec<u8> {
+        let tag = hmac::sign(&self.stand_ins, named.as_bytes());
+        tag.as_ref().iter().copied().take(STAND_IN_SALT).collect()
+    }
+
+    /// Refuses a name that an invite cannot be for: as [`Self::check_name_is_free`], but for one that waits for its user.
+    pub(crate) async fn check_invitable(&self, user: &Name) -> Result<(), Reply> {
+        match self.store.import(user.as_str()).await.map_err(|e| failure::store(&e))? {
+            Some(_) => Ok(()),
+            None => self.check_name_is_free(user).await,
+        }
     }
 
     pub(crate) fn address_wait(&self, address: IpAddr, now: u64) -> Option<u64> {
@@ -219,6 +253,10 @@ fn certificate_key(certificate: &Hash) -> String {
 
 fn link_key(user: &Name) -> String {
     format!("links of {user}")
+}
+
+fn import_key(named: &str) -> String {
+    format!("import of {named}")
 }
 
 fn address_key(address: IpAddr) -> String {

@@ -24,6 +24,10 @@ pub const FETCH_BYTES: usize = 512 * 1024;
 pub const OUTBOUND_BYTES: usize = 4 * 1024 * 1024;
 /// Bytes of an invite token (SE-11).
 pub const TOKEN_LEN: usize = 32;
+/// Longest salt of an earlier system, in bytes (SE-27).
+pub const MAX_CLASSIC_SALT: usize = 64;
+/// Bytes of the salt that stands in for one that there is not (SE-30).
+pub const STAND_IN_SALT: usize = 16;
 /// Entries that one `Fetch` may ask for.
 pub const FETCH_ENTRIES: u64 = 4096;
 /// Hashes that one `Certificates` or `DirectoryProof` may name.

@@ -1,5 +1,7 @@
 //! What an operator does on the data folder, with or without a server running on it.
 
+mod import;
+
 use evidence::directory::{Leaf, Subject};
 use pki::Chain;
 use pki::Fingerprint;
@@ -18,6 +20,8 @@ use crate::connection::{new_invite, open_invites};
 use crate::listener::{StartError, open_store};
 use crate::organisation::{Authority, AuthorityError, DataFolder, Directory, FolderError, Issue};
 use crate::shared::{PAGE, decode_chain, taken_name};
+
+pub use import::{ClassicUser, ImportFault, Imported, Importer};
 
 /// Days that a revocation list is good.
 const CRL_MS: u64 = 7 * 86_400_000;
@@ -58,6 +62,11 @@ pub enum ConsoleError {
     /// The user's devices are vouched for by the earlier ones.
     #[error("{0} has a device already; a new one joins by `countersign device add` on it")]
     NeedsVoucher(Name),
+    /// The user was imported, and joins by an invite.
+    #[error(
+        "{0} was imported and has not joined yet: make an invite with `countersign invite create --user {0}`"
+    )]
+    Waits(Name),
     /// An invite for a user who is there.
     #[error("the user {0} is there already; a further device of theirs joins by `countersign device add`")]
     Taken(Name),
@@ -107,7 +116,9 @@ impl Console {
         uses: u32,
         expires_ms: u64,
     ) -> Result<[u8; TOKEN_LEN], ConsoleError> {
-        if let Some(name) = user {
+        if let Some(name) = user
+            && self.store.import(name.as_str()).await?.is_none()
+        {
             match taken_name(self.store.as_ref(), name).await? {
                 None => {}
                 Some(Unique::UserName) => return Err(ConsoleError::Taken(name.clone())),
@@ -193,7 +204,7 @@ impl Console {
     /// Issues the certificate of a request to a user's first device and enters it in the directory.
     ///
     /// # Errors
-    /// [`ConsoleError::NeedsVoucher`] for a user that has a device, as nobody would accept a second one that no
+    /// [`ConsoleError::Waits`]; [`ConsoleError::NeedsVoucher`] for a user that has a device, as nobody would accept a second one that no
     /// earlier one vouches for (EV-20).
     pub async fn issue(
         &self,
@@ -204,6 +215,9 @@ impl Console {
     ) -> Result<Chain, ConsoleError> {
         let request = CertificateRequest::parse(request)?;
         let store = self.store.as_ref();
+        if store.import(user.as_str()).await?.is_some() {
+            return Err(ConsoleError::Waits(user));
+        }
         let directory = Directory::open(store, authority).await?;
         if directory.knows(store, &user).await? {
             return Err(ConsoleError::NeedsVoucher(user));

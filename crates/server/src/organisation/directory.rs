@@ -99,9 +99,17 @@ impl Directory {
     /// # Errors
     /// [`StoreError`]; [`StoreError::Corrupt`] if the leaves do not give the stored state.
     pub async fn open(store: &dyn Store, authority: &Authority) -> Result<Self, StoreError> {
-        let directory = Self(Mutex::new(read(store).await?));
+        let directory = Self::read(store).await?;
         directory.enter_own(store, authority, &authority.own()).await?;
         Ok(directory)
+    }
+
+    /// Reads the directory and enters nothing.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub(crate) async fn read(store: &dyn Store) -> Result<Self, StoreError> {
+        Ok(Self(Mutex::new(read(store).await?)))
     }
 
     /// Leaves that are known here.

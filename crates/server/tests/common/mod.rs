@@ -12,10 +12,11 @@ use evidence::entry::Place;
 use evidence::log::TreeHead;
 use evidence::room::RoomId;
 use pki::name::Organisation;
-use server::console::Console;
+use server::console::{ClassicUser, Console, Imported};
 use server::organisation::{Authority, DataFolder, KeyProtection};
 use server::{Server, ServerConfig};
 use session::link::{Link, Purpose};
+use session::login::ClassicHash;
 use session::message::Role;
 use tempfile::TempDir;
 use testkit::member::Member;
@@ -63,9 +64,35 @@ impl Running {
     }
 
     pub async fn invite(&self, role: Role, uses: u32, expires_ms: u64) -> Link {
-        let console = Console::open(&DataFolder::open(self.folder.path()).unwrap()).await.unwrap();
+        let console = self.console().await;
         let token = console.create_invite(None, role, uses, expires_ms).await.unwrap();
         console.close().await;
+        self.link(token)
+    }
+
+    /// Imports a user of an earlier system whose salt is 16 times the first letter of its name.
+    pub async fn import(&self, name: &str, email: Option<&str>, password: &str) -> Imported {
+        let console = self.console().await;
+        let mut importer = console.importer(&self.authority(), false).await.unwrap();
+        let outcome = importer.import(classic(name, email, password)).await.unwrap();
+        console.close().await;
+        outcome
+    }
+
+    pub async fn console(&self) -> Console {
+        Console::open(&DataFolder::open(self.folder.path()).unwrap()).await.unwrap()
+    }
+
+    /// A link for this name alone.
+    pub async fn invite_for(&self, user: &str) -> Link {
+        let console = self.console().await;
+        let name = pki::Name::parse(user).unwrap();
+        let token = console.create_invite(Some(&name), Role::Member, 1, now_ms() + 60_000).await.unwrap();
+        console.close().await;
+        self.link(token)
+    }
+
+    fn link(&self, token: [u8; 32]) -> Link {
         Link {
             host: self.address().ip().to_string(),
             port: self.address().port(),
@@ -83,4 +110,11 @@ impl Running {
 
 pub fn place(room: RoomId, seq: u64, epoch: u64) -> Place {
     Place { room, seq, time_ms: now_ms(), epoch, seen: TreeHead::empty() }
+}
+
+/// A user as an earlier system keeps it; the salt is 16 times the first letter of the name.
+pub fn classic(name: &str, email: Option<&str>, password: &str) -> ClassicUser {
+    let salt = vec![name.bytes().next().unwrap(); 16];
+    let password_hash = ClassicHash::of(&salt, password).as_str().to_owned().into();
+    ClassicUser { name: name.to_owned(), email: email.map(str::to_owned), salt, password_hash }
 }

@@ -3,9 +3,11 @@
 //! The context carries the channel's exporter, so that a login relayed over another channel fails; the
 //! session key goes into epoch 1, so that who holds only epoch 0 does not get the chat.
 
+mod classic;
 mod client;
 mod server;
 
+pub use classic::{ClassicHash, classic_identity, imported_credential, record_for};
 pub use client::{ClientLogin, ClientRegistration, LoggedIn};
 pub use server::{Challenge, PasswordRecord, ServerLogin, ServerSetup};
 

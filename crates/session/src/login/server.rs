@@ -37,7 +37,7 @@ impl ServerSetup {
         Ok(Self(opaque_ke::ServerSetup::deserialize(bytes).map_err(|_| LoginError::Malformed)?))
     }
 
-    /// Answers a registration request for this canonical user name.
+    /// Answers a registration request for this credential identifier, a canonical user name but for SE-27.
     ///
     /// # Errors
     /// [`LoginError::Malformed`].
@@ -113,6 +113,21 @@ impl ServerLogin {
         parties: Parties<'_>,
         exporter: &[u8; 32],
     ) -> Result<Challenge, LoginError> {
+        Self::start_for(setup, record, parties.user, ke1, parties, exporter)
+    }
+
+    /// As [`Self::start`], for a record whose credential identifier is not the client's identity (SE-27).
+    ///
+    /// # Errors
+    /// [`LoginError::Malformed`].
+    pub fn start_for(
+        setup: &ServerSetup,
+        record: Option<&PasswordRecord>,
+        credential: &str,
+        ke1: &[u8],
+        parties: Parties<'_>,
+        exporter: &[u8; 32],
+    ) -> Result<Challenge, LoginError> {
         let request = CredentialRequest::deserialize(ke1).map_err(|_| LoginError::Malformed)?;
         let record = record
             .map(|r| ServerRegistration::<Suite>::deserialize(r.as_bytes()))
@@ -126,7 +141,7 @@ impl ServerLogin {
             &setup.0,
             record,
             request,
-            parties.user.as_bytes(),
+            credential.as_bytes(),
             parameters,
         )
         .map_err(|_| LoginError::Malformed)?;

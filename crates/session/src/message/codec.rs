@@ -127,6 +127,7 @@ mod tests {
             (Command::Time, vec![0x82, 0, 0x80]),
             (list(None), vec![0x82, 12, 0x82, 0xf6, 7]),
             (list(Some("a")), vec![0x82, 12, 0x82, 0x61, b'a', 7]),
+            (Command::ImportLogin { ke1: vec![5] }, vec![0x82, 0x18, 33, 0x81, 0x41, 5]),
             // The null at the end is left out.
             (append, [&[0x82, 23, 0x82, 0x58, 32][..], &[0; 32], &[0x41, 1]].concat()),
         ] {

@@ -255,4 +255,38 @@ pub enum Command {
         #[n(1)]
         limit: u64,
     },
+    /// Shows an invite, to join as a user of an earlier system (SE-29).
+    #[n(32)]
+    ImportStart {
+        #[cbor(n(0), with = "minicbor::bytes")]
+        token: Vec<u8>,
+        #[n(1)]
+        user: String,
+        #[n(2)]
+        device: String,
+    },
+    /// OPAQUE's first message of a user of an earlier system (SE-29).
+    #[n(33)]
+    ImportLogin {
+        #[cbor(n(0), with = "minicbor::bytes")]
+        ke1: Vec<u8>,
+    },
+    /// OPAQUE's third message, and the start of the password's registration (SE-29).
+    #[n(34)]
+    ImportRegister {
+        #[cbor(n(0), with = "minicbor::bytes")]
+        ke3: Vec<u8>,
+        #[cbor(n(1), with = "minicbor::bytes")]
+        registration_request: Vec<u8>,
+    },
+    /// Ends the registration and asks for a certificate (SE-29).
+    #[n(35)]
+    ImportFinish {
+        #[cbor(n(0), with = "minicbor::bytes")]
+        registration_upload: Vec<u8>,
+        #[cbor(n(1), with = "minicbor::bytes")]
+        request: Vec<u8>,
+        #[cbor(n(2), with = "minicbor::bytes")]
+        proof: Vec<u8>,
+    },
 }

@@ -264,6 +264,22 @@ pub enum Reply {
         #[n(2)]
         revocations: Vec<IndexedLeaf>,
     },
+    /// A salt of an earlier system, real or not (SE-30).
+    #[n(25)]
+    ImportChallenge {
+        #[cbor(n(0), with = "minicbor::bytes")]
+        salt: Vec<u8>,
+        #[n(1)]
+        organisation: String,
+    },
+    /// Who has logged in by what it had in an earlier system, and OPAQUE's answer to a registration request (SE-29).
+    #[n(26)]
+    ImportAccepted {
+        #[n(0)]
+        user: String,
+        #[cbor(n(1), with = "minicbor::bytes")]
+        registration_response: Vec<u8>,
+    },
 }
 
 /// What a server says unasked.
@@ -411,6 +427,9 @@ pub struct UserInfo {
     /// Devices not revoked.
     #[n(4)]
     pub devices: u64,
+    /// When it came from an earlier system, Unix milliseconds, if it waits for its user (SE-28).
+    #[n(5)]
+    pub imported: Option<u64>,
 }
 
 /// A room of the user.

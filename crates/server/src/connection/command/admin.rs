@@ -30,7 +30,7 @@ pub(super) async fn create_invite(
     if let Some(user) = &user {
         let name =
             Name::canonical(user).map_err(|e| malformed(&format!("the user name cannot be used: {e}")))?;
-        shared.check_name_is_free(&name).await?;
+        shared.check_invitable(&name).await?;
     }
     let (token, invite) = new_invite(user, role, uses, expires, Some(session.user.clone()), now)
         .map_err(|()| failure::failed(FailureCode::Unavailable, "the server has no randomness"))?;
@@ -108,12 +108,14 @@ pub(super) async fn users(shared: &Shared, session: &Session, after: &str) -> An
     let mut users = Vec::with_capacity(page.len());
     for account in page {
         let devices = shared.store.devices_of(&account.user).await.map_err(|e| failure::store(&e))?;
+        let waits = shared.store.import(&account.user).await.map_err(|e| failure::store(&e))?.is_some();
         users.push(UserInfo {
             devices: devices.iter().filter(|d| d.revoked.is_none()).count() as u64,
             user: account.user,
             role: failure::role(account.role),
             enabled: account.enabled,
             created: account.created_ms,
+            imported: account.imported_ms.filter(|_| waits),
         });
     }
     Ok(Reply::Users { users })

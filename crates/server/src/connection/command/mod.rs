@@ -74,6 +74,10 @@ pub(super) async fn handle(request: Request, shared: &Arc<Shared>, session: &Arc
         | Command::LoginFinish { .. }
         | Command::JoinStart { .. }
         | Command::JoinFinish { .. }
+        | Command::ImportStart { .. }
+        | Command::ImportLogin { .. }
+        | Command::ImportRegister { .. }
+        | Command::ImportFinish { .. }
         | Command::DeviceStart { .. }
         | Command::DeviceRequest { .. }
         | Command::DevicePoll => Err(not_allowed("you are logged in already")),

@@ -1,4 +1,8 @@
 //! Joiners and new devices: anonymous in the handshake, admitted by a token (SE-12 to SE-14).
+//!
+//! [`import`]: joiners who were users of an earlier system.
+
+mod import;
 
 use std::net::IpAddr;
 
@@ -8,7 +12,7 @@ use pki::request::CertificateRequest;
 use session::limits::{ANONYMOUS_DEADLINE_MS, ENROL_DEADLINE_MS, LOGIN_DEADLINE_MS, TOKEN_LEN};
 use session::login::{Challenge, Parties, PasswordRecord, ServerLogin};
 use session::message::{Command, Event, FailureCode, Reply};
-use store::{DeviceLinkState, Hash, NewAccount, NewDevice, OpaqueRecord, StoreError};
+use store::{DeviceLinkState, Hash, Invite, NewAccount, NewDevice, OpaqueRecord, StoreError};
 use tracing::info;
 
 use super::not_allowed;
@@ -16,6 +20,7 @@ use crate::clock::now_ms;
 use crate::failure;
 use crate::organisation::Issue;
 use crate::shared::Shared;
+use import::{Accepted, Asked, Challenged};
 
 /// An enrolment under way.
 pub(super) struct Enrolment {
@@ -28,6 +33,9 @@ enum Step {
     Waiting,
     Joining(Joiner),
     LoggingIn(Box<NewDeviceLogin>),
+    Asked(Asked),
+    Challenged(Box<Challenged>),
+    Accepted(Accepted),
     Pending { link: Hash, user: Name },
     Done,
 }
@@ -57,7 +65,11 @@ impl Enrolment {
     pub(super) fn time_ms(&self) -> u64 {
         match self.step {
             Step::Waiting | Step::Done => ANONYMOUS_DEADLINE_MS,
-            Step::Joining(_) | Step::LoggingIn(_) => LOGIN_DEADLINE_MS,
+            Step::Joining(_)
+            | Step::LoggingIn(_)
+            | Step::Asked(_)
+            | Step::Challenged(_)
+            | Step::Accepted(_) => LOGIN_DEADLINE_MS,
             Step::Pending { .. } => ENROL_DEADLINE_MS,
         }
     }
@@ -76,6 +88,16 @@ impl Enrolment {
             }
             (Step::LoggingIn(login), Command::DeviceRequest { ke3, request, proof }) => {
                 self.device_request(*login, &ke3, &request, &proof, shared).await
+            }
+            (Step::Waiting, Command::ImportStart { token, user, device }) => {
+                self.import_start(&token, &user, &device, shared).await
+            }
+            (Step::Asked(asked), Command::ImportLogin { ke1 }) => self.import_login(asked, &ke1, shared),
+            (Step::Challenged(challenged), Command::ImportRegister { ke3, registration_request }) => {
+                self.import_register(*challenged, &ke3, &registration_request, shared)
+            }
+            (Step::Accepted(accepted), Command::ImportFinish { registration_upload, request, proof }) => {
+                self.import_finish(accepted, &registration_upload, &request, &proof, shared).await
             }
             (Step::Pending { link, user }, Command::DevicePoll) => self.device_poll(link, user, shared).await,
             (step, _) => {
@@ -250,12 +272,7 @@ impl Enrolment {
     async fn may_join(&self, invite: &Hash, user: &Name, shared: &Shared) -> Result<(), Reply> {
         let found =
             shared.store.peek_invite(invite, now_ms()).await.map_err(|e| self.bad_token(&e, shared))?;
-        if found.made.user.as_deref().is_some_and(|only| only != user.as_str()) {
-            return Err(failure::failed(
-                FailureCode::NotAllowed,
-                "this invite is for another user name; join under the name it was made for, or ask for another invite",
-            ));
-        }
+        is_for(&found, user.as_str())?;
         shared.check_name_is_free(user).await
     }
 
@@ -344,6 +361,17 @@ fn joined(shared: &Shared, chain: &Chain, role: store::Role, user: &Name) -> Rep
 
 fn name(text: &str, what: &str) -> Result<Name, Reply> {
     Name::canonical(text).map_err(|e| malformed(&format!("the {what} cannot be used: {e}")))
+}
+
+/// Refuses an invite that is for another name.
+fn is_for(invite: &Invite, user: &str) -> Result<(), Reply> {
+    if invite.made.user.as_deref().is_some_and(|only| only != user) {
+        return Err(failure::failed(
+            FailureCode::NotAllowed,
+            "this invite is for another user name; join under the name it was made for, or ask for another invite",
+        ));
+    }
+    Ok(())
 }
 
 fn token_hash(token: &[u8]) -> Result<Hash, Reply> {
