@@ -6,6 +6,7 @@ use std::sync::Arc;
 use evidence::refusal::Reason;
 use evidence::room::RoomId;
 use pki::CertificateError;
+use pki::password::WeakPassword;
 use session::message::FailureCode;
 
 use crate::connection::ConnectionError;
@@ -53,6 +54,11 @@ pub enum ClientError {
         "the server does not accept this login: wrong password, or the account is disabled; try again, or ask an administrator"
     )]
     Login,
+    /// The password of an earlier system opens the account, but cannot be kept.
+    #[error(
+        "this is the password that you had, but it cannot be used any longer: {0}; choose a new one and join with both"
+    )]
+    NewPassword(WeakPassword),
     /// A certificate is refused.
     #[error("a certificate is refused: {0}")]
     Certificate(#[from] CertificateError),
@@ -116,6 +122,7 @@ impl ClientError {
             Self::Connection(_) => "not-trusted",
             Self::Failed { code, .. } => code.name(),
             Self::Login => "credentials",
+            Self::NewPassword(_) => "new-password",
             Self::Certificate(error) => error.code(),
             Self::Untrusted(_) => "not-trusted",
             Self::Refused(reason) => reason.code(),

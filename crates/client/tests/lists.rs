@@ -19,7 +19,13 @@ const DEVICES: usize = MAX_MESSAGE / 600;
 async fn lists_of_many_pages_are_read_whole() {
     let world = World::new().await;
     let link = world.invite(Role::Admin).await;
-    let joiner = client::Joiner { user: "ann", email: None, device: "laptop", password: common::password() };
+    let joiner = client::Joiner {
+        user: "ann",
+        email: None,
+        device: "laptop",
+        password: common::password(),
+        earlier: None,
+    };
     let home = client::join(&world.home("ann"), &link, joiner).await.unwrap();
     fill(&world).await;
     let ann = run(home).await;

@@ -29,7 +29,8 @@ async fn talk(world: &World) -> (Client, Client, RoomId) {
 /// An administrator with a home of its own.
 async fn admin(world: &World) -> Client {
     let link = world.invite(Role::Admin).await;
-    let joiner = client::Joiner { user: "boss", email: None, device: "desk", password: password() };
+    let joiner =
+        client::Joiner { user: "boss", email: None, device: "desk", password: password(), earlier: None };
     run(client::join(&world.home("boss"), &link, joiner).await.unwrap()).await
 }
 

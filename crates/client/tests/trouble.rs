@@ -15,7 +15,7 @@ use session::message::Role;
 async fn joining_with_bad_input_leaves_nothing() {
     let world = World::new().await;
     let link = world.invite(Role::Member).await;
-    let joiner = |user, password| Joiner { user, email: None, device: "laptop", password };
+    let joiner = |user, password| Joiner { user, email: None, device: "laptop", password, earlier: None };
     let home = world.home("x");
     let broken = link.replace("root=", "root=00");
     let mut wrong_root = link.clone();
@@ -61,7 +61,7 @@ async fn what_does_not_heal_ends_the_client_with_its_reason() {
     client.close().await;
 
     let link = world.invite(Role::Admin).await;
-    let joiner = Joiner { user: "boss", email: None, device: "desk", password: password() };
+    let joiner = Joiner { user: "boss", email: None, device: "desk", password: password(), earlier: None };
     let boss = run(join(&world.home("boss"), &link, joiner).await.unwrap()).await;
     assert_eq!(boss.role(), Some(Role::Admin));
     boss.enable_user("alice", false).await.unwrap();

@@ -24,13 +24,13 @@ pub struct DemoArguments {
 /// Arguments of `join`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  countersign join 'countersign://chat.example.org:7117/join?root=…&token=…' --user alice"
+    after_help = "Examples:\n  countersign join 'countersign://chat.example.org:7117/join?root=…&token=…' --user alice\n  countersign join 'countersign://chat.example.org:7117/join?root=…&token=…' --user ann@example.org\n\nA user of an earlier system gives the name or e-mail address they had there, and the password; if that is too short to be kept, it opens the account once and a new one is asked for."
 )]
 pub struct JoinArguments {
     /// The invite link, in quotes
     pub invite: String,
-    /// Your user name (asked for in a terminal)
-    #[arg(long, value_name = "NAME")]
+    /// Your user name (asked for in a terminal); of a user of an earlier system also the e-mail address
+    #[arg(long, value_name = "NAME|EMAIL")]
     pub user: Option<String>,
     /// An e-mail address that you can log in with as well
     #[arg(long)]
@@ -38,6 +38,9 @@ pub struct JoinArguments {
     /// Name of this device
     #[arg(long, value_name = "NAME")]
     pub device: Option<String>,
+    /// Of a user of an earlier system: read the password from now on from this file; the other is the one there
+    #[arg(long, value_name = "FILE")]
+    pub new_password_file: Option<PathBuf>,
 }
 
 /// Arguments of `chat`.

@@ -2,21 +2,21 @@
 
 use std::io::{self, BufRead, IsTerminal, Write};
 
-use client::{Joiner, Progress};
+use client::{ClientError, Joiner, Progress};
 use pki::{Name, Password};
 use serde_json::json;
 use session::link::{Link, Purpose};
 
 use super::Context;
 use crate::cli::JoinArguments;
-use crate::terminal::Failure;
+use crate::terminal::{Failure, PasswordSource};
 
 /// Joins by a link of either kind.
 pub async fn run(context: &Context, arguments: JoinArguments) -> Result<(), Failure> {
     let link = Link::parse(&arguments.invite).map_err(|e| Failure::new("bad-link", e.to_string()))?;
     let folder = context.home_folder()?;
     if client::Home::exists(&folder) {
-        return Err(client::ClientError::HomeExists(folder).into());
+        return Err(ClientError::HomeExists(folder).into());
     }
     let device = arguments.device.unwrap_or_else(device_name);
     let home = match &link.purpose {
@@ -25,14 +25,36 @@ pub async fn run(context: &Context, arguments: JoinArguments) -> Result<(), Fail
                 Some(user) => user,
                 None => ask("User name: ")?,
             };
-            let password = context.password().read_new("Choose a password: ")?;
-            let password = Password::new(password.as_str().to_owned());
-            let joiner = Joiner { user: &user, email: arguments.email.as_deref(), device: &device, password };
-            client::join(&folder, &arguments.invite, joiner).await?
+            let prompt =
+                "Choose a password (or give the one of the earlier system that you were a user of): ";
+            let password = context.password().read_new(prompt)?;
+            let new = arguments.new_password_file.map(PasswordSource::File);
+            let new = new.map(|file| file.read_new("")).transpose()?;
+            let join = async |new: Option<&str>| {
+                let earlier = new.map(|_| Password::new(password.as_str().to_owned()));
+                let password = Password::new(new.unwrap_or(&password).to_owned());
+                let email = arguments.email.as_deref();
+                let joiner = Joiner { user: &user, email, device: &device, password, earlier };
+                client::join(&folder, &arguments.invite, joiner).await
+            };
+            match join(new.as_ref().map(|new| new.as_str())).await {
+                Err(error @ ClientError::NewPassword(_)) if !context.password_given() => {
+                    context.output.note(&error.to_string());
+                    let new = PasswordSource::Prompt.read_new("New password: ")?;
+                    join(Some(new.as_str())).await?
+                }
+                Err(error @ ClientError::NewPassword(_)) => {
+                    return Err(Failure::new(error.code(), format!("{error}: add --new-password-file FILE")));
+                }
+                joined => joined?,
+            }
         }
         Purpose::Device { user } => {
             if arguments.user.is_some_and(|named| named != *user) {
                 return Err(Failure::usage(format!("this link adds a device of {user}; leave out --user")));
+            }
+            if arguments.new_password_file.is_some() {
+                return Err(Failure::usage("this link adds a device; leave out --new-password-file"));
             }
             let password = context.password().read(&format!("Password of {user}: "))?;
             let password = Password::new(password.as_str().to_owned());

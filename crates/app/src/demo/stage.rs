@@ -147,7 +147,13 @@ async fn invite(
 }
 
 async fn join(folder: &Path, link: &Link, user: &str, password: &str) -> Result<Home, Failure> {
-    let joiner = Joiner { user, email: None, device: DEVICE, password: Password::new(password.to_owned()) };
+    let joiner = Joiner {
+        user,
+        email: None,
+        device: DEVICE,
+        password: Password::new(password.to_owned()),
+        earlier: None,
+    };
     Ok(client::join(folder, &link.format(), joiner).await?)
 }
 

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use channel::{ClientConfig, ServerTrust, Suite};
+use pki::password::WeakPassword;
 use pki::{Chain, Email, Fingerprint, Name, Password, TrustAnchor, TrustStore, Usage, short_code};
 use session::limits::ENROL_DEADLINE_MS;
 use session::link::{Link, Purpose};
 use session::login::{ClientRegistration, Parties};
-use session::message::{Command, Reply};
+use session::message::{Command, FailureCode, Reply};
 use tokio::time::{Instant, sleep, timeout_at};
 
+use super::imported::{self, NotImported, Who};
 use super::login::challenge;
 use crate::ClientError;
 use crate::clock::system_clock;
@@ -36,7 +38,7 @@ pub enum Progress {
 /// Who joins.
 #[derive(Debug)]
 pub struct Joiner<'a> {
-    /// User name; canonical, or made so.
+    /// User name, canonical or made so; of a user of an earlier system also the e-mail address.
     pub user: &'a str,
     /// E-mail address that can be used to log in as well.
     pub email: Option<&'a str>,
@@ -44,12 +46,15 @@ pub struct Joiner<'a> {
     pub device: &'a str,
     /// The account's password.
     pub password: Password,
+    /// The password in the earlier system, of its users, if it is to be another from now on.
+    pub earlier: Option<Password>,
 }
 
 /// Joins an organisation by an invite link and makes a home in `folder`.
 ///
 /// # Errors
-/// [`ClientError`]; nothing half-made is left in `folder`.
+/// [`ClientError`]; nothing half-made is left in `folder`. [`ClientError::NewPassword`] if the password is that of a user of an
+/// earlier system, and cannot be kept.
 pub async fn join(folder: &Path, link: &str, joiner: Joiner<'_>) -> Result<Home, ClientError> {
     let link = Link::parse(link).map_err(input)?;
     if link.purpose != Purpose::Join {
@@ -57,10 +62,15 @@ pub async fn join(folder: &Path, link: &str, joiner: Joiner<'_>) -> Result<Home,
             "this link adds a device to an account; it does not make one".to_owned(),
         ));
     }
-    let user = name(joiner.user, "user name")?;
+    let who = Who::parse(joiner.user)?;
     let device = name(joiner.device, "device name")?;
     let email = joiner.email.map(Email::parse).transpose().map_err(input)?;
-    pki::password::check(joiner.password.expose()).map_err(input)?;
+    if let Err(weak) = pki::password::check(joiner.password.expose()) {
+        return Err(match joiner.earlier {
+            None => unacceptable(&link, &who, &device, &joiner.password, weak).await,
+            Some(_) => input(weak),
+        });
+    }
     let password = Arc::new(joiner.password);
 
     let unfinished = Unfinished::start(folder, Arc::clone(&password)).await?;
@@ -69,9 +79,15 @@ pub async fn join(folder: &Path, link: &str, joiner: Joiner<'_>) -> Result<Home,
         Err(error) if unfinished.resumed && error.heals() => return Err(error),
         Err(error) => return give_up(unfinished, error).await,
     };
-    let asked = JoinRequest { link: &link, user: &user, email: email.as_ref(), device: &device };
+    let asked = JoinRequest {
+        link: &link,
+        who: &who,
+        email: email.as_ref(),
+        device: &device,
+        earlier: joiner.earlier.as_ref(),
+    };
     let resumed = unfinished.resumed;
-    let outcome = register(&session, &unfinished, asked, password).await;
+    let outcome = enter(&session, &unfinished, asked, password).await;
     session.connection.close().await;
     match outcome {
         Ok(profile) => unfinished.finish(&profile).await,
@@ -134,11 +150,26 @@ async fn give_up(unfinished: Unfinished, error: ClientError) -> Result<Home, Cli
 }
 
 /// An anonymous session whose server's root has the link's fingerprint.
-struct Anonymous {
-    connection: Connection,
-    exporter: channel::Exporter,
+pub(super) struct Anonymous {
+    pub(super) connection: Connection,
+    pub(super) exporter: channel::Exporter,
     root: Vec<u8>,
     server_organisation: pki::Organisation,
+}
+
+impl Anonymous {
+    pub(super) fn check_organisation(&self, named: &str) -> Result<(), ClientError> {
+        if named == self.server_organisation.as_str() {
+            return Ok(());
+        }
+        Err(ClientError::Untrusted("the server names another organisation".to_owned()))
+    }
+
+    /// The proof of possession of the key of a home that is being made.
+    pub(super) fn possession(&self, unfinished: &Unfinished) -> Vec<u8> {
+        pki::request::prove_possession(&unfinished.key, self.exporter.as_bytes(), &unfinished.request)
+            .to_vec()
+    }
 }
 
 async fn connect(link: &Link) -> Result<Anonymous, ClientError> {
@@ -155,17 +186,79 @@ async fn connect(link: &Link) -> Result<Anonymous, ClientError> {
     Ok(Anonymous { connection, exporter, root, server_organisation })
 }
 
+#[derive(Clone, Copy)]
 struct JoinRequest<'a> {
     link: &'a Link,
-    user: &'a Name,
+    who: &'a Who,
     email: Option<&'a Email>,
     device: &'a Name,
+    earlier: Option<&'a Password>,
 }
 
-/// Registers; an error says whether the account may be there nevertheless.
+/// Joins as a new user, or as one of an earlier system, whichever the server lets in (SE-29); an error says whether the
+/// account may have joined nevertheless.
+async fn enter(
+    session: &Anonymous,
+    unfinished: &Unfinished,
+    asked: JoinRequest<'_>,
+    password: Arc<Password>,
+) -> Result<Profile, (ClientError, bool)> {
+    let opened = unfinished.vault.opened_user().await.map_err(|error| (error.into(), false))?;
+    let new = match asked.who {
+        Who::User(name) if asked.earlier.is_none() => Some(name),
+        _ => None,
+    };
+    let taken = match opened.as_ref().or(new) {
+        None => None,
+        Some(user) => match register(session, unfinished, user, asked, Arc::clone(&password)).await {
+            Err((error @ ClientError::Failed { code: FailureCode::Exists, .. }, false)) => Some(error),
+            outcome => return outcome,
+        },
+    };
+    let JoinRequest { link, who, device, earlier, .. } = asked;
+    match imported::open(session, link, who, device, earlier.unwrap_or(&password), &password).await {
+        Ok(opened) => opened.finish(session, link, device, password, unfinished).await,
+        Err(refused) => Err((why_not(refused, taken.filter(|_| new.is_some())), false)),
+    }
+}
+
+/// Why neither way leads in, for somebody whose name is taken, or who came as a user of an earlier system alone.
+fn why_not(refused: NotImported, taken: Option<ClientError>) -> ClientError {
+    match (refused, taken) {
+        (NotImported::NobodyWaits, Some(taken)) => taken,
+        (NotImported::WrongPassword, Some(taken)) => ClientError::Exists(format!(
+            "{taken}. If it is you, from an earlier system, your password there was another"
+        )),
+        (refused, _) => refused.into_error(),
+    }
+}
+
+/// What to say to somebody whose password cannot be set: another thing to a user of an earlier system who has it.
+async fn unacceptable(
+    link: &Link,
+    who: &Who,
+    device: &Name,
+    password: &Password,
+    weak: WeakPassword,
+) -> ClientError {
+    let session = match connect(link).await {
+        Ok(session) => session,
+        Err(error) => return error,
+    };
+    let opened = imported::open(&session, link, who, device, password, password).await;
+    session.connection.close().await;
+    match opened {
+        Ok(_) => ClientError::NewPassword(weak),
+        Err(NotImported::Error(error)) => error,
+        Err(NotImported::NobodyWaits | NotImported::WrongPassword) => input(weak),
+    }
+}
+
+/// Registers a new user; an error says whether the account may be there nevertheless.
 async fn register(
     session: &Anonymous,
     unfinished: &Unfinished,
+    user: &Name,
     asked: JoinRequest<'_>,
     password: Arc<Password>,
 ) -> Result<Profile, (ClientError, bool)> {
@@ -174,7 +267,7 @@ async fn register(
         ClientRegistration::start(password.expose()).map_err(|error| before(error.into()))?;
     let start = Command::JoinStart {
         token: asked.link.token.to_vec(),
-        user: asked.user.to_string(),
+        user: user.to_string(),
         email: asked.email.map(ToString::to_string),
         device: asked.device.to_string(),
         registration_request,
@@ -184,31 +277,27 @@ async fn register(
         Reply::JoinChallenge { registration_response, organisation } => (registration_response, organisation))
     .map_err(bad_invite)
     .map_err(before)?;
-    if organisation != session.server_organisation.as_str() {
-        return Err(before(ClientError::Untrusted("the server names another organisation".to_owned())));
-    }
-    let (user, root) = (asked.user.to_string(), asked.link.root);
+    session.check_organisation(&organisation).map_err(before)?;
+    let (name, root) = (user.to_string(), asked.link.root);
     let registration_upload = tokio::task::spawn_blocking(move || {
-        registration.finish(password.expose(), &response, Parties { user: &user, root: &root })
+        registration.finish(password.expose(), &response, Parties { user: &name, root: &root })
     })
     .await
     .map_err(|_| before(ClientError::Cryptography))?
     .map_err(|error| before(error.into()))?;
-    let proof =
-        pki::request::prove_possession(&unfinished.key, session.exporter.as_bytes(), &unfinished.request);
     let finish = Command::JoinFinish {
         registration_upload,
         request: unfinished.request.clone(),
-        proof: proof.to_vec(),
+        proof: session.possession(unfinished),
     };
     let reply = session.connection.ask(finish).await.map_err(|error| (error.into(), true))?;
     if let Reply::Failed { .. } = reply {
         return Err(before(bad_invite(crate::reply::refused(reply))));
     }
-    profile(reply, session, asked.link, asked.user, asked.device, unfinished).map_err(|error| (error, true))
+    profile(reply, session, asked.link, user, asked.device, unfinished).map_err(|error| (error, true))
 }
 
-fn bad_invite(error: ClientError) -> ClientError {
+pub(super) fn bad_invite(error: ClientError) -> ClientError {
     match error {
         ClientError::Login => ClientError::Input(
             "this invite is not good: it was used, has expired or was revoked; ask for a new one".to_owned(),
@@ -237,9 +326,8 @@ async fn ask_once(
     let (ke3, _) =
         challenge(connection, user.as_str(), link.root, &session.exporter, Arc::clone(password), start)
             .await?;
-    let proof =
-        pki::request::prove_possession(&unfinished.key, session.exporter.as_bytes(), &unfinished.request);
-    let request = Command::DeviceRequest { ke3, request: unfinished.request.clone(), proof: proof.to_vec() };
+    let proof = session.possession(unfinished);
+    let request = Command::DeviceRequest { ke3, request: unfinished.request.clone(), proof };
     expect_reply!(connection.ask(request).await?, Reply::DevicePending { .. } => ())?;
     show();
     loop {
@@ -255,7 +343,7 @@ async fn ask_once(
 }
 
 /// Checks what the server issued: our name, our key, under the root of the link.
-fn profile(
+pub(super) fn profile(
     reply: Reply,
     session: &Anonymous,
     link: &Link,
@@ -303,7 +391,7 @@ fn address(link: &Link) -> Address {
     Address { host: link.host.clone(), port: link.port }
 }
 
-fn name(text: &str, what: &str) -> Result<Name, ClientError> {
+pub(super) fn name(text: &str, what: &str) -> Result<Name, ClientError> {
     Name::parse(text).map_err(|error| ClientError::Input(format!("the {what} cannot be used: {error}")))
 }
 

@@ -1,6 +1,7 @@
 //! The account: joining, new devices, login, and what administrators do.
 
 mod enrolment;
+mod imported;
 mod login;
 
 pub use enrolment::{Joiner, Progress, join, join_device};

@@ -58,6 +58,8 @@ pub struct User {
     pub enabled: bool,
     /// Devices not revoked.
     pub devices: u64,
+    /// When it came from an earlier system, Unix milliseconds, if it has not joined yet.
+    pub imported_ms: Option<u64>,
 }
 
 /// A device of a user.
@@ -200,6 +202,7 @@ impl Client {
             role: info.role,
             enabled: info.enabled,
             devices: info.devices,
+            imported_ms: info.imported,
         };
         Ok(users.into_iter().map(user).collect())
     }

@@ -2,8 +2,8 @@
 
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
-use pki::Password;
 use pki::ed25519::SigningKey;
+use pki::{Name, Password};
 use sqlx::Row as _;
 use zeroize::Zeroizing;
 
@@ -12,6 +12,7 @@ use super::{Place, Vault, VaultError, WriteTransaction, decode};
 const PROFILE: &str = "profile";
 const DEVICE_KEY: &str = "device key";
 const REQUEST: &str = "request";
+const OPENED_USER: &str = "opened user";
 const NEXT_PASSWORD: &str = "next password";
 
 /// Who this home belongs to.
@@ -74,6 +75,18 @@ impl Vault {
     /// The certificate request of the device's key.
     pub(crate) async fn request(&self) -> Result<Option<Vec<u8>>, VaultError> {
         Ok(self.value(REQUEST).await?.map(|request| request.to_vec()))
+    }
+
+    /// The user whose account of an earlier system was opened, when joining was cut off after that.
+    pub(crate) async fn opened_user(&self) -> Result<Option<Name>, VaultError> {
+        let Some(bytes) = self.value(OPENED_USER).await? else { return Ok(None) };
+        let name = std::str::from_utf8(&bytes).ok().and_then(|text| Name::canonical(text).ok());
+        name.map(Some).ok_or(VaultError::Damaged(OPENED_USER))
+    }
+
+    /// Stores it.
+    pub(crate) async fn put_opened_user(&self, user: &Name) -> Result<(), VaultError> {
+        self.put_value(OPENED_USER, user.as_str().as_bytes()).await
     }
 
     /// The password that a change was under way to; its outcome is known when a login succeeds.

@@ -105,7 +105,7 @@ impl World {
 
     pub async fn join(&self, user: &str) -> Home {
         let link = self.invite(Role::Member).await;
-        let joiner = Joiner { user, email: None, device: "laptop", password: password() };
+        let joiner = Joiner { user, email: None, device: "laptop", password: password(), earlier: None };
         join(&self.home(user), &link, joiner).await.unwrap()
     }
 
