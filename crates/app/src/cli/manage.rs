@@ -273,6 +273,50 @@ pub enum UserCommand {
         /// User name
         user: String,
     },
+    /// Take over the users of an earlier system, on the server's folder
+    Import(ImportArguments),
+}
+
+/// Arguments of `user import`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  countersign user import server_credentials.json --data ./server --dry-run\n  countersign user import server_credentials.json --data ./server --rename 'Alice Smith=alice'\n\n\
+                  Each user becomes an account that waits until its user joins by an invite, with the password they had. \
+                  The same import again changes nothing; who has joined is never touched. A line says what became of each: \
+                  imported, replaced, unchanged, joined, refused.\n\n\
+                  Exit codes: 0 done; 1 a user was refused (the others were imported), or it failed; 2 usage."
+)]
+pub struct ImportArguments {
+    /// A server_credentials.json
+    #[arg(value_name = "FILE.json")]
+    pub source: PathBuf,
+    /// Say what would be done, and write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Import a user under another name; may be given several times
+    #[arg(long, value_name = "OLD=NEW")]
+    pub rename: Vec<Rename>,
+    #[command(flatten)]
+    pub keys: KeyArguments,
+}
+
+/// Another name for a user of an earlier system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rename {
+    /// Name there.
+    pub from: String,
+    /// Name here.
+    pub to: String,
+}
+
+impl FromStr for Rename {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        // A name here has no `=`.
+        let (from, to) = text.rsplit_once('=').ok_or("it is written OLD=NEW")?;
+        Ok(Self { from: from.to_owned(), to: to.to_owned() })
+    }
 }
 
 /// What `device` does.

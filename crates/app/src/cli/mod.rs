@@ -4,8 +4,8 @@ mod manage;
 mod talk;
 
 pub use manage::{
-    BackupArguments, CaCommand, DataArguments, DeviceCommand, DoctorArguments, InviteCommand, KeyArguments,
-    ListenAddress, PasswdArguments, RoleArgument, ServeArguments, UserCommand,
+    BackupArguments, CaCommand, DataArguments, DeviceCommand, DoctorArguments, ImportArguments,
+    InviteCommand, KeyArguments, ListenAddress, PasswdArguments, RoleArgument, ServeArguments, UserCommand,
 };
 pub use talk::{
     ChatArguments, DemoArguments, ExportArguments, JoinArguments, RoomCommand, SendArguments, TailArguments,

@@ -46,7 +46,9 @@ impl From<ConsoleError> for Failure {
             ConsoleError::UnknownCertificate(_) => "not-found",
             ConsoleError::AlreadyRevoked => "revoked",
             ConsoleError::Taken(_) | ConsoleError::LooksAlike(_) => "exists",
-            ConsoleError::OwnCertificate | ConsoleError::NeedsVoucher(_) => "not-allowed",
+            ConsoleError::OwnCertificate | ConsoleError::NeedsVoucher(_) | ConsoleError::Waits(_) => {
+                "not-allowed"
+            }
             ConsoleError::Ca(_) | ConsoleError::NoRandomness => "failed",
         };
         Self::new(code, with_causes(&error))

@@ -1,6 +1,6 @@
 //! What each command does. [`run`] is called with the parsed command line; every command has a file of its name.
 //!
-//! - On a server's folder: [`serve`], [`backup`], [`ca`], [`invite`] (or through a home), [`doctor`]; how its keys open: [`keys`].
+//! - On a server's folder: [`serve`], [`backup`], [`ca`], [`invite`] (or through a home), [`import`], [`doctor`]; how its keys open: [`keys`].
 //! - Through a home: [`join`], [`chat`], [`room`], [`send`], [`tail`], [`export`], [`user`], [`device`], [`passwd`].
 //! - On evidence: [`verify`].
 //! - [`context`]: what all of them are given. [`failure`]: errors of the libraries as they end a command.
@@ -13,6 +13,7 @@ mod device;
 mod doctor;
 mod export;
 mod failure;
+mod import;
 mod invite;
 mod join;
 mod keys;

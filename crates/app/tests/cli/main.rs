@@ -6,6 +6,7 @@ mod authority;
 mod doctor;
 mod external_root;
 mod invite;
+mod migration;
 mod people;
 mod serve;
 mod support;
