@@ -55,9 +55,7 @@ pub enum ClientError {
     )]
     Login,
     /// The password of an earlier system opens the account, but cannot be kept.
-    #[error(
-        "this is the password that you had, but it cannot be used any longer: {0}; choose a new one and join with both"
-    )]
+    #[error("this is the password that you had, but it cannot be used any longer: {0}. Choose a new one")]
     NewPassword(WeakPassword),
     /// A certificate is refused.
     #[error("a certificate is refused: {0}")]

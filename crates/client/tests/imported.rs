@@ -112,6 +112,8 @@ async fn a_password_that_cannot_be_kept_opens_the_account_and_another_takes_its_
         let error = join(&home, &link, both(new, old)).await.unwrap_err();
         assert_eq!(error.code(), code, "{error}");
     }
+    let addressed = Joiner { email: Some("alice@example.com"), ..both(PASSWORD, "apollo") };
+    assert_eq!(join(&home, &link, addressed).await.unwrap_err().code(), "input");
     let alice = join(&home, &link, both(PASSWORD, "apollo")).await.unwrap();
     run(alice).await.close().await;
     assert!(Home::open(&home, secret("apollo")).await.is_err());

@@ -87,20 +87,27 @@ fn report(context: &Context, source: &str, outcome: &Imported) -> Result<(), Fai
         ),
         Imported::Refused(fault) => context.output.result(
             || json!({ "source": source, "state": state, "code": fault.code(), "why": why(fault, source) }),
-            || format!("{:32}  {state}: {}", source.escape_debug().to_string(), why(fault, source)),
+            || printable(&format!("{source:32}  {state}: {}", why(fault, source))),
         ),
     }
 }
 
 /// Why a user is refused, and what to type if another name helps.
 fn why(fault: &ImportFault, source: &str) -> String {
+    let rename =
+        |to: &str| format!("{fault}: --rename {}", super::shown(Path::new(&format!("{source}={to}"))));
     match fault {
-        ImportFault::Name { suggestion, .. } => format!("{fault}: --rename '{source}={suggestion}'"),
+        ImportFault::Name { suggestion, .. } => rename(suggestion.as_str()),
         ImportFault::Repeated(_) | ImportFault::Taken | ImportFault::LooksAlike | ImportFault::Certified => {
-            format!("{fault}: --rename '{source}=NAME'")
+            rename("NAME")
         }
         _ => fault.to_string(),
     }
+}
+
+/// A text of the earlier system without what a terminal would take for a command.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
 fn word(outcome: &Imported) -> &'static str {

@@ -44,7 +44,10 @@ pub async fn run(context: &Context, arguments: JoinArguments) -> Result<(), Fail
                     join(Some(new.as_str())).await?
                 }
                 Err(error @ ClientError::NewPassword(_)) => {
-                    return Err(Failure::new(error.code(), format!("{error}: add --new-password-file FILE")));
+                    return Err(Failure::new(
+                        error.code(),
+                        format!("{error} and give it with --new-password-file FILE"),
+                    ));
                 }
                 joined => joined?,
             }

@@ -40,7 +40,7 @@ pub enum Progress {
 pub struct Joiner<'a> {
     /// User name, canonical or made so; of a user of an earlier system also the e-mail address.
     pub user: &'a str,
-    /// E-mail address that can be used to log in as well.
+    /// E-mail address that can be used to log in as well; an account of an earlier system keeps its own.
     pub email: Option<&'a str>,
     /// Device name.
     pub device: &'a str,
@@ -65,6 +65,12 @@ pub async fn join(folder: &Path, link: &str, joiner: Joiner<'_>) -> Result<Home,
     let who = Who::parse(joiner.user)?;
     let device = name(joiner.device, "device name")?;
     let email = joiner.email.map(Email::parse).transpose().map_err(input)?;
+    if email.is_some() && (joiner.earlier.is_some() || matches!(who, Who::Email(_))) {
+        return Err(ClientError::Input(
+            "an account of an earlier system keeps the e-mail address that it has; give none beside it"
+                .to_owned(),
+        ));
+    }
     if let Err(weak) = pki::password::check(joiner.password.expose()) {
         return Err(match joiner.earlier {
             None => unacceptable(&link, &who, &device, &joiner.password, weak).await,
