@@ -19,9 +19,9 @@ pub mod frame;
 pub mod json;
 pub mod key_transport;
 pub mod limits;
-mod platform;
 pub mod mac;
 pub mod pem;
+mod platform;
 pub mod rsa;
 pub mod users;
 
