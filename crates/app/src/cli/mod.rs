@@ -1,8 +1,10 @@
 //! The command line: one definition that feeds parsing and help.
 
+mod classic;
 mod manage;
 mod talk;
 
+pub use classic::{ClassicCommand, InitUsersArguments};
 pub use manage::{
     BackupArguments, CaCommand, DataArguments, DeviceCommand, DoctorArguments, ImportArguments,
     InviteCommand, KeyArguments, ListenAddress, PasswdArguments, RoleArgument, ServeArguments, UserCommand,
@@ -105,6 +107,9 @@ pub enum Command {
     Device(DeviceCommand),
     /// Change your password
     Passwd(PasswdArguments),
+    /// The classic protocols, none of which is safe
+    #[command(subcommand)]
+    Classic(ClassicCommand),
     /// Copy a server's folder, also while the server runs
     Backup(BackupArguments),
     /// Find and explain what is wrong

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 
+use ::classic::users::UserStoreError;
 use client::ClientError;
 use pki::ed25519::KeyError;
 use server::StartError;
@@ -50,6 +51,26 @@ impl From<ConsoleError> for Failure {
                 "not-allowed"
             }
             ConsoleError::Ca(_) | ConsoleError::NoRandomness => "failed",
+        };
+        Self::new(code, with_causes(&error))
+    }
+}
+
+impl From<UserStoreError> for Failure {
+    fn from(error: UserStoreError) -> Self {
+        let code = match &error {
+            UserStoreError::BadPlace(_) | UserStoreError::BadUrl(_) => return Self::usage(error.to_string()),
+            UserStoreError::Taken => "exists",
+            UserStoreError::NoTable(_) => "not-found",
+            UserStoreError::OtherShape { .. } => "other-schema",
+            UserStoreError::BadFile { .. } | UserStoreError::Malformed(_) => "damaged",
+            UserStoreError::Refused { .. } | UserStoreError::Unreachable { .. } => "store",
+            UserStoreError::Io { .. } => "io",
+            UserStoreError::OutOfBounds(_)
+            | UserStoreError::NeedsEmail
+            | UserStoreError::DoesNotFit { .. }
+            | UserStoreError::Full(_)
+            | UserStoreError::TooMany(_) => "failed",
         };
         Self::new(code, with_causes(&error))
     }

@@ -2,12 +2,13 @@
 //!
 //! - On a server's folder: [`serve`], [`backup`], [`ca`], [`invite`] (or through a home), [`import`], [`doctor`]; how its keys open: [`keys`].
 //! - Through a home: [`join`], [`chat`], [`room`], [`send`], [`tail`], [`export`], [`user`], [`device`], [`passwd`].
-//! - On evidence: [`verify`].
+//! - On evidence: [`verify`]. On none of these: [`classic`], the protocols that came before.
 //! - [`context`]: what all of them are given. [`failure`]: errors of the libraries as they end a command.
 
 mod backup;
 mod ca;
 mod chat;
+mod classic;
 mod context;
 mod device;
 mod doctor;
@@ -77,6 +78,7 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Command::User(command) => user::run(&context, command).await,
         Command::Device(command) => device::run(&context, command).await,
         Command::Passwd(arguments) => passwd::run(&context, arguments).await,
+        Command::Classic(command) => classic::run(&context, command).await,
         Command::Backup(arguments) => backup::run(&context, arguments).await,
         Command::Doctor(arguments) => doctor::run(&context, arguments).await,
     }

@@ -37,6 +37,7 @@ impl Place {
             "COUNTERSIGN_HOME",
             "COUNTERSIGN_DATA",
             "COUNTERSIGN_PASSWORD_FILE",
+            "COUNTERSIGN_USERS_URL",
             "CREDENTIALS_DIRECTORY",
             "NOTIFY_SOCKET",
             "XDG_DATA_HOME",

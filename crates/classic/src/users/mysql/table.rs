@@ -1,6 +1,7 @@
 //! The columns of a table `users`, read from the database, and what can be done with them.
 
 use std::collections::BTreeSet;
+use std::str::FromStr;
 
 use sqlx::Row as _;
 use sqlx::mysql::{MySqlConnection, MySqlRow};
@@ -60,6 +61,15 @@ impl Schema {
             Self::CianrPkcs1 => &["email", "username", "salt", "pwd_hash"],
             Self::CianrLine => &["id", "email", "username", "salt", "pwd_hash"],
         }
+    }
+}
+
+impl FromStr for Schema {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let found = Self::ALL.into_iter().find(|schema| schema.name() == text);
+        found.ok_or("a schema is cianr-pss, cianr-pkcs1 or cianr-line")
     }
 }
 

@@ -1,0 +1,14 @@
+//! `classic`: the classic protocols, none of which is safe (docs/classic.md). Every command has a file of its name.
+
+mod init_users;
+
+use super::Context;
+use crate::cli::ClassicCommand;
+use crate::terminal::Failure;
+
+/// Runs it.
+pub async fn run(context: &Context, command: ClassicCommand) -> Result<(), Failure> {
+    match command {
+        ClassicCommand::InitUsers(arguments) => init_users::run(context, arguments).await,
+    }
+}
