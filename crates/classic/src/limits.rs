@@ -26,7 +26,8 @@ pub const KEY_TRANSPORT_DEADLINE: Duration = Duration::from_secs(10);
 pub const MESSAGE_PAUSE: Duration = Duration::from_millis(20);
 /// The same after a message that makes the other side compute with its key (CL-44, CL-50).
 pub const KEY_PAUSE: Duration = Duration::from_millis(250);
-/// Longest object that a `broadcast` program sends: those that exist read no more at once (CL-50).
-pub const MAX_OBJECT: usize = 4_096;
+/// Longest text that `broadcast` sends, with its sender's name, in bytes: it fills an object of 4,096 bytes, and programs that
+/// exist read no more at once (CL-50).
+pub const MAX_ROOM_TEXT: usize = 3_023;
 /// Registrations and logins that one `broadcast` connection may ask for (CL-51).
 pub const MAX_ATTEMPTS: usize = 20;

@@ -104,7 +104,9 @@ fn malformed(error: der::Error) -> ClassicError {
 }
 
 fn integer(number: &Number) -> der::Result<Vec<u8>> {
-    UintRef::new(&number.to_bytes())?.to_der()
+    let bytes = number.to_bytes();
+    // Zero has no bytes of its own and one in DER.
+    UintRef::new(if bytes.is_empty() { &[0] } else { &bytes })?.to_der()
 }
 
 /// What follows p and g in PKCS#3, or p, g and q in X9.42, is optional and says nothing about the group.

@@ -5,7 +5,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
 
 use super::message::{KeyDelivery, SessionKey, read_server_key};
-use crate::conversation::{Lines, Reporter, What};
+use crate::conversation::{Lines, Reporter, What, within};
 use crate::frame::{FrameReader, Framing, write_frame};
 use crate::limits::{HANDSHAKE_DEADLINE, KEY_PAUSE, LEAVE_DEADLINE, MAX_TEXT, MESSAGE_PAUSE};
 use crate::rsa::SigningKey;
@@ -24,16 +24,13 @@ pub async fn connect(
 ) -> Result<(), ClassicError> {
     let (read, mut write) = tokio::io::split(stream);
     let mut reader = FrameReader::new(read, Framing::BlankLine);
-    let shaken = timeout(HANDSHAKE_DEADLINE, async {
+    let session = within(HANDSHAKE_DEADLINE, "to show its key", async {
         let server = read_server_key(&reader.expect().await?)?;
         let (session, delivery) = deliver(server).await?;
         write_frame(&mut write, Framing::BlankLine, &json::write(&delivery)?).await?;
         Ok(session)
-    });
-    let session = shaken.await.unwrap_or(Err(ClassicError::Late {
-        what: "to show its key",
-        seconds: HANDSHAKE_DEADLINE.as_secs(),
-    }))?;
+    })
+    .await?;
     tokio::select! {
         ended = reader.next() => return Err(match ended? {
             Some(_) => ClassicError::malformed("a word of a server that never says any"),

@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::spawn_blocking;
-use tokio::time::timeout;
 
 use super::message::{KeyDelivery, SealedText, SessionKey, server_key_message};
-use crate::conversation::{Reporter, Stop, What};
+use crate::conversation::{Reporter, Stop, What, within};
 use crate::frame::{FrameReader, Framing, write_frame};
 use crate::limits::KEY_TRANSPORT_DEADLINE;
 use crate::rsa::DecryptingKey;
@@ -48,14 +47,11 @@ impl Server {
     ) -> Result<(), ClassicError> {
         let (read, mut write) = tokio::io::split(stream);
         let mut reader = FrameReader::new(read, Framing::BlankLine);
-        let shaken = timeout(KEY_TRANSPORT_DEADLINE, async {
+        let session = within(KEY_TRANSPORT_DEADLINE, "to deliver a key", async {
             write_frame(&mut write, Framing::BlankLine, &server_key_message(self.key.public_der())?).await?;
             self.open(json::read(&reader.expect().await?)?).await
-        });
-        let session = shaken.await.unwrap_or(Err(ClassicError::Late {
-            what: "to deliver a key",
-            seconds: KEY_TRANSPORT_DEADLINE.as_secs(),
-        }))?;
+        })
+        .await?;
         let from = reporter.peer().to_string();
         while let Some(message) = reader.next().await? {
             let text = session.open(&json::read::<SealedText>(&message)?)?;
