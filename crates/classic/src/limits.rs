@@ -23,9 +23,11 @@ pub const MAX_WAITING: usize = 1_024;
 /// How long a `key-transport` client may take from connecting until its key is there (CL-43).
 pub const KEY_TRANSPORT_DEADLINE: Duration = Duration::from_secs(10);
 /// Rest after a message to a program that takes whatever it reads at once for one message (CL-44, CL-50).
-pub const MESSAGE_PAUSE: Duration = Duration::from_millis(20);
+pub const MESSAGE_PAUSE: Duration = Duration::from_millis(50);
 /// The same after a message that makes the other side compute with its key (CL-44, CL-50).
-pub const KEY_PAUSE: Duration = Duration::from_millis(250);
+pub const KEY_PAUSE: Duration = Duration::from_millis(500);
+/// The same after a key in a group that the other side's library does not know, and checks for half a second (CL-50).
+pub const GROUP_PAUSE: Duration = Duration::from_secs(3);
 /// Longest text that `broadcast` sends, with its sender's name, in bytes: it fills an object of 4,096 bytes, and programs that
 /// exist read no more at once (CL-50).
 pub const MAX_ROOM_TEXT: usize = 3_023;

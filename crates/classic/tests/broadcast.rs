@@ -11,7 +11,7 @@ mod watch;
 use std::sync::Arc;
 
 use classic::broadcast::{
-    Account, ClientMessage, Credentials, Offer, Password, RoomKey, Server, ServerMessage, connect,
+    Accepted, Account, ClientMessage, Credentials, Offer, Password, RoomKey, Server, ServerMessage, connect,
 };
 use classic::conversation::{Lines, Stop, What, serve};
 use classic::dh::{Group, Share};
@@ -114,7 +114,7 @@ impl Guest {
 
     async fn enter(&mut self, name: &str) -> RoomKey {
         self.register(name).await;
-        let (key, public_key) = self.login(name, "pw").await.unwrap().accept().unwrap();
+        let Accepted { key, public_key, .. } = self.login(name, "pw").await.unwrap().accept().unwrap();
         self.send(&ClientMessage::DhKey { public_key }).await;
         self.watch.until(&What::LoggedIn { user: name.into() }).await;
         key
@@ -149,7 +149,7 @@ async fn cl51_answers_are_those_of_the_table() {
     assert_eq!(guest.register("").await, (false, "Registration failed".into()));
     assert_eq!(guest.login("ann", "PW").await, Err("Invalid password".into()));
     let offer = guest.login("ann", "pw").await.unwrap();
-    let (_, public_key) = offer.accept().unwrap();
+    let Accepted { public_key, .. } = offer.accept().unwrap();
     guest.send(&ClientMessage::DhKey { public_key }).await;
     let pem = |field: &str| String::from_utf8(json::from_base64(field).unwrap()).unwrap();
     assert!(
@@ -217,7 +217,7 @@ async fn cl50_objects_come_one_at_a_time() {
     else {
         panic!("no login")
     };
-    let (bob_key, public_key) = Offer { dh_params, public_key }.accept().unwrap();
+    let Accepted { key: bob_key, public_key, .. } = Offer { dh_params, public_key }.accept().unwrap();
     write.write_all(&json::write(&ClientMessage::DhKey { public_key }).unwrap()).await.unwrap();
     watch.until(&What::LoggedIn { user: "bob".into() }).await;
     let (mut ann, ann_key) = stage.member("ann").await;

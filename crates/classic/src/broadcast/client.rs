@@ -1,16 +1,19 @@
 //! The client: it logs in, says its lines, and tells what it hears.
 
 use std::pin::pin;
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::task::spawn_blocking;
 use tokio::time::{sleep, timeout};
 
-use super::key::{Offer, RoomKey};
+use super::key::{Accepted, Offer, RoomKey};
 use super::message::{ClientMessage, Credentials, Password, ServerMessage};
 use crate::conversation::{Lines, Reporter, What, within};
 use crate::frame::{FrameReader, Framing, write_frame};
-use crate::limits::{HANDSHAKE_DEADLINE, KEY_PAUSE, LEAVE_DEADLINE, MAX_ROOM_TEXT, MESSAGE_PAUSE};
+use crate::limits::{
+    GROUP_PAUSE, HANDSHAKE_DEADLINE, KEY_PAUSE, LEAVE_DEADLINE, MAX_ROOM_TEXT, MESSAGE_PAUSE,
+};
 use crate::{ClassicError, json};
 
 /// Who comes.
@@ -43,11 +46,14 @@ pub async fn connect(
     let (read, mut write) = tokio::io::split(stream);
     let mut reader = FrameReader::new(read, Framing::Object);
     let enter = enter(&mut reader, &mut write, &account, &reporter);
-    let key = within(HANDSHAKE_DEADLINE, "to let us in", enter).await?;
+    let (key, pause) = within(HANDSHAKE_DEADLINE, "to let us in", enter).await?;
     let mut hearing = pin!(hear(&mut reader, &key, &reporter));
     tokio::select! {
         ended = &mut hearing => return ended.and(Err(ClassicError::Ended("before we left"))),
-        said = say(&mut write, &key, &account.username, &mut lines, &reporter) => said?,
+        said = async {
+            sleep(pause).await;
+            say(&mut write, &key, &account.username, &mut lines, &reporter).await
+        } => said?,
     }
     // CL-55: whether the server ends in order is of no concern any more.
     let _ = write.shutdown().await;
@@ -55,12 +61,13 @@ pub async fn connect(
     Ok(())
 }
 
+/// Lets itself in; how long the server is to be left alone with the key (CL-50).
 async fn enter(
     reader: &mut FrameReader<impl AsyncRead + Unpin>,
     write: &mut (impl AsyncWrite + Unpin),
     account: &Account,
     reporter: &Reporter,
-) -> Result<RoomKey, ClassicError> {
+) -> Result<(RoomKey, Duration), ClassicError> {
     let user = account.username.clone();
     if account.is_new {
         send(write, &ClientMessage::Register(account.credentials())).await?;
@@ -85,10 +92,10 @@ async fn enter(
         _ => return Err(ClassicError::malformed("another answer to a login")),
     };
     let accepted = spawn_blocking(move || offer.accept()).await;
-    let (key, public_key) = accepted.map_err(|_| ClassicError::Cryptography)??;
+    let Accepted { key, public_key, is_own_group } = accepted.map_err(|_| ClassicError::Cryptography)??;
     send(write, &ClientMessage::DhKey { public_key }).await?;
     reporter.tell(What::LoggedIn { user });
-    Ok(key)
+    Ok((key, if is_own_group { GROUP_PAUSE } else { KEY_PAUSE }))
 }
 
 /// CL-57: what the server passes on, until it ends the connection.
@@ -114,7 +121,6 @@ async fn say(
     lines: &mut Lines,
     reporter: &Reporter,
 ) -> Result<(), ClassicError> {
-    sleep(KEY_PAUSE).await;
     while let Some(text) = lines.next().await {
         match text.as_str() {
             "" => continue,

@@ -33,14 +33,25 @@ impl Offer {
     ///
     /// # Errors
     /// [`ClassicError::Malformed`], [`ClassicError::DiffieHellman`] for a group or value that is not accepted.
-    pub fn accept(&self) -> Result<(RoomKey, String), ClassicError> {
+    pub fn accept(&self) -> Result<Accepted, ClassicError> {
         let Parameters { prime, generator, .. } = Parameters::from_pem(&text(&self.dh_params)?)?;
         let (form, value) = Parameters::public_from_pem(&text(&self.public_key)?)?;
         let group = Group::of_peer(prime, generator)?;
         let share = Share::generate(&group)?;
         let key = agree(&group, &share, &form, &value)?;
-        Ok((key, json::base64(form.public_to_pem(share.public())?)))
+        let public_key = json::base64(form.public_to_pem(share.public())?);
+        Ok(Accepted { key, public_key, is_own_group: group.name() != Group::modp_14()?.name() })
     }
+}
+
+/// A client's part of an exchange.
+pub struct Accepted {
+    /// The key.
+    pub key: RoomKey,
+    /// For the server: base64 of a SubjectPublicKeyInfo, PEM.
+    pub public_key: String,
+    /// Whether the server brought a group of its own.
+    pub is_own_group: bool,
 }
 
 /// The key of one member.
@@ -120,7 +131,8 @@ mod tests {
             public_key: json::base64(x942.public_to_pem(share.public()).unwrap()),
         };
         for (offer, form) in [(offer, pkcs3), (other, x942)] {
-            let (client, public_key) = offer.accept().unwrap();
+            let Accepted { key: client, public_key, is_own_group } = offer.accept().unwrap();
+            assert!(!is_own_group);
             let (answered, _) = Parameters::public_from_pem(&text(&public_key).unwrap()).unwrap();
             assert_eq!(answered, form);
             let server = RoomKey::agree(&group, &share, &public_key).unwrap();

@@ -10,6 +10,6 @@ mod room;
 mod server;
 
 pub use client::{Account, connect};
-pub use key::{Offer, RoomKey};
+pub use key::{Accepted, Offer, RoomKey};
 pub use message::{ClientMessage, Credentials, Password, ServerMessage};
 pub use server::Server;
