@@ -12,7 +12,7 @@ use pkcs8::pkcs5::{EncryptionScheme, pbes2};
 use pkcs8::{EncryptedPrivateKeyInfoOwned, EncryptedPrivateKeyInfoRef, PrivateKeyInfoRef};
 use zeroize::Zeroizing;
 
-use super::pem;
+use crate::pem;
 use crate::rsa::SigningKey;
 
 /// Largest key file that is read, in bytes.

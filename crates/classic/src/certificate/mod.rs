@@ -9,7 +9,6 @@ mod folder;
 pub mod issue;
 mod key;
 mod layout;
-mod pem;
 mod signature;
 mod x509;
 

@@ -14,7 +14,7 @@ use x509_parser::prelude::FromDer;
 use x509_parser::public_key::RSAPublicKey;
 use x509_parser::x509::{SubjectPublicKeyInfo, X509Name};
 
-use super::pem;
+use crate::pem;
 use crate::rsa::VerifyingKey;
 
 /// Largest certificate that is read, in bytes of PEM text or DER.
