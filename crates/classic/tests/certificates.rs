@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use classic::certificate::issue::{
-    Bad, CA_NAME, CaKey, IssueError, ca_key, layout_of, make_bad, make_folder, make_leaf,
+    Bad, CA_NAME, IssueError, has_ca, layout_of, make_bad, make_folder, make_leaf,
 };
 use classic::certificate::{
     Certificate, CertificateError, CertificateFault, Expectation, Folder, FolderError, KeyError, Layout,
@@ -115,7 +115,6 @@ fn a_new_folder_is_private_and_complete_and_is_never_overwritten() {
         assert!(matches!(make_leaf(place.path(), name, "x", None, NOW), Err(IssueError::BadName)), "{name}");
     }
     fs::remove_file(place.path().join("ca.key")).unwrap();
-    assert_eq!(ca_key(place.path()).unwrap(), CaKey::Elsewhere);
     let no_key = make_leaf(place.path(), "eve", "eve", None, NOW).unwrap_err();
     assert!(matches!(no_key, IssueError::NoAuthorityKey(_)), "{no_key}");
     let late = make_leaf(folder(), "eve", "eve", None, NOW + 3651 * DAY).unwrap_err();
@@ -139,12 +138,13 @@ fn what_cannot_be_written_whole_is_not_written_at_all() {
 fn an_encrypted_ca_key_opens_with_its_passphrase_alone() {
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("deep/certs");
-    assert_eq!(ca_key(&path).unwrap(), CaKey::Absent);
+    assert!(!has_ca(&path));
     let made =
         make_folder(&path, Layout::CianrPss, Some("Ring CA"), Some(&passphrase("lunar")), NOW).unwrap();
     assert_eq!(names(&made)[..2], ["ca.crt", "ca.key"]);
     assert_eq!(certificate(path.join("ca.crt")).common_name(), Some("Ring CA"));
-    assert_eq!(ca_key(&path).unwrap(), CaKey::Encrypted);
+    assert!(has_ca(&path));
+    assert!(make_leaf(&path, "bob", "bob", None, NOW).unwrap_err().needs_passphrase());
     let fault = |given: Option<&Passphrase>| match make_leaf(&path, "bob", "bob", given, NOW) {
         Err(IssueError::Folder(FolderError::Key { error, .. })) => Some(error),
         _ => None,

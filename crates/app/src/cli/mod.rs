@@ -4,7 +4,7 @@ mod classic;
 mod manage;
 mod talk;
 
-pub use classic::{ClassicCommand, InitUsersArguments};
+pub use classic::{CertsArguments, ClassicCommand, InitUsersArguments, UsersUrl};
 pub use manage::{
     BackupArguments, CaCommand, DataArguments, DeviceCommand, DoctorArguments, ImportArguments,
     InviteCommand, KeyArguments, ListenAddress, PasswdArguments, RoleArgument, ServeArguments, UserCommand,

@@ -110,7 +110,8 @@ fn read_new(source: &PasswordSource) -> Result<Password, Failure> {
     Ok(Password::new(passphrase.as_str().to_owned()))
 }
 
-fn source(file: Option<PathBuf>, nowhere: impl Fn() -> String) -> Result<PasswordSource, Failure> {
+/// This file, or a prompt if there is a terminal; `nowhere` says what to do without either.
+pub fn source(file: Option<PathBuf>, nowhere: impl Fn() -> String) -> Result<PasswordSource, Failure> {
     match file {
         Some(file) => Ok(PasswordSource::File(file)),
         None if io::stdin().is_terminal() || io::stderr().is_terminal() => Ok(PasswordSource::Prompt),

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod authority;
+mod classic_certs;
 mod classic_users;
 mod doctor;
 mod external_root;

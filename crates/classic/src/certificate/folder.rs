@@ -127,7 +127,7 @@ pub(super) fn read_key(path: &Path, passphrase: Option<&Passphrase>) -> Result<P
 }
 
 /// A file's bytes; of one that is too long one more than `most`.
-pub(super) fn read(path: &Path, most: usize) -> Result<Zeroizing<Vec<u8>>, FolderError> {
+fn read(path: &Path, most: usize) -> Result<Zeroizing<Vec<u8>>, FolderError> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(most + 1));
     let file = File::open(path).and_then(|file| file.take(most as u64 + 1).read_to_end(&mut bytes));
     file.map_err(|error| FolderError::Io { path: path.to_owned(), error })?;

@@ -78,11 +78,6 @@ impl PrivateKey {
         Ok(Self(pair))
     }
 
-    /// Whether a file holds an encrypted key, so that a caller knows to ask for the passphrase.
-    pub fn is_encrypted(text: &str) -> bool {
-        pem::first(text, &[TRADITIONAL, PLAIN, ENCRYPTED]).is_some_and(|block| block.label == ENCRYPTED)
-    }
-
     /// The public half as RFC 8017's `RSAPublicKey`, DER.
     pub fn public_pkcs1(&self) -> &[u8] {
         self.0.public_key().as_ref()

@@ -1,6 +1,6 @@
 //! Certificates of the `cianr` dialects: RSA, one CA, a folder per organisation (docs/classic.md, section 7).
 //!
-//! - [`Certificate`] and [`check`]: reading what a peer shows, and whether it is good. Both roles of the dialects call them.
+//! - [`Certificate`] and [`check()`]: reading what a peer shows, and whether it is good. Both roles of the dialects call them.
 //! - [`Folder`], [`Identity`]: one side's files as they lie on disk. [`PrivateKey`], [`Passphrase`]: the keys among them.
 //! - [`issue`]: making such folders, bad ones too. `countersign classic certs` calls it.
 

@@ -25,7 +25,7 @@ const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 pub(super) const PEM_LABEL: &str = "CERTIFICATE";
 const OLD_PEM_LABEL: &str = "X509 CERTIFICATE";
 
-/// A certificate as it was shown, read and not verified ([`check`](super::check) does that).
+/// A certificate as it was shown, read and not verified ([`check()`](super::check()) does that).
 #[derive(Clone)]
 pub struct Certificate {
     der: Vec<u8>,

@@ -41,11 +41,6 @@ impl Bad {
         }
     }
 
-    /// Whether the CA of the good folder has to sign.
-    pub fn needs_ca_key(self) -> bool {
-        matches!(self, Self::Expired | Self::WrongCn)
-    }
-
     /// The bad folder's place in a good one.
     pub fn folder(self, good: &Path) -> PathBuf {
         good.join(format!("bad-{self}"))
@@ -71,8 +66,8 @@ impl FromStr for Bad {
 #[error("the kinds of bad certificates are self-signed, expired, wrong-cn and other-ca")]
 pub struct UnknownBad;
 
-/// Makes the bad folder in a good one that has a CA (CL-93). The paths of the new files. The passphrase is that of the CA's key,
-/// if [`Bad::needs_ca_key`].
+/// Makes the bad folder in a good one that has a CA (CL-93). The paths of the new files. The passphrase is that of the CA's key;
+/// only [`Bad::Expired`] and [`Bad::WrongCn`] use it.
 ///
 /// # Errors
 /// [`IssueError`].

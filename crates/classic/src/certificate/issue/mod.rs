@@ -6,9 +6,9 @@ mod files;
 
 use std::path::{Path, PathBuf};
 
-use super::folder::{Folder, FolderError, read};
+use super::folder::{Folder, FolderError};
 use super::layout::{CA, Naming};
-use super::{KeyError, Layout, MAX_KEY_FILE, Passphrase, PrivateKey, Role};
+use super::{Certificate, KeyError, Layout, Passphrase, Role};
 use authority::{Authority, Leaf};
 use files::NewFiles;
 
@@ -18,39 +18,16 @@ pub use bad::{Bad, UnknownBad, make_bad};
 /// The common name of a CA for which no other is said.
 pub const CA_NAME: &str = "Classic Root CA";
 
-/// How the CA's key lies in a folder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CaKey {
-    /// There is no CA: one is made, and its key is written with the passphrase that is given, if any.
-    Absent,
-    /// The CA's key is not encrypted.
-    Plain,
-    /// The CA's key needs its passphrase.
-    Encrypted,
-    /// The CA's certificate is there without its key: nothing can be issued.
-    Elsewhere,
-}
-
-/// How the CA's key lies in a folder, so that a caller knows what to ask for.
-///
-/// # Errors
-/// [`IssueError::Folder`] if the key file cannot be read.
-pub fn ca_key(path: &Path) -> Result<CaKey, IssueError> {
-    let Some(naming) = Naming::of(path, &[CA]) else { return Ok(CaKey::Absent) };
-    let file = Folder::new(path, naming).key(CA);
-    if !file.exists() {
-        return Ok(CaKey::Elsewhere);
-    }
-    let bytes = read(&file, MAX_KEY_FILE)?;
-    let encrypted = std::str::from_utf8(&bytes).is_ok_and(PrivateKey::is_encrypted);
-    Ok(if encrypted { CaKey::Encrypted } else { CaKey::Plain })
+/// Whether a folder has a CA's certificate.
+pub fn has_ca(path: &Path) -> bool {
+    Naming::of(path, &[CA]).is_some()
 }
 
 /// The layout of a folder that has a CA, as its files and the name in its server's certificate show it.
 pub fn layout_of(path: &Path) -> Option<Layout> {
     let naming = Naming::of(path, &[CA])?;
     let server = super::folder::read_certificate(&Folder::new(path, naming).certificate(Role::Server.stem()));
-    let name = server.as_ref().ok().and_then(super::Certificate::common_name);
+    let name = server.as_ref().ok().and_then(Certificate::common_name);
     let shown = Layout::ALL.into_iter().filter(|layout| layout.naming() == naming);
     shown
         .clone()
@@ -59,10 +36,11 @@ pub fn layout_of(path: &Path) -> Option<Layout> {
 }
 
 /// Makes what is missing of a folder: the CA, both leaves (CL-90 to CL-92). The paths of the new files, in order. `ca_name` is for a
-/// new CA ([`CA_NAME`] if there is none); the passphrase is for the CA's key, new or not.
+/// new CA ([`CA_NAME`] if there is none). The passphrase opens the CA's key, or is to open the new one; without one that is not
+/// encrypted.
 ///
 /// # Errors
-/// [`IssueError`]; [`IssueError::Complete`] if nothing is missing.
+/// [`IssueError`]; [`IssueError::Complete`] if nothing is missing, [`IssueError::needs_passphrase`] before anything is made.
 pub fn make_folder(
     path: &Path,
     layout: Layout,
@@ -78,16 +56,19 @@ pub fn make_folder(
         }
     }
     let mut files = NewFiles::default();
-    let authority = match ca_key(path)? {
-        CaKey::Absent => {
-            let authority = Authority::generate(ca_name.unwrap_or(CA_NAME), now_ms)?;
-            files.certificate(folder.certificate(CA), authority.certificate());
-            files.key(folder.key(CA), authority.key_pem(passphrase)?);
-            authority
+    let authority = if has_ca(path) {
+        if ca_name.is_some() {
+            return Err(IssueError::Exists(folder.certificate(CA)));
         }
-        _ if ca_name.is_some() => return Err(IssueError::Exists(folder.certificate(CA))),
-        _ if wanted.is_empty() => return Err(IssueError::Complete(path.to_owned())),
-        _ => Authority::open(&folder, passphrase)?,
+        if wanted.is_empty() {
+            return Err(IssueError::Complete(path.to_owned()));
+        }
+        Authority::open(&folder, passphrase)?
+    } else {
+        let authority = Authority::generate(ca_name.unwrap_or(CA_NAME), now_ms)?;
+        files.certificate(folder.certificate(CA), authority.certificate());
+        files.key(folder.key(CA), authority.key_pem(passphrase)?);
+        authority
     };
     for role in wanted {
         files.leaf(&folder, role.stem(), &authority.issue(&Leaf::good(layout.common_name(role), now_ms)?)?);
@@ -191,4 +172,11 @@ pub enum IssueError {
     /// The encoder of certificates failed.
     #[error("a certificate could not be made: {0}")]
     Encoder(#[from] rcgen::Error),
+}
+
+impl IssueError {
+    /// Whether it is only that the CA's key is encrypted and no passphrase was given.
+    pub fn needs_passphrase(&self) -> bool {
+        matches!(self, Self::Folder(FolderError::Key { error: KeyError::NeedsPassphrase, .. }))
+    }
 }

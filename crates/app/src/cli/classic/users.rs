@@ -1,18 +1,11 @@
-//! Arguments of `classic`: the classic protocols.
+//! Arguments of `classic init-users`.
 
 use std::convert::Infallible;
 use std::fmt;
 use std::str::FromStr;
 
 use ::classic::users::mysql::Schema;
-use clap::{Args, Subcommand};
-
-/// What `classic` does.
-#[derive(Debug, Subcommand)]
-pub enum ClassicCommand {
-    /// Make the database and the table of a classic server's users
-    InitUsers(InitUsersArguments),
-}
+use clap::Args;
 
 /// Arguments of `classic init-users`.
 #[derive(Debug, Args)]
