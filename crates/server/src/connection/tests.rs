@@ -202,6 +202,21 @@ async fn a_statement_vouches_now_for_the_device_that_asked_and_no_other() {
     }
 }
 
+/// SE-31
+#[tokio::test]
+async fn tries_to_join_as_one_user_of_an_earlier_system_are_counted_over_all_addresses() {
+    let world = World::new().await;
+    let folder = DataFolder::at(world.folder.path());
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&folder.database()).await.unwrap());
+    let authority = Authority::load(&folder, &KeyProtection::Plain).unwrap();
+    let (shared, _sequencing) = assemble(store, Arc::new(authority)).await.unwrap();
+    let begin = |user, n| shared.import_begins(user, [192, 0, 2, n].into(), 0).is_ok();
+    assert!((0..5).all(|n| begin("bob", n)) && !begin("bob", 5));
+    assert!(begin("bob@example.org", 6), "that it is bob's is not told");
+    shared.import_succeeded("bob", [192, 0, 2, 0].into());
+    assert!(begin("bob", 7));
+}
+
 #[tokio::test]
 async fn a_silent_session_ends() {
     let world = World::new().await;
