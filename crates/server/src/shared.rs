@@ -192,7 +192,7 @@ impl Shared {
         let found =
             self.store.device_link(link).await.map_err(|e| failure::store(&e))?.ok_or_else(not_approved)?;
         let DeviceLinkState::Approved { name, request, vouching, .. } = found.state else {
-            return Err(not_approved());
+            return self.issued(link).await?.ok_or_else(not_approved);
         };
         let (Ok(user), Ok(device)) = (Name::canonical(&found.made.user), Name::canonical(&name)) else {
             return Err(not_approved());
