@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::classic::UsersUrl;
+
 /// Where a server keeps its things.
 #[derive(Debug, Clone, Args)]
 pub struct DataArguments {
@@ -280,16 +282,21 @@ pub enum UserCommand {
 /// Arguments of `user import`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  countersign user import server_credentials.json --data ./server --dry-run\n  countersign user import server_credentials.json --data ./server --rename 'Alice Smith=alice'\n\n\
+    after_help = "Examples:\n  countersign user import server_credentials.json --data ./server --dry-run\n  countersign user import mysql://scuser:scpass@127.0.0.1/securechat --data ./server\n  countersign user import server_credentials.json --data ./server --rename 'Alice Smith=alice'\n\n\
                   Each user becomes an account that waits until its user joins by an invite, with the password they had. \
                   The same import again changes nothing; who has joined is never touched. A line says what became of each: \
                   imported, replaced, unchanged, joined, refused.\n\n\
+                  Whoever lists processes sees a password in an argument: set the variable COUNTERSIGN_USERS_URL and give no URL.\n\n\
                   Exit codes: 0 done; 1 a user was refused (the others were imported), or it failed; 2 usage."
 )]
 pub struct ImportArguments {
-    /// A server_credentials.json
-    #[arg(value_name = "FILE.json")]
-    pub source: PathBuf,
+    /// The earlier system's table of users (MySQL, MariaDB), or its server_credentials.json
+    #[arg(
+        value_name = "mysql://USER:PASSWORD@HOST/DATABASE|FILE.json",
+        env = "COUNTERSIGN_USERS_URL",
+        hide_env_values = true
+    )]
+    pub source: UsersUrl,
     /// Say what would be done, and write nothing
     #[arg(long)]
     pub dry_run: bool,

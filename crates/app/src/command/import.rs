@@ -1,24 +1,18 @@
 //! `user import`: users of an earlier system become accounts that wait until they join.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use serde_json::{Value, json};
+use ::classic::users::{BadRow, ImportedUser, export};
+use serde_json::json;
 use server::console::{ClassicUser, Console, ImportFault, Imported};
 use server::organisation::{Authority, DataFolder};
-use zeroize::Zeroizing;
 
 use super::Context;
 use super::keys::KeyOptions;
 use crate::cli::ImportArguments;
 use crate::terminal::{Failure, count};
 
-/// Largest file of users that is read, in bytes.
-const MAX_FILE: u64 = 64 * 1024 * 1024;
 /// Users between two words on how far it is.
 const PROGRESS: usize = 100;
 
@@ -26,9 +20,9 @@ const PROGRESS: usize = 100;
 pub async fn run(context: &Context, arguments: ImportArguments) -> Result<(), Failure> {
     let path = context.data_folder(&arguments.keys.data);
     let folder = DataFolder::existing(&path).ok_or_else(|| super::no_organisation(&path))?;
-    let mut users = read(&arguments.source)?;
+    let mut rows = export(&arguments.source.0).await?;
     for rename in arguments.rename {
-        let Some(user) = users.iter_mut().find(|user| user.name == rename.from) else {
+        let Some(user) = rows.iter_mut().flatten().find(|user| user.name == rename.from) else {
             return Err(Failure::usage(format!(
                 "--rename: nobody in the source is called {:?}",
                 rename.from
@@ -39,7 +33,7 @@ pub async fn run(context: &Context, arguments: ImportArguments) -> Result<(), Fa
     let protection = KeyOptions::from(&arguments.keys).for_existing_keys(&context.output, &folder)?;
     let authority = Authority::load(&folder, &protection)?;
     let console = Console::open(&folder).await?;
-    let outcome = import(context, &console, &authority, users, arguments.dry_run).await;
+    let outcome = import(context, &console, &authority, rows, arguments.dry_run).await;
     console.close().await;
     let counts = outcome?;
     counts.print(context, arguments.dry_run)?;
@@ -56,40 +50,53 @@ async fn import(
     context: &Context,
     console: &Console,
     authority: &Authority,
-    users: Vec<ClassicUser>,
+    rows: Vec<Result<ImportedUser, BadRow>>,
     dry_run: bool,
 ) -> Result<Counts, Failure> {
     let mut importer = console.importer(authority, dry_run).await?;
     let mut counts = Counts::default();
-    let total = users.len();
-    for (done, user) in users.into_iter().enumerate() {
+    let total = rows.len();
+    for (done, row) in rows.into_iter().enumerate() {
         if done > 0 && done % PROGRESS == 0 {
             context.output.note(&format!("{done} of {total} users"));
         }
-        let source = user.name.clone();
-        let outcome = importer.import(user).await?;
-        counts.add(&outcome);
-        report(context, &source, &outcome)?;
+        let word = match row {
+            Ok(ImportedUser { name, email, salt, password_hash }) => {
+                let source = name.clone();
+                let outcome = importer.import(ClassicUser { name, email, salt, password_hash }).await?;
+                report(context, &source, &outcome)?
+            }
+            Err(BadRow { row, why }) => refused(context, &row, "bad-row", &why)?,
+        };
+        counts.add(word);
     }
     Ok(counts)
 }
 
-/// A line for a user.
-fn report(context: &Context, source: &str, outcome: &Imported) -> Result<(), Failure> {
-    let state = word(outcome);
-    match outcome {
-        Imported::New(user)
-        | Imported::Replaced(user)
-        | Imported::Unchanged(user)
-        | Imported::Joined(user) => context.output.result(
-            || json!({ "source": source, "user": user.as_str(), "state": state }),
-            || format!("{user:32}  {state}"),
-        ),
-        Imported::Refused(fault) => context.output.result(
-            || json!({ "source": source, "state": state, "code": fault.code(), "why": why(fault, source) }),
-            || printable(&format!("{source:32}  {state}: {}", why(fault, source))),
-        ),
-    }
+/// A line for a user, and in one word what became of it.
+fn report(context: &Context, source: &str, outcome: &Imported) -> Result<&'static str, Failure> {
+    let (user, word) = match outcome {
+        Imported::New(user) => (user, "imported"),
+        Imported::Replaced(user) => (user, "replaced"),
+        Imported::Unchanged(user) => (user, "unchanged"),
+        Imported::Joined(user) => (user, "joined"),
+        Imported::Refused(fault) => return refused(context, source, fault.code(), &why(fault, source)),
+    };
+    context.output.result(
+        || json!({ "source": source, "user": user.as_str(), "state": word }),
+        || format!("{user:32}  {word}"),
+    )?;
+    Ok(word)
+}
+
+/// A line for a user that was not imported.
+fn refused(context: &Context, source: &str, code: &str, why: &str) -> Result<&'static str, Failure> {
+    const WORD: &str = "refused";
+    context.output.result(
+        || json!({ "source": source, "state": WORD, "code": code, "why": why }),
+        || printable(&format!("{source:32}  {WORD}: {why}")),
+    )?;
+    Ok(WORD)
 }
 
 /// Why a user is refused, and what to type if another name helps.
@@ -110,23 +117,13 @@ fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
-fn word(outcome: &Imported) -> &'static str {
-    match outcome {
-        Imported::New(_) => "imported",
-        Imported::Replaced(_) => "replaced",
-        Imported::Unchanged(_) => "unchanged",
-        Imported::Joined(_) => "joined",
-        Imported::Refused(_) => "refused",
-    }
-}
-
 /// How many users came to what.
 #[derive(Default)]
 struct Counts(BTreeMap<&'static str, u64>);
 
 impl Counts {
-    fn add(&mut self, outcome: &Imported) {
-        *self.0.entry(word(outcome)).or_default() += 1;
+    fn add(&mut self, word: &'static str) {
+        *self.0.entry(word).or_default() += 1;
     }
 
     fn of(&self, word: &str) -> u64 {
@@ -152,24 +149,4 @@ impl Counts {
         }
         Ok(())
     }
-}
-
-/// The users of a `server_credentials.json`: {USER: {"salt": base64, "hash": hex}}.
-fn read(source: &Path) -> Result<Vec<ClassicUser>, Failure> {
-    let unusable =
-        |why: String| Failure::new("bad-source", format!("{} cannot be read: {why}", source.display()));
-    let mut text = Zeroizing::new(String::new());
-    let file = File::open(source).map_err(|e| unusable(e.to_string()))?;
-    file.take(MAX_FILE + 1).read_to_string(&mut text).map_err(|e| unusable(e.to_string()))?;
-    if text.len() as u64 > MAX_FILE {
-        return Err(unusable("it is larger than 64 MiB".to_owned()));
-    }
-    let users: BTreeMap<String, Value> = serde_json::from_str(&text).map_err(|e| unusable(e.to_string()))?;
-    let user = |(name, row): (String, Value)| {
-        let text = |field| row.get(field).and_then(Value::as_str).unwrap_or_default();
-        // What is no base64 becomes no salt, and is refused with its user.
-        let salt = STANDARD.decode(text("salt")).unwrap_or_default();
-        ClassicUser { name, email: None, salt, password_hash: Zeroizing::new(text("hash").to_owned()) }
-    };
-    Ok(users.into_iter().map(user).collect())
 }

@@ -1,6 +1,9 @@
 use base64::Engine;
+use classic::users::NewUser;
+use classic::users::mysql::Schema;
 use serde_json::{Value, json};
 use session::login::ClassicHash;
+use testkit::database::MariaDb;
 
 use crate::support::Place;
 
@@ -84,14 +87,42 @@ fn a_source_that_cannot_be_used_is_said() {
     let place = Place::new();
     place.run("ca init --organisation example.org --data d --key-password-file kp").ok();
     let import = |source: &str| place.run(&format!("user import {source} --data d --key-password-file kp"));
-    import("nothing.json").refused("nothing.json cannot be read");
+    import("nothing.json").refused("nothing.json");
+    import("nothing").ended(2, "mysql://");
     std::fs::write(place.path("users.json"), "[]").unwrap();
-    import("users.json").refused("users.json cannot be read");
+    import("users.json").refused("users.json is no file of users");
     credentials(&place, &[("ann", "lunar module descent")]);
     import("users.json --rename bob=eve").ended(2, "nobody in the source is called \"bob\"");
     import("users.json --rename bob").ended(2, "OLD=NEW");
-    std::fs::write(place.path("users.json"), r#"{"ann": {"salt": "?", "hash": ""}, "bob": 7}"#).unwrap();
-    let refused = import("users.json");
+    let broken = r#"{"ann": {"salt": "AAAA", "hash": "00"}, "bob": {"salt": "", "hash": ""}}"#;
+    std::fs::write(place.path("users.json"), broken).unwrap();
+    let refused = import("users.json --json");
     refused.refused("2 users were not imported");
-    assert_eq!(refused.out.matches("refused: the salt has 0 bytes").count(), 2, "{}", refused.out);
+    let said = lines(&refused.out);
+    for (line, user) in said.iter().zip(["ann", "bob"]) {
+        assert!(line["source"].as_str().unwrap().contains(user) && line["code"] == "bad-row", "{line}");
+    }
+}
+
+#[test]
+fn users_of_a_database_keep_their_addresses_and_join_by_them() {
+    let database = MariaDb::start();
+    let url = database.url("securechat");
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        classic::users::mysql::init(&url, Schema::ALL[0]).await.unwrap();
+        let store = classic::users::open(&url).await.unwrap();
+        let email = Some("alice@example.org".to_owned());
+        let user = NewUser::with_password(email, "Alice".to_owned(), [7; 16], b"lunar module descent");
+        store.register(user.unwrap()).await.unwrap();
+    });
+    let place = Place::new();
+    let _server = place.serve_with("--data d --plain-keys");
+    let import = place.run(&format!("user import {url} --data d --plain-keys"));
+    assert!(import.ok().starts_with("alice ") && import.out.contains("imported"), "{}", import.out);
+    let link = place.run("invite create --data d --user alice").ok().to_owned();
+    let joined = place.run(&format!("join {link} --user Alice@example.org --home h --password-file pw"));
+    assert!(joined.ok().starts_with("You are alice on "), "{}", joined.out);
+    let again = place.run(&format!("user import {url} --data d --plain-keys"));
+    assert!(again.ok().contains("joined"), "{}", again.out);
 }
