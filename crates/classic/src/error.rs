@@ -1,11 +1,17 @@
 //! What can go wrong in a classic conversation, by blame.
 
+use crate::certificate::{CertificateFault, FolderError};
+use crate::users::UserStoreError;
+
 /// Why a conversation, or the making of one, failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ClassicError {
     /// The peer sent what is no message of this protocol, or not one for this moment.
     #[error("the other side sent what does not fit the protocol: {0}")]
     Malformed(String),
+    /// The peer's certificate is not accepted. The text is the one that goes over the wire.
+    #[error("BAD_CERT: {}", .0.classic_text())]
+    BadCertificate(CertificateFault),
     /// A sequence number that is not above the last one.
     #[error("REPLAY")]
     Replay,
@@ -49,6 +55,12 @@ pub enum ClassicError {
         /// The time it had.
         seconds: u64,
     },
+    /// Files of certificates and keys that cannot be used.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// The user store failed.
+    #[error(transparent)]
+    Users(#[from] UserStoreError),
     /// A local file or the network failed.
     #[error("{what}: {source}")]
     Io {
@@ -83,6 +95,7 @@ impl ClassicError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Malformed(_) => "malformed",
+            Self::BadCertificate(_) => "bad-cert",
             Self::Replay => "replay",
             Self::BadSignature => "sig-fail",
             Self::BadCode => "bad-code",
@@ -93,6 +106,8 @@ impl ClassicError {
             Self::TextTooLong { .. } => "text-too-long",
             Self::Ended(_) => "ended",
             Self::Late { .. } => "late",
+            Self::Folder(_) => "certificates",
+            Self::Users(_) => "users",
             Self::Io { .. } => "io",
             Self::Cryptography => "cryptography",
         }

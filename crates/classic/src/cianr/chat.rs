@@ -1,0 +1,290 @@
+//! A chat once its keys stand: messages both ways until both sides have left (CL-23 to CL-26, CL-34, CL-37).
+
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::{Instant, sleep_until};
+
+use super::error::{ErrorMessage, ErrorReply};
+use super::place::Transcripts;
+use super::transcript::Papers;
+use super::{Dialect, Receipt, Side, SignedMessage, Transcript, kind};
+use crate::ClassicError;
+use crate::certificate::Certificate;
+use crate::cipher::CipherKey;
+use crate::conversation::{Clock, Lines, Reporter, Stop, What};
+use crate::frame::{FrameReader, write_frame};
+use crate::json;
+use crate::limits::{LEAVE_DEADLINE, MAX_TEXT};
+use crate::rsa::SigningKey;
+
+/// How long a client waits for the server's answer to a message before it goes on without.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(5);
+/// How long the other side may be silent before a server whose script is through leaves.
+const SCRIPT_LINGER: Duration = Duration::from_secs(3);
+
+/// Who talks to whom, under which keys.
+pub(super) struct Party<'a> {
+    pub dialect: Dialect,
+    pub side: Side,
+    pub signer: &'a SigningKey,
+    pub own: &'a Certificate,
+    pub peer: Certificate,
+    /// What the other side is called in events.
+    pub peer_name: String,
+    pub session: CipherKey,
+    pub clock: Clock,
+    pub transcripts: Option<&'a Transcripts>,
+    /// Whether each line waits for the server's answer to the one before.
+    pub in_turn: bool,
+}
+
+/// A chat under way.
+struct Chat<'a, W> {
+    party: Party<'a>,
+    writer: W,
+    reporter: &'a Reporter,
+    transcript: Transcript,
+    sent: u64,
+    received: u64,
+    ours: Option<Receipt>,
+    theirs: Option<Receipt>,
+    left: bool,
+    peer_left: bool,
+    wake: Wake,
+}
+
+/// What the chat waits for besides messages and lines.
+#[derive(Clone, Copy)]
+enum Wake {
+    Nothing,
+    Answer(Instant),
+    Linger(Instant),
+    Farewell(Instant),
+}
+
+impl Wake {
+    async fn up(self) {
+        match self {
+            Self::Nothing => std::future::pending().await,
+            Self::Answer(at) | Self::Linger(at) | Self::Farewell(at) => sleep_until(at).await,
+        }
+    }
+}
+
+/// Talks until both sides have left, and writes the session's files, also if it ends badly.
+pub(super) async fn chat<R: AsyncRead + Unpin, W: AsyncWrite + Unpin>(
+    reader: &mut FrameReader<R>,
+    writer: W,
+    party: Party<'_>,
+    lines: Lines,
+    reporter: &Reporter,
+    stop: Stop,
+) -> Result<(), ClassicError> {
+    let place = party.transcripts.map(|transcripts| {
+        let (name, now) = (party.peer.common_name().unwrap_or_default(), (party.clock)());
+        transcripts.place(party.dialect, party.side, name, now, reporter.session())
+    });
+    let transcript = Transcript::begin(party.dialect, place)?;
+    let mut chat = Chat {
+        party,
+        writer,
+        reporter,
+        transcript,
+        sent: 0,
+        received: 0,
+        ours: None,
+        theirs: None,
+        left: false,
+        peer_left: false,
+        wake: Wake::Nothing,
+    };
+    let outcome = chat.run(reader, lines, stop).await;
+    let saved = chat.save();
+    outcome.and(saved)
+}
+
+impl<W: AsyncWrite + Unpin> Chat<'_, W> {
+    async fn run<R: AsyncRead + Unpin>(
+        &mut self,
+        reader: &mut FrameReader<R>,
+        mut lines: Lines,
+        mut stop: Stop,
+    ) -> Result<(), ClassicError> {
+        let mut through = false;
+        while !(self.left && self.peer_left) {
+            let quiet = self.left || through || matches!(self.wake, Wake::Answer(_));
+            tokio::select! {
+                biased;
+                message = reader.next() => match message? {
+                    Some(message) => {
+                        self.hear(&message).await?;
+                        if through {
+                            self.wake = self.linger();
+                        }
+                    }
+                    None if self.left => break,
+                    None => return Err(ClassicError::Ended("without a receipt")),
+                },
+                () = stop.told(), if !self.left => self.leave().await?,
+                () = self.wake.up() => match self.wake {
+                    Wake::Farewell(_) => break,
+                    Wake::Linger(_) => self.leave().await?,
+                    Wake::Answer(_) | Wake::Nothing => {
+                        self.party.in_turn = false;
+                        self.wake = Wake::Nothing;
+                    }
+                },
+                line = lines.next(), if !quiet => match line {
+                    Some(line) if line == self.party.dialect.quit_word() => self.leave().await?,
+                    Some(line) if line.is_empty() => {}
+                    Some(line) => self.say(&line).await?,
+                    None if self.party.side == Side::Client => self.leave().await?,
+                    None => {
+                        through = true;
+                        self.wake = self.linger();
+                    }
+                },
+            }
+        }
+        Ok(())
+    }
+
+    fn linger(&self) -> Wake {
+        match self.wake {
+            Wake::Farewell(at) => Wake::Farewell(at),
+            _ => Wake::Linger(Instant::now() + SCRIPT_LINGER),
+        }
+    }
+
+    async fn hear(&mut self, bytes: &[u8]) -> Result<(), ClassicError> {
+        match kind(bytes)?.as_str() {
+            "msg" => {
+                let outcome = self.accept(json::read(bytes)?);
+                match outcome {
+                    Ok(text) => self.heard(text).await,
+                    Err(error) => self.reject(error).await,
+                }
+            }
+            "receipt" => self.receive_receipt(json::read(bytes)?).await,
+            "bye" if self.party.dialect == Dialect::Line => self.farewell().await,
+            "error" => {
+                let error = json::read::<ErrorMessage>(bytes)?.text();
+                self.reporter.tell(What::Refused { error: error.clone() });
+                match self.party.side {
+                    Side::Client => Err(ClassicError::Refused(error)),
+                    Side::Server => Ok(()),
+                }
+            }
+            other => Err(ClassicError::Malformed(format!("{other:?} in a chat"))),
+        }
+    }
+
+    fn accept(&mut self, message: SignedMessage) -> Result<(u64, String), ClassicError> {
+        message.check(self.party.dialect, self.party.peer.verifying_key(), &mut self.received)?;
+        let fingerprint = self.party.dialect.fingerprint(&self.party.peer, &self.party.peer);
+        self.transcript.add(&message, &fingerprint)?;
+        let text = message.open(self.party.dialect, &self.party.session)?;
+        Ok((message.seqno, text.to_string()))
+    }
+
+    async fn heard(&mut self, (seqno, text): (u64, String)) -> Result<(), ClassicError> {
+        if matches!(self.wake, Wake::Answer(_)) {
+            self.wake = Wake::Nothing;
+        }
+        let from = self.party.peer_name.clone();
+        let quits = text == self.party.dialect.quit_word();
+        let answer = (self.party.side == Side::Server && self.party.dialect.acknowledges() && !quits)
+            .then(|| format!("Server acknowledges: '{text}'"));
+        self.reporter.tell(What::Message { from, seqno: Some(seqno), text });
+        match answer {
+            Some(answer) => self.say(&answer).await,
+            None if quits => self.farewell().await,
+            None => Ok(()),
+        }
+    }
+
+    /// Names the fault to the other side, and goes on if the existing program does.
+    async fn reject(&mut self, error: ClassicError) -> Result<(), ClassicError> {
+        self.reporter.tell(What::Rejected { error: error.to_string() });
+        if self.party.side == Side::Server {
+            let message = ErrorReply::new(self.party.dialect, &error);
+            self.write(&message).await?;
+        }
+        if self.party.dialect.goes_on_after(&error, self.party.side) { Ok(()) } else { Err(error) }
+    }
+
+    async fn receive_receipt(&mut self, receipt: Receipt) -> Result<(), ClassicError> {
+        let signature = receipt.check(self.party.dialect, self.party.peer.verifying_key()).is_ok();
+        self.reporter.tell(What::Receipt {
+            transcript_sha256: receipt.transcript_sha256.clone(),
+            signature,
+            same_transcript: receipt.transcript_sha256 == self.transcript.hash(),
+        });
+        self.theirs = Some(receipt);
+        self.farewell().await?;
+        if signature { Ok(()) } else { Err(ClassicError::BadSignature) }
+    }
+
+    /// The other side has left; so do we.
+    async fn farewell(&mut self) -> Result<(), ClassicError> {
+        self.peer_left = true;
+        if self.left { Ok(()) } else { self.leave().await }
+    }
+
+    async fn leave(&mut self) -> Result<(), ClassicError> {
+        self.left = true;
+        self.wake = Wake::Farewell(Instant::now() + LEAVE_DEADLINE);
+        if self.party.dialect == Dialect::Line && self.party.side == Side::Client {
+            return self.write(&Bye { kind: "bye" }).await;
+        }
+        let Party { dialect, signer, side, .. } = &self.party;
+        let receipt = Receipt::make(*dialect, signer, *side, self.sent, self.transcript.hash())?;
+        self.write(&receipt).await?;
+        self.ours = Some(receipt);
+        Ok(())
+    }
+
+    async fn say(&mut self, text: &str) -> Result<(), ClassicError> {
+        if text.len() > MAX_TEXT {
+            let error = format!("a text of {} bytes is too long: at most {MAX_TEXT}", text.len());
+            self.reporter.tell(What::Refused { error });
+            return Ok(());
+        }
+        let Party { dialect, session, signer, clock, .. } = &self.party;
+        self.sent += 1;
+        let message = SignedMessage::make(*dialect, session, signer, (self.sent, clock()), text)?;
+        self.write(&message).await?;
+        let fingerprint = self.party.dialect.fingerprint(self.party.own, &self.party.peer);
+        self.transcript.add(&message, &fingerprint)?;
+        self.reporter.tell(What::Sent { seqno: Some(self.sent), text: text.to_owned() });
+        if self.party.in_turn && self.party.side == Side::Client && self.party.dialect.acknowledges() {
+            self.wake = Wake::Answer(Instant::now() + ANSWER_PATIENCE);
+        }
+        Ok(())
+    }
+
+    async fn write(&mut self, message: &impl Serialize) -> Result<(), ClassicError> {
+        write_frame(&mut self.writer, self.party.dialect.framing(), &json::write(message)?).await
+    }
+
+    fn save(self) -> Result<(), ClassicError> {
+        let papers = Papers {
+            ours: self.ours.as_ref(),
+            theirs: self.theirs.as_ref(),
+            own: self.party.own,
+            peer: &self.party.peer,
+        };
+        if let Some(file) = self.transcript.save(&papers)? {
+            self.reporter.tell(What::Saved { file });
+        }
+        Ok(())
+    }
+}
+
+#[derive(Serialize)]
+struct Bye {
+    #[serde(rename = "type")]
+    kind: &'static str,
+}

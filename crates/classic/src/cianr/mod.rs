@@ -1,0 +1,85 @@
+//! `cianr`: certificates, two Diffie-Hellmans, signed messages, receipts, in three dialects (docs/classic.md, section 2).
+//!
+//! - [`Dialect`]: what tells the three apart once messages flow.
+//! - [`pss`], [`pkcs1`], [`line`]: the handshake of each.
+//! - [`Server`], [`Client`]: the two roles, settings and all.
+//! - [`SignedMessage`], [`Receipt`], [`Transcript`]: what is signed and kept.
+
+mod account;
+mod chat;
+mod dialect;
+mod error;
+pub mod line;
+mod message;
+pub mod pkcs1;
+mod place;
+pub mod pss;
+mod receipt;
+mod role;
+mod transcript;
+mod wire;
+
+pub use dialect::Dialect;
+pub use message::{SignedMessage, kind};
+pub use place::Transcripts;
+pub use receipt::{Receipt, ReceiptFile};
+pub use role::{Account, Client, Server};
+pub use transcript::Transcript;
+
+use serde_json::value::RawValue;
+
+use crate::ClassicError;
+use crate::certificate::{Certificate, CertificateFault};
+use crate::dh::Number;
+use crate::json::{base64, from_base64};
+
+/// Which end of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// Who connects.
+    Client,
+    /// Who listens.
+    Server,
+}
+
+impl Side {
+    /// Its name on the wire and in file names.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Server => "server",
+        }
+    }
+
+    /// The other end.
+    pub fn other(self) -> Self {
+        match self {
+            Self::Client => Self::Server,
+            Self::Server => Self::Client,
+        }
+    }
+}
+
+/// Size of the nonces that are sent and not looked at, in bytes.
+const NONCE_LEN: usize = 16;
+
+/// A fresh nonce, base64.
+fn nonce() -> Result<String, ClassicError> {
+    let mut bytes = [0; NONCE_LEN];
+    aws_lc_rs::rand::fill(&mut bytes)?;
+    Ok(base64(bytes))
+}
+
+/// Reads a certificate out of a message: PEM, or base64 of it.
+fn certificate(field: &str) -> Result<Certificate, ClassicError> {
+    let decoded = from_base64(field).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    let certificate = Certificate::from_pem(decoded.as_deref().unwrap_or(field));
+    certificate.map_err(|error| ClassicError::BadCertificate(CertificateFault::from(error)))
+}
+
+/// A number in a message: a JSON integer of any size, or its decimal digits as a string.
+fn number(raw: &RawValue) -> Result<Number, ClassicError> {
+    let text = raw.get();
+    let digits = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    Number::from_decimal(digits.unwrap_or(text))
+}

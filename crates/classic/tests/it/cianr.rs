@@ -1,0 +1,147 @@
+//! `cianr`: sessions from certificate to receipt, and what is refused.
+
+use std::path::PathBuf;
+
+use classic::ClassicError;
+use classic::cianr::{Dialect, Transcripts};
+use classic::conversation::{Says, What};
+use tempfile::TempDir;
+
+use crate::world::{client, enter, say, server, start, start_accounts};
+
+fn texts(told: &[What]) -> Vec<&str> {
+    told.iter()
+        .filter_map(|what| match what {
+            What::Message { text, .. } => Some(text.as_str()),
+            _ => None,
+        })
+        .collect()
+}
+
+/// CL-21 to CL-27.
+#[tokio::test]
+async fn a_session_of_cianr_pss_is_acknowledged_and_leaves_receipts_over_one_transcript() {
+    let (there, here) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let mut running = start(server(Dialect::Pss, Some(there.path()))).await;
+    let mut alice = client(Dialect::Pss, Some("alice"), "secret");
+    alice.transcripts = Some(Transcripts::new(here.path().to_owned()));
+    let (told, outcome) = say(&alice, running.address, &["hello", "", "größe 🚀"]).await;
+    outcome.unwrap();
+    assert_eq!(texts(&told), ["Server acknowledges: 'hello'", "Server acknowledges: 'größe 🚀'"]);
+    assert!(
+        told.iter().any(|what| matches!(what, What::Receipt { signature: true, same_transcript: true, .. }))
+    );
+    let user = running
+        .next(|what| match what {
+            What::Registered { user, email } => Some((user.clone(), email.clone())),
+            _ => None,
+        })
+        .await;
+    assert_eq!(user, ("alice".to_owned(), Some("alice@example.org".to_owned())));
+    let same = running
+        .next(|what| match what {
+            What::Receipt { signature, same_transcript, .. } => Some(*signature && *same_transcript),
+            _ => None,
+        })
+        .await;
+    assert!(same);
+    running.next(|what| matches!(what, What::Disconnected { error: None }).then_some(())).await;
+    let ours = std::fs::read_to_string(here.path().join("server_transcript.log")).unwrap();
+    assert_eq!(ours, std::fs::read_to_string(there.path().join("client_transcript.log")).unwrap());
+    assert_eq!(ours.lines().count(), 4);
+    assert!(!ours.ends_with('\n'));
+    assert!(here.path().join("server_session_receipt.json").exists());
+
+    let bob = client(Dialect::Pss, None, "secret");
+    let (told, outcome) = say(&bob, running.address, &["again"]).await;
+    outcome.unwrap();
+    assert_eq!(texts(&told), ["Server acknowledges: 'again'"]);
+    running.next(|what| matches!(what, What::Saved { .. }).then_some(())).await;
+    assert!(there.path().join("earlier-1/client_transcript.log").exists());
+}
+
+/// CL-30 to CL-33.
+#[tokio::test]
+async fn both_people_talk_in_cianr_pkcs1() {
+    let there = TempDir::new().unwrap();
+    let mut talkative = server(Dialect::Pkcs1, Some(there.path()));
+    talkative.says = Says::Script(["welcome".to_owned(), "goodbye".to_owned()].into());
+    let mut running = start(talkative).await;
+    let (told, outcome) =
+        say(&client(Dialect::Pkcs1, Some("alice"), "secret"), running.address, &["hello", "there"]).await;
+    outcome.unwrap();
+    assert_eq!(texts(&told), ["welcome", "goodbye"]);
+    assert!(told.iter().any(|what| matches!(what, What::Receipt { signature: true, .. })));
+    for wanted in ["hello", "there"] {
+        let heard = running.next(text).await;
+        assert_eq!(heard, ("alice".to_owned(), wanted.to_owned()));
+    }
+    let saved = running.next(saved).await;
+    assert!(saved.file_name().unwrap().to_str().unwrap().starts_with("server_vs_client_"));
+    let log = std::fs::read(saved.to_str().unwrap().replace("_receipt.json", ".log")).unwrap();
+    assert!(log.ends_with(b"\n"));
+    for (password, fits) in [("secret", true), ("wrong", false)] {
+        let (_, outcome) = say(&client(Dialect::Pkcs1, None, password), running.address, &[]).await;
+        assert_eq!(outcome.is_ok(), fits);
+    }
+}
+
+/// CL-34 to CL-37.
+#[tokio::test]
+async fn accounts_and_chat_of_cianr_line_are_two_ports() {
+    let there = TempDir::new().unwrap();
+    let running = start(server(Dialect::Line, Some(there.path()))).await;
+    let accounts = start_accounts(server(Dialect::Line, None)).await;
+    for (register, password, answer) in [
+        (None, "secret", Some("invalid credentials")),
+        (Some("alice"), "secret", None),
+        (Some("alice"), "secret", Some("email or username already exists")),
+        (None, "wrong", Some("invalid credentials")),
+        (None, "secret", None),
+    ] {
+        match (enter(&client(Dialect::Line, register, password), accounts.address).await, answer) {
+            (Ok(()), None) => {}
+            (Err(ClassicError::Refused(text)), Some(answer)) => assert_eq!(text, answer),
+            (outcome, _) => panic!("{outcome:?}"),
+        }
+    }
+    let mut running = running;
+    let (told, outcome) = say(&client(Dialect::Line, None, "secret"), running.address, &["hello"]).await;
+    outcome.unwrap();
+    assert!(told.iter().any(|what| matches!(what, What::Receipt { signature: true, .. })));
+    assert_eq!(running.next(text).await, ("client".to_owned(), "hello".to_owned()));
+}
+
+fn text(what: &What) -> Option<(String, String)> {
+    match what {
+        What::Message { from, text, .. } => Some((from.clone(), text.clone())),
+        _ => None,
+    }
+}
+
+fn saved(what: &What) -> Option<PathBuf> {
+    match what {
+        What::Saved { file } => Some(file.clone()),
+        _ => None,
+    }
+}
+
+/// CL-22.
+#[tokio::test]
+async fn what_the_server_answers_to_credentials() {
+    let running = start(server(Dialect::Pss, None)).await;
+    for (register, password, answer) in [
+        (None, "secret", "User not found"),
+        (Some("alice"), "secret", ""),
+        (Some("alice"), "other", "Email or username already exists"),
+        (None, "wrong", "Invalid password"),
+        (None, "secret", ""),
+    ] {
+        let (_, outcome) = say(&client(Dialect::Pss, register, password), running.address, &[]).await;
+        match outcome {
+            Ok(()) => assert_eq!(answer, ""),
+            Err(ClassicError::Refused(text)) => assert_eq!(text, answer),
+            Err(other) => panic!("{other}"),
+        }
+    }
+}
