@@ -4,7 +4,10 @@ mod classic;
 mod manage;
 mod talk;
 
-pub use classic::{CertsArguments, ClassicCommand, InitUsersArguments, UsersUrl};
+pub use classic::{
+    CertsArguments, ClassicCommand, ClassicConnectArguments, ClassicServeArguments, ClassicVerifyArguments,
+    InitUsersArguments, SideArguments,
+};
 pub use manage::{
     BackupArguments, CaCommand, DataArguments, DeviceCommand, DoctorArguments, ImportArguments,
     InviteCommand, KeyArguments, ListenAddress, PasswdArguments, RoleArgument, ServeArguments, UserCommand,

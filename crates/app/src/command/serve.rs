@@ -83,7 +83,7 @@ fn notify(state: NotifyState) {
 }
 
 /// The host's address; of several the first that can be listened on.
-async fn address(listen: &ListenAddress) -> Result<SocketAddr, Failure> {
+pub(super) async fn address(listen: &ListenAddress) -> Result<SocketAddr, Failure> {
     let unknown = |why: String| {
         let text = &listen.0;
         Failure::new(
@@ -102,7 +102,7 @@ async fn address(listen: &ListenAddress) -> Result<SocketAddr, Failure> {
     }
 }
 
-fn stop_signal(kind: SignalKind) -> Result<Signal, Failure> {
+pub(super) fn stop_signal(kind: SignalKind) -> Result<Signal, Failure> {
     signal(kind).map_err(|e| Failure::failed(format!("cannot wait for signals: {e}")))
 }
 

@@ -4,6 +4,7 @@
 
 mod authority;
 mod classic_certs;
+mod classic_talk;
 mod classic_users;
 mod doctor;
 mod external_root;

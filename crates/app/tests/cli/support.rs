@@ -131,6 +131,19 @@ impl Server {
         server
     }
 
+    /// Reads what it prints up to a line that holds `word`, and gives that line.
+    pub fn line_with(&mut self, word: &str) -> String {
+        let mut seen = String::new();
+        loop {
+            let start = seen.len();
+            assert!(self.out.read_line(&mut seen).unwrap() > 0, "{word:?} is not in {seen:?}");
+            let line = seen.split_at(start).1;
+            if line.contains(word) {
+                return line.trim_end().to_owned();
+            }
+        }
+    }
+
     /// Sends a signal, waits, and gives exit code and standard error.
     pub fn end(mut self, signal: &str) -> (i32, String) {
         let pid = self.child.id().to_string();
@@ -140,6 +153,13 @@ impl Server {
         self.out.read_to_string(&mut rest).unwrap();
         assert_eq!(rest, "", "nothing but the first line goes to standard output");
         (code, self.rest_of_stderr())
+    }
+
+    /// Sends a signal, waits, and gives the exit code.
+    pub fn end_quietly(mut self, signal: &str) -> i32 {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+        self.child.wait().unwrap().code().unwrap()
     }
 
     fn rest_of_stderr(&mut self) -> String {

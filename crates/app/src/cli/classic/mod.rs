@@ -1,9 +1,11 @@
 //! Arguments of `classic`: the classic protocols.
 
 mod certs;
+mod talk;
 mod users;
 
 pub use certs::CertsArguments;
+pub use talk::{ClassicConnectArguments, ClassicServeArguments, ClassicVerifyArguments, SideArguments};
 pub use users::{InitUsersArguments, UsersUrl};
 
 use clap::Subcommand;
@@ -13,6 +15,12 @@ use clap::Subcommand;
 pub enum ClassicCommand {
     /// Make the certificates and keys of the cianr dialects
     Certs(CertsArguments),
+    /// Run a server of a classic protocol
+    Serve(ClassicServeArguments),
+    /// Connect to a server of a classic protocol
+    Connect(ClassicConnectArguments),
+    /// Check a receipt of the cianr dialects, offline
+    Verify(ClassicVerifyArguments),
     /// Make the database and the table of a classic server's users
     InitUsers(InitUsersArguments),
 }
