@@ -1,12 +1,13 @@
 //! What the channel and the server cost, against what they could cost: ratios inside one run.
 //!
-//! `cargo bench -p countersign-bench` runs all; a name behind `--` (`handshake`, `records`, `message`) runs one.
+//! `cargo bench -p countersign-bench` runs all; a name behind `--` (`handshake`, `records`, `message`, `classic`) runs one.
 //!
 //! - [`measure`]: CPU time, interleaved rounds, medians of ratios.
 //! - [`organisation`]: the certificates that all sides show.
 //! - [`tls`]: the TLS peers. [`peer`]: a client of our server.
-//! - [`handshake`], [`records`], [`message`]: the measurements of `docs/performance.md`.
+//! - [`handshake`], [`records`], [`message`], [`classic`]: the measurements of `docs/performance.md`.
 
+mod classic;
 mod handshake;
 mod measure;
 mod message;
@@ -29,6 +30,9 @@ fn main() -> Result<()> {
     }
     if runs("message") {
         message::run()?;
+    }
+    if runs("classic") {
+        classic::run()?;
     }
     Ok(())
 }

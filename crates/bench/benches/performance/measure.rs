@@ -16,6 +16,11 @@ pub(crate) fn process_cpu_time() -> Result<Duration> {
     Ok(Duration::try_from(clock_gettime(ClockId::ProcessCPUTime))?)
 }
 
+/// The clock, for what several threads do in turn.
+pub(crate) fn monotonic() -> Result<Duration> {
+    Ok(Duration::try_from(clock_gettime(ClockId::Monotonic))?)
+}
+
 /// The time, Unix milliseconds: for a server, which reads the clock as well.
 pub(crate) fn unix_ms() -> Result<u64> {
     let time = Duration::try_from(clock_gettime(ClockId::Realtime))?;
