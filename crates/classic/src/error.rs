@@ -30,6 +30,9 @@ pub enum ClassicError {
     /// The peer said no, in its own words.
     #[error("the other side refused: {0}")]
     Refused(String),
+    /// We said no, in the protocol's own words, and the peer was told.
+    #[error("{0}")]
+    Denied(String),
     /// A named limit was passed.
     #[error("the other side passed the limit of {limit} {what}")]
     Limit {
@@ -102,6 +105,7 @@ impl ClassicError {
             Self::DiffieHellman(_) => "bad-dh",
             Self::Decryption => "decryption",
             Self::Refused(_) => "refused",
+            Self::Denied(_) => "denied",
             Self::Limit { .. } => "limit",
             Self::TextTooLong { .. } => "text-too-long",
             Self::Ended(_) => "ended",

@@ -1,9 +1,81 @@
-//! The five protocols by name.
+//! The five protocols by name, the dialects of `cianr`, and the two roles.
 
 use std::fmt;
 use std::str::FromStr;
 
-use crate::cianr::Dialect;
+/// One of the two sides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Listens.
+    Server,
+    /// Connects.
+    Client,
+}
+
+impl Role {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Server, Self::Client];
+
+    /// Its name: on the wire, and as the stem of its files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Server => "server",
+            Self::Client => "client",
+        }
+    }
+
+    /// The other one.
+    pub fn peer(self) -> Self {
+        match self {
+            Self::Server => Self::Client,
+            Self::Client => Self::Server,
+        }
+    }
+}
+
+/// A dialect of `cianr`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// `cianr-pss`.
+    Pss,
+    /// `cianr-pkcs1`.
+    Pkcs1,
+    /// `cianr-line`.
+    Line,
+}
+
+impl Dialect {
+    /// All three.
+    pub const ALL: [Self; 3] = [Self::Pss, Self::Pkcs1, Self::Line];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pss => "cianr-pss",
+            Self::Pkcs1 => "cianr-pkcs1",
+            Self::Line => "cianr-line",
+        }
+    }
+}
+
+impl fmt::Display for Dialect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// A text that names no dialect.
+#[derive(Debug, thiserror::Error, Clone, Copy, PartialEq, Eq)]
+#[error("the dialects are cianr-pss, cianr-pkcs1 and cianr-line")]
+pub struct UnknownDialect;
+
+impl FromStr for Dialect {
+    type Err = UnknownDialect;
+
+    fn from_str(name: &str) -> Result<Self, UnknownDialect> {
+        Self::ALL.into_iter().find(|dialect| dialect.name() == name).ok_or(UnknownDialect)
+    }
+}
 
 /// A classic protocol (CL-1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use classic::certificate::issue::{
     Bad, CA_NAME, IssueError, has_ca, layout_of, make_bad, make_folder, make_leaf,
 };
 use classic::certificate::{
-    Certificate, CertificateError, CertificateFault, Expectation, Folder, FolderError, KeyError, Layout,
+    Certificate, CertificateError, CertificateFault, Dialect, Expectation, Folder, FolderError, KeyError,
     Passphrase, PrivateKey, Role, check,
 };
 use proptest::prelude::*;
@@ -26,17 +26,16 @@ fn folder() -> &'static Path {
     static ONE: OnceLock<TempDir> = OnceLock::new();
     let one = ONE.get_or_init(|| {
         let place = tempfile::tempdir().unwrap();
-        make_folder(place.path(), Layout::CianrPss, None, None, NOW).unwrap();
+        make_folder(place.path(), Dialect::Pss, None, None, NOW).unwrap();
         place
     });
     one.path()
 }
 
 /// Another folder of the same CA, as `layout` would have made it.
-fn copied(layout: Layout) -> TempDir {
+fn copied(layout: Dialect) -> TempDir {
     let place = tempfile::tempdir().unwrap();
-    let names =
-        if layout == Layout::CianrLine { ["ca.cert.pem", "ca.key.pem"] } else { ["ca.crt", "ca.key"] };
+    let names = if layout == Dialect::Line { ["ca.cert.pem", "ca.key.pem"] } else { ["ca.crt", "ca.key"] };
     fs::copy(folder().join("ca.crt"), place.path().join(names[0])).unwrap();
     fs::copy(folder().join("ca.key"), place.path().join(names[1])).unwrap();
     place
@@ -56,11 +55,11 @@ fn names(files: &[PathBuf]) -> Vec<&str> {
 
 #[test]
 fn each_layout_has_its_files_and_names_and_both_sides_accept_each_other() {
-    for layout in Layout::ALL {
+    for layout in Dialect::ALL {
         let place = copied(layout);
         let made = make_folder(place.path(), layout, None, None, NOW).unwrap();
         let expected = match layout {
-            Layout::CianrLine => ["server.cert.pem", "server.key.pem", "client.cert.pem", "client.key.pem"],
+            Dialect::Line => ["server.cert.pem", "server.key.pem", "client.cert.pem", "client.key.pem"],
             _ => ["server.crt", "server.key", "client.crt", "client.key"],
         };
         assert_eq!(names(&made), expected);
@@ -89,14 +88,14 @@ fn a_new_folder_is_private_and_complete_and_is_never_overwritten() {
     assert!(
         fs::read_to_string(folder().join("client.key")).unwrap().starts_with("-----BEGIN RSA PRIVATE KEY")
     );
-    let again = make_folder(folder(), Layout::CianrPss, None, None, NOW).unwrap_err();
+    let again = make_folder(folder(), Dialect::Pss, None, None, NOW).unwrap_err();
     assert!(matches!(again, IssueError::Complete(_)), "{again}");
 
-    let place = copied(Layout::CianrPss);
-    let named = make_folder(place.path(), Layout::CianrPss, Some("Other"), None, NOW).unwrap_err();
+    let place = copied(Dialect::Pss);
+    let named = make_folder(place.path(), Dialect::Pss, Some("Other"), None, NOW).unwrap_err();
     assert!(matches!(named, IssueError::Exists(_)), "{named}");
     fs::write(place.path().join("client.key"), "somebody's").unwrap();
-    let half = make_folder(place.path(), Layout::CianrPss, None, None, NOW).unwrap_err();
+    let half = make_folder(place.path(), Dialect::Pss, None, None, NOW).unwrap_err();
     assert!(half.to_string().contains("client.crt"), "{half}");
     assert_eq!(fs::read_dir(place.path()).unwrap().count(), 3, "nothing was made");
 
@@ -124,10 +123,10 @@ fn a_new_folder_is_private_and_complete_and_is_never_overwritten() {
 /// CL-92: a folder in which one file cannot be written has none of them.
 #[test]
 fn what_cannot_be_written_whole_is_not_written_at_all() {
-    let place = copied(Layout::CianrPss);
+    let place = copied(Dialect::Pss);
     // A link that leads nowhere is no file, and cannot be made anew either.
     std::os::unix::fs::symlink(place.path().join("absent/x"), place.path().join("client.key")).unwrap();
-    make_folder(place.path(), Layout::CianrPss, None, None, NOW).unwrap_err();
+    make_folder(place.path(), Dialect::Pss, None, None, NOW).unwrap_err();
     let mut left: Vec<_> =
         fs::read_dir(place.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     left.sort();
@@ -139,8 +138,7 @@ fn an_encrypted_ca_key_opens_with_its_passphrase_alone() {
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("deep/certs");
     assert!(!has_ca(&path));
-    let made =
-        make_folder(&path, Layout::CianrPss, Some("Ring CA"), Some(&passphrase("lunar")), NOW).unwrap();
+    let made = make_folder(&path, Dialect::Pss, Some("Ring CA"), Some(&passphrase("lunar")), NOW).unwrap();
     assert_eq!(names(&made)[..2], ["ca.crt", "ca.key"]);
     assert_eq!(certificate(path.join("ca.crt")).common_name(), Some("Ring CA"));
     assert!(has_ca(&path));
@@ -157,17 +155,17 @@ fn an_encrypted_ca_key_opens_with_its_passphrase_alone() {
 /// CL-93, CL-84.
 #[test]
 fn each_bad_kind_is_refused_in_its_words() {
-    let classic = |layout: Layout, bad| match (layout, bad) {
+    let classic = |layout: Dialect, bad| match (layout, bad) {
         (_, Bad::SelfSigned | Bad::OtherCa) => Some("Invalid signature"),
         (_, Bad::Expired) => Some("Certificate expired"),
-        (Layout::CianrLine, Bad::WrongCn) => None,
+        (Dialect::Line, Bad::WrongCn) => None,
         (_, Bad::WrongCn) => Some("Certificate CN mismatch"),
     };
-    for layout in Layout::ALL {
+    for layout in Dialect::ALL {
         let place = copied(layout);
         let good = Certificate::parse(&fs::read(folder().join("ca.crt")).unwrap()).unwrap();
         // The CA's double is slow to make: once is enough.
-        for bad in Bad::ALL.into_iter().filter(|bad| *bad != Bad::OtherCa || layout == Layout::CianrLine) {
+        for bad in Bad::ALL.into_iter().filter(|bad| *bad != Bad::OtherCa || layout == Dialect::Line) {
             make_bad(place.path(), layout, bad, None, NOW).unwrap();
             for role in Role::ALL {
                 let shown = Folder::open(&bad.folder(place.path()), role, None).unwrap();
@@ -186,7 +184,7 @@ fn each_bad_kind_is_refused_in_its_words() {
         }
     }
     let nowhere = tempfile::tempdir().unwrap();
-    let none = make_bad(nowhere.path(), Layout::CianrPss, Bad::SelfSigned, None, NOW).unwrap_err();
+    let none = make_bad(nowhere.path(), Dialect::Pss, Bad::SelfSigned, None, NOW).unwrap_err();
     assert!(matches!(none, IssueError::NoAuthority(_)), "{none}");
 }
 

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use classic::certificate::issue::{Bad, make_bad, make_folder, make_leaf};
 use classic::certificate::{
-    Certificate, CertificateError, CertificateFault, Expectation, Folder, FolderError, KeyError, Layout,
+    Certificate, CertificateError, CertificateFault, Dialect, Expectation, Folder, FolderError, KeyError,
     Passphrase, Role, check,
 };
 use tempfile::TempDir;
@@ -88,8 +88,8 @@ fn passphrase() -> Passphrase {
 fn openssl_reads_and_verifies_what_we_make() {
     const NOW: u64 = 1_767_225_600_000;
     let shell = Shell::new();
-    make_folder(shell.path(), Layout::CianrPss, Some("Ring CA"), Some(&passphrase()), NOW).unwrap();
-    make_bad(shell.path(), Layout::CianrPss, Bad::Expired, Some(&passphrase()), NOW).unwrap();
+    make_folder(shell.path(), Dialect::Pss, Some("Ring CA"), Some(&passphrase()), NOW).unwrap();
+    make_bad(shell.path(), Dialect::Pss, Bad::Expired, Some(&passphrase()), NOW).unwrap();
     let at = NOW / 1000;
     for stem in ["server", "client"] {
         let verify = format!("verify -x509_strict -check_ss_sig -attime {at} -CAfile ca.crt");
@@ -132,8 +132,7 @@ fn folders_of_openssl_are_read_with_every_kind_of_key() {
     let traditional = Folder::open(shell.path(), Role::Server, None).unwrap();
     let leaf = traditional.certificate();
     let now = now_ms(leaf);
-    for (expected, name) in
-        [(Layout::CianrPss, "server"), (Layout::CianrPkcs1, "server.local"), (Layout::CianrLine, "")]
+    for (expected, name) in [(Dialect::Pss, "server"), (Dialect::Pkcs1, "server.local"), (Dialect::Line, "")]
     {
         assert_eq!(check(leaf, traditional.ca(), expected.expectation(name), now), Ok(()));
     }
@@ -240,7 +239,7 @@ fn a_ca_of_openssl_issues_through_us() {
     let at = now / 1000;
     shell.run(&format!("verify -attime {at} -CAfile ca.crt server.crt"));
     assert_eq!(check(&shell.certificate("server.crt"), &ca, Expectation::Issuer, now), Ok(()));
-    make_bad(shell.path(), Layout::CianrLine, Bad::OtherCa, None, now).unwrap();
+    make_bad(shell.path(), Dialect::Line, Bad::OtherCa, None, now).unwrap();
     let double = shell.certificate("bad-other-ca/server.crt");
     assert_eq!(double.issuer(), ca.subject());
     assert_eq!(check(&double, &ca, Expectation::Issuer, now), Err(CertificateFault::InvalidSignature));

@@ -14,8 +14,8 @@ fn serve(place: &Place, arguments: &str) -> (Server, String) {
 /// The texts of the events of one kind.
 fn texts(outcome: &Outcome, event: &str) -> Vec<String> {
     let objects = outcome.out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let of = objects.filter(|object| object["event"] == event);
-    of.map(|object| object["text"].as_str().unwrap().to_owned()).collect()
+    let of = objects.filter(|object| object.get("event").is_some_and(|kind| kind == event));
+    of.map(|object| object.get("text").unwrap().as_str().unwrap().to_owned()).collect()
 }
 
 #[test]

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
 use aws_lc_rs::signature::RSA_PSS_SHA256;
-use classic::certificate::{Folder, Layout, Role, issue};
+use classic::certificate::{Folder, Role, issue};
 use classic::cianr::{Account, Client, Dialect, Server};
 use classic::conversation::{Lines, Reporter, Says, Stop, serve};
 use classic::dh::Group;
@@ -25,7 +25,7 @@ const TEXT: &str = "Okay, Houston, we've had a problem here.";
 
 pub(crate) fn run() -> Result<()> {
     let folder = tempfile::tempdir()?;
-    issue::make_folder(folder.path(), Layout::CianrPss, None, None, unix_ms()?)?;
+    issue::make_folder(folder.path(), Dialect::Pss, None, None, unix_ms()?)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let (address, _stop) = runtime.block_on(start(folder.path()))?;
     let talk = |pipelined| {

@@ -28,7 +28,7 @@ impl Folder {
     /// [`FolderError`].
     pub fn open(path: &Path, role: Role, passphrase: Option<&Passphrase>) -> Result<Identity, FolderError> {
         // CL-86
-        let stem = role.stem();
+        let stem = role.name();
         let naming = Naming::of(path, &[CA, stem])
             .or_else(|| Naming::of(path, &[CA]))
             .or_else(|| Naming::of(path, &[stem]))

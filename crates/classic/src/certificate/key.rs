@@ -101,10 +101,10 @@ impl PrivateKey {
     }
 
     /// PKCS#8 PEM, encrypted if there is a passphrase (CL-91).
-    pub(super) fn to_pkcs8_pem(
-        &self,
-        passphrase: Option<&Passphrase>,
-    ) -> Result<Zeroizing<String>, KeyError> {
+    ///
+    /// # Errors
+    /// [`KeyError::Library`].
+    pub fn to_pkcs8_pem(&self, passphrase: Option<&Passphrase>) -> Result<Zeroizing<String>, KeyError> {
         // CL-91
         let der = self.pkcs8()?;
         let Some(passphrase) = passphrase else { return encode(PLAIN, der.as_ref()) };

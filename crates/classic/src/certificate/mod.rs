@@ -12,8 +12,8 @@ mod layout;
 mod signature;
 mod x509;
 
+pub use crate::protocol::{Dialect, Role};
 pub use check::{CertificateFault, Expectation, check};
 pub use folder::{Folder, FolderError, Identity};
 pub use key::{KeyError, MAX_KEY_FILE, Passphrase, PrivateKey};
-pub use layout::{Layout, Role, UnknownLayout};
 pub use x509::{Certificate, CertificateError, MAX_CERTIFICATE};

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep_until};
 use super::error::{ErrorMessage, ErrorReply};
 use super::place::Transcripts;
 use super::transcript::Papers;
-use super::{Dialect, Receipt, Side, SignedMessage, Transcript, kind};
+use super::{Dialect, Receipt, Role, SignedMessage, Transcript, kind};
 use crate::ClassicError;
 use crate::certificate::Certificate;
 use crate::cipher::CipherKey;
@@ -27,7 +27,7 @@ const SCRIPT_LINGER: Duration = Duration::from_secs(3);
 /// Who talks to whom, under which keys.
 pub(super) struct Party<'a> {
     pub dialect: Dialect,
-    pub side: Side,
+    pub side: Role,
     pub signer: &'a SigningKey,
     pub own: &'a Certificate,
     pub peer: Certificate,
@@ -140,7 +140,7 @@ impl<W: AsyncWrite + Unpin> Chat<'_, W> {
                     Some(line) if line == self.party.dialect.quit_word() => self.leave().await?,
                     Some(line) if line.is_empty() => {}
                     Some(line) => self.say(&line).await?,
-                    None if self.party.side == Side::Client => self.leave().await?,
+                    None if self.party.side == Role::Client => self.leave().await?,
                     None => {
                         through = true;
                         self.wake = self.linger();
@@ -173,8 +173,8 @@ impl<W: AsyncWrite + Unpin> Chat<'_, W> {
                 let error = json::read::<ErrorMessage>(bytes)?.text();
                 self.reporter.tell(What::Refused { error: error.clone() });
                 match self.party.side {
-                    Side::Client => Err(ClassicError::Refused(error)),
-                    Side::Server => Ok(()),
+                    Role::Client => Err(ClassicError::Refused(error)),
+                    Role::Server => Ok(()),
                 }
             }
             other => Err(ClassicError::Malformed(format!("{other:?} in a chat"))),
@@ -195,7 +195,7 @@ impl<W: AsyncWrite + Unpin> Chat<'_, W> {
         }
         let from = self.party.peer_name.clone();
         let quits = text == self.party.dialect.quit_word();
-        let answer = (self.party.side == Side::Server && self.party.dialect.acknowledges() && !quits)
+        let answer = (self.party.side == Role::Server && self.party.dialect.acknowledges() && !quits)
             .then(|| format!("Server acknowledges: '{text}'"));
         self.reporter.tell(What::Message { from, seqno: Some(seqno), text });
         match answer {
@@ -208,7 +208,7 @@ impl<W: AsyncWrite + Unpin> Chat<'_, W> {
     /// Names the fault to the other side, and goes on if the existing program does.
     async fn reject(&mut self, error: ClassicError) -> Result<(), ClassicError> {
         self.reporter.tell(What::Rejected { error: error.to_string() });
-        if self.party.side == Side::Server {
+        if self.party.side == Role::Server {
             let message = ErrorReply::new(self.party.dialect, &error);
             self.write(&message).await?;
         }
@@ -236,7 +236,7 @@ impl<W: AsyncWrite + Unpin> Chat<'_, W> {
     async fn leave(&mut self) -> Result<(), ClassicError> {
         self.left = true;
         self.wake = Wake::Farewell(Instant::now() + LEAVE_DEADLINE);
-        if self.party.dialect == Dialect::Line && self.party.side == Side::Client {
+        if self.party.dialect == Dialect::Line && self.party.side == Role::Client {
             return self.write(&Bye { kind: "bye" }).await;
         }
         let Party { dialect, signer, side, .. } = &self.party;
@@ -259,7 +259,7 @@ impl<W: AsyncWrite + Unpin> Chat<'_, W> {
         let fingerprint = self.party.dialect.fingerprint(self.party.own, &self.party.peer);
         self.transcript.add(&message, &fingerprint)?;
         self.reporter.tell(What::Sent { seqno: Some(self.sent), text: text.to_owned() });
-        if self.party.in_turn && self.party.side == Side::Client && self.party.dialect.acknowledges() {
+        if self.party.in_turn && self.party.side == Role::Client && self.party.dialect.acknowledges() {
             self.wake = Wake::Answer(Instant::now() + ANSWER_PATIENCE);
         }
         Ok(())

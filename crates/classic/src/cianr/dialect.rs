@@ -1,28 +1,15 @@
 //! What tells the dialects apart once messages flow.
 
-use std::fmt;
-
 use aws_lc_rs::digest::{SHA256, digest};
 use zeroize::Zeroizing;
 
-use super::Side;
 use crate::ClassicError;
-use crate::certificate::{Certificate, Expectation};
+use crate::certificate::Certificate;
 use crate::cipher::{BLOCK_LEN, CipherKey};
 use crate::frame::Framing;
 use crate::json::{base64, from_base64};
+use crate::protocol::{Dialect, Role};
 use crate::rsa::{SigningKey, VerifyingKey};
-
-/// A dialect of `cianr`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Dialect {
-    /// `cianr-pss`.
-    Pss,
-    /// `cianr-pkcs1`.
-    Pkcs1,
-    /// `cianr-line`.
-    Line,
-}
 
 /// A text as it goes over the wire.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,38 +21,11 @@ pub struct Sealed {
 }
 
 impl Dialect {
-    /// Its name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Pss => "cianr-pss",
-            Self::Pkcs1 => "cianr-pkcs1",
-            Self::Line => "cianr-line",
-        }
-    }
-
     /// How it marks the end of a message (CL-3).
     pub fn framing(self) -> Framing {
         match self {
             Self::Pss | Self::Pkcs1 => Framing::Length,
             Self::Line => Framing::Line,
-        }
-    }
-
-    /// The common name that a certificate of `side` has, unless told otherwise.
-    pub fn usual_name(self, side: Side) -> &'static str {
-        match (self, side) {
-            (Self::Pss | Self::Line, side) => side.name(),
-            (Self::Pkcs1, Side::Client) => "client.local",
-            (Self::Pkcs1, Side::Server) => "server.local",
-        }
-    }
-
-    /// What a peer's certificate has to say (CL-83).
-    pub fn expectation(self, name: &str) -> Expectation<'_> {
-        match self {
-            Self::Pss => Expectation::CommonName(name),
-            Self::Pkcs1 => Expectation::CommonNameOrDns(name),
-            Self::Line => Expectation::Issuer,
         }
     }
 
@@ -88,13 +48,13 @@ impl Dialect {
     }
 
     /// Whether `side` goes on after a message that it refused for `fault` (CL-23).
-    pub fn goes_on_after(self, fault: &ClassicError, side: Side) -> bool {
+    pub fn goes_on_after(self, fault: &ClassicError, side: Role) -> bool {
         let known = match self {
             Self::Pss => true,
             Self::Pkcs1 => false,
             Self::Line => matches!(fault, ClassicError::Replay | ClassicError::BadSignature),
         };
-        known && side == Side::Server
+        known && side == Role::Server
     }
 
     /// Encrypts a text.
@@ -181,12 +141,6 @@ impl Dialect {
     }
 }
 
-impl fmt::Display for Dialect {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -203,8 +157,8 @@ mod tests {
             (Dialect::Line, ClassicError::BadSignature, true),
             (Dialect::Line, ClassicError::Decryption, false),
         ] {
-            assert_eq!(dialect.goes_on_after(&fault, Side::Server), on, "{dialect:?}: {fault}");
-            assert!(!dialect.goes_on_after(&fault, Side::Client), "{dialect:?}: {fault}");
+            assert_eq!(dialect.goes_on_after(&fault, Role::Server), on, "{dialect:?}: {fault}");
+            assert!(!dialect.goes_on_after(&fault, Role::Client), "{dialect:?}: {fault}");
         }
     }
 }

@@ -58,9 +58,11 @@ pub(super) struct ErrorMessage {
 }
 
 impl ErrorMessage {
-    /// Its words.
+    /// Its words; the code before a text that does not begin with it.
     pub(super) fn text(self) -> String {
-        let parts: Vec<String> = [self.code, self.message].into_iter().flatten().collect();
-        parts.join(": ")
+        match (self.code, self.message) {
+            (Some(code), Some(message)) if !message.starts_with(&code) => format!("{code}: {message}"),
+            (code, message) => message.or(code).unwrap_or_default(),
+        }
     }
 }

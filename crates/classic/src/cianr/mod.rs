@@ -19,7 +19,7 @@ mod role;
 mod transcript;
 mod wire;
 
-pub use dialect::Dialect;
+pub use crate::protocol::{Dialect, Role};
 pub use message::{SignedMessage, kind};
 pub use place::Transcripts;
 pub use receipt::{Receipt, ReceiptFile};
@@ -32,33 +32,6 @@ use crate::ClassicError;
 use crate::certificate::{Certificate, CertificateFault};
 use crate::dh::Number;
 use crate::json::{base64, from_base64};
-
-/// Which end of a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Side {
-    /// Who connects.
-    Client,
-    /// Who listens.
-    Server,
-}
-
-impl Side {
-    /// Its name on the wire and in file names.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Client => "client",
-            Self::Server => "server",
-        }
-    }
-
-    /// The other end.
-    pub fn other(self) -> Self {
-        match self {
-            Self::Client => Self::Server,
-            Self::Server => Self::Client,
-        }
-    }
-}
 
 /// Size of the nonces that are sent and not looked at, in bytes.
 const NONCE_LEN: usize = 16;

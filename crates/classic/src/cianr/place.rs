@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{Dialect, Side};
+use super::{Dialect, Role};
 use crate::ClassicError;
 
 /// Longest part of a peer's name in a file's name, in characters.
@@ -45,11 +45,11 @@ impl Transcripts {
     }
 
     /// The place of a session's files.
-    pub(super) fn place(&self, dialect: Dialect, side: Side, peer: &str, now_ms: u64, session: u64) -> Place {
+    pub(super) fn place(&self, dialect: Dialect, side: Role, peer: &str, now_ms: u64, session: u64) -> Place {
         let safe = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
         let peer: String = peer.chars().take(MAX_NAME).map(safe).collect();
         let stem = match dialect {
-            Dialect::Pss => side.other().name().to_owned(),
+            Dialect::Pss => side.peer().name().to_owned(),
             Dialect::Pkcs1 | Dialect::Line => format!("{}_vs_{peer}_{now_ms}", side.name()),
         };
         let (folder, settling) = (self.folder.clone(), Arc::clone(&self.settling));

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Dialect, Side};
+use super::{Dialect, Role};
 use crate::ClassicError;
 use crate::json::{base64, from_base64};
 use crate::rsa::{SigningKey, VerifyingKey};
@@ -38,7 +38,7 @@ impl Receipt {
     pub fn make(
         dialect: Dialect,
         signer: &SigningKey,
-        side: Side,
+        side: Role,
         last_seq: u64,
         transcript_sha256: String,
     ) -> Result<Self, ClassicError> {
@@ -46,7 +46,7 @@ impl Receipt {
         let numbered = dialect != Dialect::Line;
         Ok(Self {
             kind: "receipt".to_owned(),
-            peer: numbered.then(|| side.other().name().to_owned()),
+            peer: numbered.then(|| side.peer().name().to_owned()),
             first_seq: numbered.then_some(last_seq.min(1)),
             last_seq: numbered.then_some(last_seq),
             transcript_sha256,

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use super::chat::{Party, chat};
 use super::place::Transcripts;
 use super::wire::Wire;
-use super::{Dialect, Side, line, pkcs1, pss};
+use super::{Dialect, Role, line, pkcs1, pss};
 use crate::ClassicError;
 use crate::certificate::{Certificate, Expectation, Identity, check};
 use crate::cipher::CipherKey;
@@ -133,14 +133,14 @@ impl Server {
     /// # Errors
     /// [`ClassicError::BadCertificate`].
     pub(super) fn check(&self, peer: &Certificate, reporter: &Reporter) -> Result<(), ClassicError> {
-        let name = self.expected_name.as_deref().unwrap_or(self.dialect.usual_name(Side::Client));
+        let name = self.expected_name.as_deref().unwrap_or(self.dialect.common_name(Role::Client));
         check_peer(peer, self.identity.ca(), self.dialect.expectation(name), (self.clock)(), reporter)
     }
 
     fn party(&self, agreed: Agreed) -> Party<'_> {
         Party {
             dialect: self.dialect,
-            side: Side::Server,
+            side: Role::Server,
             signer: self.identity.key(),
             own: self.identity.certificate(),
             peer: agreed.peer,
@@ -178,7 +178,7 @@ impl Client {
         .await?;
         let party = Party {
             dialect: self.dialect,
-            side: Side::Client,
+            side: Role::Client,
             signer: self.identity.key(),
             own: self.identity.certificate(),
             peer: agreed.peer,
@@ -211,7 +211,7 @@ impl Client {
     /// # Errors
     /// [`ClassicError::BadCertificate`].
     pub(super) fn check(&self, peer: &Certificate, reporter: &Reporter) -> Result<(), ClassicError> {
-        let name = self.expected_name.as_deref().unwrap_or(self.dialect.usual_name(Side::Server));
+        let name = self.expected_name.as_deref().unwrap_or(self.dialect.common_name(Role::Server));
         check_peer(peer, self.identity.ca(), self.dialect.expectation(name), (self.clock)(), reporter)
     }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use classic::certificate::{Folder, Identity, Layout, Role, issue};
+use classic::certificate::{Folder, Identity, Role, issue};
 use classic::cianr::{Account, Client, Dialect, Server, Transcripts};
 use classic::conversation::{Event, Lines, Reporter, Says, Stop, What, serve};
 use classic::dh::Group;
@@ -27,7 +27,7 @@ pub fn certificates() -> &'static Path {
     FOLDER
         .get_or_init(|| {
             let folder = TempDir::new().unwrap();
-            issue::make_folder(folder.path(), Layout::CianrPss, None, None, clock()).unwrap();
+            issue::make_folder(folder.path(), Dialect::Pss, None, None, clock()).unwrap();
             folder
         })
         .path()

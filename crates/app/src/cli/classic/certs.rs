@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use ::classic::certificate::Layout;
+use ::classic::certificate::Dialect;
 use ::classic::certificate::issue::Bad;
 use clap::Args;
 
@@ -18,7 +18,7 @@ pub struct CertsArguments {
     /// How files are named and whom certificates name: cianr-pss, cianr-pkcs1 or cianr-line [default: as the folder is; a new one
     /// as cianr-pss]
     #[arg(long)]
-    pub layout: Option<Layout>,
+    pub layout: Option<Dialect>,
     /// Make DIR/bad-KIND, right but for one thing: self-signed, expired, wrong-cn or other-ca
     #[arg(long, value_name = "KIND")]
     pub bad: Option<Bad>,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use ::classic::certificate::issue::{IssueError, has_ca, layout_of, make_bad, make_folder, make_leaf};
-use ::classic::certificate::{FolderError, KeyError, Layout, Passphrase};
+use ::classic::certificate::{Dialect, FolderError, KeyError, Passphrase};
 use serde_json::json;
 
 use crate::cli::CertsArguments;
@@ -15,7 +15,7 @@ use crate::terminal::{Failure, PasswordSource};
 /// Runs it.
 pub fn run(context: &Context, arguments: &CertsArguments) -> Result<(), Failure> {
     let folder = &arguments.folder;
-    let layout = arguments.layout.or_else(|| layout_of(folder)).unwrap_or(Layout::CianrPss);
+    let layout = arguments.layout.or_else(|| layout_of(folder)).unwrap_or(Dialect::Pss);
     let makes_ca = !has_ca(folder) && arguments.cn.is_none();
     let passphrase = if makes_ca { new_passphrase(context, arguments)? } else { None };
     let made = match make(arguments, layout, passphrase.as_ref()) {
@@ -32,7 +32,7 @@ pub fn run(context: &Context, arguments: &CertsArguments) -> Result<(), Failure>
 
 fn make(
     arguments: &CertsArguments,
-    layout: Layout,
+    layout: Dialect,
     passphrase: Option<&Passphrase>,
 ) -> Result<Vec<PathBuf>, IssueError> {
     let (folder, name) = (&arguments.folder, arguments.name.as_deref());

@@ -9,7 +9,7 @@ use super::files::NewFiles;
 use super::{IssueError, is_missing};
 use crate::certificate::folder::{Folder, read_certificate};
 use crate::certificate::layout::{CA, Naming};
-use crate::certificate::{Layout, Passphrase, Role};
+use crate::certificate::{Dialect, Passphrase, Role};
 
 /// The common name in a certificate that should have another.
 const WRONG_NAME: &str = "mallory";
@@ -73,7 +73,7 @@ pub struct UnknownBad;
 /// [`IssueError`].
 pub fn make_bad(
     good: &Path,
-    layout: Layout,
+    layout: Dialect,
     bad: Bad,
     passphrase: Option<&Passphrase>,
     now_ms: u64,
@@ -82,7 +82,7 @@ pub fn make_bad(
     let naming = Naming::of(good, &[CA]).ok_or_else(|| IssueError::NoAuthority(good.to_owned()))?;
     let good = Folder::new(good, naming);
     let folder = Folder::new(&bad.folder(good.path()), good.naming());
-    for stem in Role::ALL.map(Role::stem) {
+    for stem in Role::ALL.map(Role::name) {
         if !is_missing(&folder, stem)? {
             return Err(IssueError::Exists(folder.certificate(stem)));
         }
@@ -105,7 +105,7 @@ pub fn make_bad(
             Some(authority) => authority.issue(&leaf)?,
             None => Authority::self_signed(&leaf)?,
         };
-        files.leaf(&folder, role.stem(), &issued);
+        files.leaf(&folder, role.name(), &issued);
     }
     files.write(folder.path())
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::folder::{Folder, FolderError};
 use super::layout::{CA, Naming};
-use super::{Certificate, KeyError, Layout, Passphrase, Role};
+use super::{Certificate, Dialect, KeyError, Passphrase, Role};
 use authority::{Authority, Leaf};
 use files::NewFiles;
 
@@ -24,11 +24,11 @@ pub fn has_ca(path: &Path) -> bool {
 }
 
 /// The layout of a folder that has a CA, as its files and the name in its server's certificate show it.
-pub fn layout_of(path: &Path) -> Option<Layout> {
+pub fn layout_of(path: &Path) -> Option<Dialect> {
     let naming = Naming::of(path, &[CA])?;
-    let server = super::folder::read_certificate(&Folder::new(path, naming).certificate(Role::Server.stem()));
+    let server = super::folder::read_certificate(&Folder::new(path, naming).certificate(Role::Server.name()));
     let name = server.as_ref().ok().and_then(Certificate::common_name);
-    let shown = Layout::ALL.into_iter().filter(|layout| layout.naming() == naming);
+    let shown = Dialect::ALL.into_iter().filter(|layout| layout.naming() == naming);
     shown
         .clone()
         .find(|layout| name == Some(layout.common_name(Role::Server)))
@@ -43,7 +43,7 @@ pub fn layout_of(path: &Path) -> Option<Layout> {
 /// [`IssueError`]; [`IssueError::Complete`] if nothing is missing, [`IssueError::needs_passphrase`] before anything is made.
 pub fn make_folder(
     path: &Path,
-    layout: Layout,
+    layout: Dialect,
     ca_name: Option<&str>,
     passphrase: Option<&Passphrase>,
     now_ms: u64,
@@ -51,7 +51,7 @@ pub fn make_folder(
     let folder = Folder::new(path, Naming::of(path, &[CA]).unwrap_or(layout.naming()));
     let mut wanted = Vec::new();
     for role in Role::ALL {
-        if is_missing(&folder, role.stem())? {
+        if is_missing(&folder, role.name())? {
             wanted.push(role);
         }
     }
@@ -71,7 +71,7 @@ pub fn make_folder(
         authority
     };
     for role in wanted {
-        files.leaf(&folder, role.stem(), &authority.issue(&Leaf::good(layout.common_name(role), now_ms)?)?);
+        files.leaf(&folder, role.name(), &authority.issue(&Leaf::good(layout.common_name(role), now_ms)?)?);
     }
     files.write(path)
 }

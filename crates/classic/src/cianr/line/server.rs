@@ -47,7 +47,7 @@ pub(in crate::cianr) async fn accounts<R: AsyncRead + Unpin, W: AsyncWrite + Unp
         Err(Denied::Unknown | Denied::WrongPassword) => ("error", INVALID),
     };
     wire.send(&seal(&key, &Answer { status: status.to_owned(), msg: msg.to_owned() })?).await?;
-    let Admitted { event, .. } = outcome.map_err(|_| ClassicError::Refused(msg.to_owned()))?;
+    let Admitted { event, .. } = outcome.map_err(|_| ClassicError::Denied(msg.to_owned()))?;
     reporter.tell(event);
     Ok(())
 }

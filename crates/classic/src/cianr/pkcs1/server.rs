@@ -44,7 +44,7 @@ pub(in crate::cianr) async fn handshake<R: AsyncRead + Unpin, W: AsyncWrite + Un
         Err(denied) => {
             let message = if denied == Denied::Taken { TAKEN } else { AUTH_FAIL };
             wire.send(&Failure { code: "AUTH_FAIL".to_owned(), message: message.to_owned() }).await?;
-            return Err(ClassicError::Refused(message.to_owned()));
+            return Err(ClassicError::Denied(message.to_owned()));
         }
     };
     reporter.tell(event);

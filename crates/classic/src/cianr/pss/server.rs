@@ -39,7 +39,7 @@ pub(in crate::cianr) async fn handshake<R: AsyncRead + Unpin, W: AsyncWrite + Un
         Err(text) => ("error", *text),
     };
     wire.send(&AuthResponse { status: status.to_owned(), message: message.to_owned() }).await?;
-    let (_, Admitted { user, event }) = admitted.map_err(|text| ClassicError::Refused(text.to_owned()))?;
+    let (_, Admitted { user, event }) = admitted.map_err(|text| ClassicError::Denied(text.to_owned()))?;
     reporter.tell(event);
 
     let message = wire.receive_bytes("dh_client").await?;

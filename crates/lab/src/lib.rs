@@ -1,0 +1,18 @@
+//! The lab: attacks on the classic protocols, run for real over sockets of this machine, and the same attacks on Countersign
+//! (docs/lab.md).
+//!
+//! - [`exhibit`]: what each attack is and what it is expected to do, from `exhibits.toml`.
+//! - [`stage`]: servers and people to attack. [`tap`]: a listener in the middle, with or without a hand. [`capture`]: the wire.
+//!   [`pcap`]: captures for Wireshark.
+//! - [`attack`]: the attacks. [`matrix`]: all of them against all protocols.
+
+pub mod attack;
+pub mod capture;
+mod error;
+pub mod exhibit;
+pub mod matrix;
+pub mod pcap;
+pub mod stage;
+pub mod tap;
+
+pub use error::LabError;

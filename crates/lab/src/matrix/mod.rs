@@ -1,0 +1,97 @@
+//! All attacks against all protocols, held against what the data file says (LA-8).
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use crate::LabError;
+use crate::attack::{self, Found};
+use crate::capture::{Capture, Recorded};
+use crate::exhibit::{Attack, Column, Outcome};
+use crate::stage::Stage;
+
+/// One attack against one protocol, as it went.
+#[derive(Debug, Clone, Serialize)]
+pub struct Run {
+    /// The attack's name.
+    pub attack: String,
+    /// The exhibit's number.
+    pub exhibit: u8,
+    /// The protocol.
+    pub protocol: Column,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// What the data file says.
+    pub expected: Outcome,
+    /// Whether both are the same.
+    pub ok: bool,
+    /// What the attacker got, or what stopped it, as seen; the failure of the stage, if it failed.
+    pub seen: String,
+    /// Why the data file says so.
+    pub reason: String,
+    /// The rule of Countersign that stops it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// The wire.
+    #[serde(skip)]
+    pub wire: Recorded,
+}
+
+/// Runs one attack against one protocol, or says why there is nothing to run.
+pub async fn run(stage: &Stage, attack: &Attack, column: Column, clock_us: fn() -> u64) -> Run {
+    let cell = attack.expected(column);
+    let capture = Capture::new(clock_us);
+    let found = match cell.outcome {
+        Outcome::NotApplicable => Ok(Found { outcome: Outcome::NotApplicable, seen: cell.reason.clone() }),
+        _ => attack::run(stage, attack, column, &capture).await,
+    };
+    let ok = found.as_ref().is_ok_and(|found| found.outcome == cell.outcome);
+    let found = found.unwrap_or_else(|error: LabError| Found {
+        outcome: Outcome::NotApplicable,
+        seen: format!("the attack could not be run: {error}"),
+    });
+    Run {
+        attack: attack.name.clone(),
+        exhibit: attack.exhibit,
+        protocol: column,
+        outcome: found.outcome,
+        expected: cell.outcome,
+        ok,
+        seen: found.seen,
+        reason: cell.reason.clone(),
+        rule: cell.rule.clone(),
+        wire: capture.recorded(),
+    }
+}
+
+/// Width of a column in the table, in characters.
+const COLUMN: usize = 14;
+/// Width of the attacks' names.
+const NAME: usize = 24;
+
+/// The first line of the table.
+pub fn heading() -> String {
+    let mut line = format!("{:NAME$}", "attack");
+    for column in Column::ALL {
+        // Writing to a string cannot fail.
+        let _ = write!(line, " {column:COLUMN$}");
+    }
+    line
+}
+
+/// One attack's line: each outcome, with `!` where it is not the expected one.
+pub fn row(attack: &Attack, runs: &[Run]) -> String {
+    let mut line = format!("{:2} {:width$}", attack.exhibit, attack.name, width = NAME - 3);
+    for column in Column::ALL {
+        let run = runs.iter().find(|run| run.protocol == column && run.attack == attack.name);
+        let word = match run {
+            Some(run) if !run.ok => format!("! {}", run.outcome.name()),
+            Some(Run { outcome: Outcome::NotApplicable, .. }) => "-".to_owned(),
+            Some(run) => run.outcome.name().to_owned(),
+            None => String::new(),
+        };
+        let _ = write!(line, " {word:COLUMN$}");
+    }
+    line.truncate(line.trim_end().len());
+    line
+}

@@ -1,0 +1,182 @@
+//! Who comes to the server with certificates that are good, bad or none, and a member who signs what it likes.
+
+use std::sync::Arc;
+
+use channel::{ClientConfig, ClientIdentity, ServerTrust, Suite};
+use evidence::content::{Content, Field};
+use evidence::entry::Place;
+use evidence::membership::{Change, DeviceRef, Membership, MembershipClaim, MlsHashes};
+use evidence::room::{Creation, RoomId, RoomName};
+use evidence::statement::{Statement, StatementClaim};
+use minicbor::bytes::ByteArray;
+use pki::ed25519::SigningKey;
+use pki::request::CertificateRequest;
+use pki::{Chain, Fingerprint, Name};
+use session::login::{ClientRegistration, Parties};
+use session::message::{Command, Reply};
+
+use super::{Peer, World};
+use crate::LabError;
+
+/// A chain and the key of its leaf.
+pub type Papers = (Chain, SigningKey);
+
+impl World {
+    /// A channel to this organisation's server, with papers or without.
+    ///
+    /// # Errors
+    /// [`LabError::Stage`] for papers that cannot be shown at all.
+    pub fn config(&self, papers: Option<Papers>) -> Result<ClientConfig, LabError> {
+        let identity = papers.map(|(chain, key)| ClientIdentity::new(&chain, key).map(Arc::new));
+        Ok(ClientConfig {
+            trust: ServerTrust::PinnedRoot(Fingerprint(*self.authority.root_fingerprint())),
+            identity: identity.transpose().map_err(LabError::stage)?,
+            suites: Suite::ALL.to_vec(),
+        })
+    }
+
+    /// Papers of a device, issued by this organisation's authority at a time, in Unix milliseconds.
+    ///
+    /// # Errors
+    /// [`LabError::Stage`].
+    pub fn papers(&self, user: &str, device: &str, at_ms: u64) -> Result<Papers, LabError> {
+        let key = SigningKey::generate().map_err(LabError::stage)?;
+        let request = pki::request::create(&key).map_err(LabError::stage)?;
+        let request = CertificateRequest::parse(&request).map_err(LabError::stage)?;
+        let (user, device) = (name(user)?, name(device)?);
+        let chain = self.authority.issue_device(&request, user, device, at_ms).map_err(LabError::stage)?;
+        Ok((chain, key))
+    }
+}
+
+/// A member who holds its key in its own hands, with a room of its own.
+pub struct Member {
+    peer: Peer,
+    user: Name,
+    key: SigningKey,
+    certificate: [u8; 32],
+    room: RoomId,
+    clock: fn() -> u64,
+}
+
+/// The device's name of a member by hand.
+const DEVICE: &str = "lab";
+
+impl Member {
+    /// Joins by an invite, logs in and creates a room. `user` must be a new name.
+    ///
+    /// # Errors
+    /// [`LabError::Stage`] with what refused it.
+    pub async fn join(world: &World, user: &str, clock: fn() -> u64) -> Result<Self, LabError> {
+        let link = world.invite(clock()).await?;
+        let mut peer =
+            Peer::connect(world.address, world.config(None)?, clock).await.map_err(LabError::stage)?;
+        let (registration, registration_request) =
+            ClientRegistration::start(super::PASSWORD).map_err(LabError::stage)?;
+        let start = Command::JoinStart {
+            token: link.token.to_vec(),
+            user: user.to_owned(),
+            email: None,
+            device: DEVICE.to_owned(),
+            registration_request,
+        };
+        let (response, organisation) = match peer.ask(start).await.map_err(LabError::stage)? {
+            Reply::JoinChallenge { registration_response, organisation } => {
+                (registration_response, organisation)
+            }
+            other => return Err(LabError::stage(format!("{other:?}"))),
+        };
+        let parties = Parties { user, root: &link.root };
+        let registration_upload =
+            registration.finish(super::PASSWORD, &response, parties).map_err(LabError::stage)?;
+        let key = SigningKey::generate().map_err(LabError::stage)?;
+        let request = pki::request::create(&key).map_err(LabError::stage)?;
+        let exporter = peer.exporter().map_err(LabError::stage)?;
+        let proof = pki::request::prove_possession(&key, &exporter, &request).to_vec();
+        let finish = Command::JoinFinish { registration_upload, request, proof };
+        let chain = match peer.ask(finish).await.map_err(LabError::stage)? {
+            Reply::Joined { chain, .. } => Chain(chain.into_iter().map(Into::into).collect()),
+            other => return Err(LabError::stage(format!("{other:?}"))),
+        };
+        let certificate = chain.leaf_hash().ok_or_else(|| LabError::stage("a chain without a leaf"))?;
+        let own =
+            SigningKey::from_pkcs8(&key.to_pkcs8().map_err(LabError::stage)?).map_err(LabError::stage)?;
+        let mut peer = Peer::connect(world.address, world.config(Some((chain, own)))?, clock)
+            .await
+            .map_err(LabError::stage)?;
+        let login = peer.login(Parties { user, root: &link.root }, DEVICE, super::PASSWORD).await;
+        match login.map_err(LabError::stage)? {
+            Reply::Welcome { .. } => {}
+            other => return Err(LabError::stage(format!("{other:?}"))),
+        }
+        let user = name(user)?;
+        let mut member = Self { peer, user, key, certificate, room: RoomId([0; 32]), clock };
+        member.create_room(&organisation).await?;
+        Ok(member)
+    }
+
+    async fn create_room(&mut self, organisation: &str) -> Result<(), LabError> {
+        let mut nonce = [0; 32];
+        aws_lc_rs::rand::fill(&mut nonce).map_err(|_| LabError::stage("no randomness"))?;
+        let creation = Creation {
+            organisation: pki::Organisation::canonical(organisation).map_err(LabError::stage)?,
+            creator: self.certificate,
+            parties: None,
+            nonce,
+        };
+        self.room = creation.room_id();
+        let devices = vec![DeviceRef { user: self.user.clone(), certificate: self.certificate }];
+        let name = Some(RoomName::parse("lab").map_err(LabError::stage)?);
+        let claim = MembershipClaim {
+            certificate: self.certificate,
+            place: self.place(1, (self.clock)()),
+            change: Change::Create { creation, name, devices },
+            mls: MlsHashes::default(),
+        };
+        let statement = Membership::sign(&claim, &self.key);
+        let create = Command::RoomCreate { room: ByteArray::from(self.room.0), statement };
+        match self.peer.ask(create).await.map_err(LabError::stage)? {
+            Reply::Appended { .. } => Ok(()),
+            other => Err(LabError::stage(format!("{other:?}"))),
+        }
+    }
+
+    fn place(&self, seq: u64, time_ms: u64) -> Place {
+        Place { room: self.room, seq, time_ms, epoch: 0, seen: evidence::log::TreeHead::empty() }
+    }
+
+    /// A signed statement under a number and a time, and its content.
+    ///
+    /// # Errors
+    /// [`LabError::Stage`].
+    pub fn say(&self, seq: u64, time_ms: u64, text: &str) -> Result<(Vec<u8>, Vec<u8>), LabError> {
+        let content = Content::new(vec![Field::Text(text.to_owned())]).map_err(LabError::stage)?;
+        let bytes = content.to_bytes();
+        let claim =
+            StatementClaim::new(&self.user, self.certificate, self.place(seq, time_ms), &content, &bytes);
+        Ok((Statement::sign(&claim, &self.key), bytes))
+    }
+
+    /// Sends a statement as it is; the index it got, or in words why not.
+    ///
+    /// # Errors
+    /// [`LabError::Stage`] if the connection ended.
+    pub async fn append(
+        &mut self,
+        statement: Vec<u8>,
+        content: Vec<u8>,
+    ) -> Result<Result<u64, String>, LabError> {
+        let append =
+            Command::Append { room: ByteArray::from(self.room.0), statement, content: Some(content) };
+        Ok(match self.peer.ask(append).await.map_err(LabError::stage)? {
+            Reply::Appended { index, .. } => Ok(index),
+            Reply::Failed { code, message, .. } => Err(format!("{code:?}: {message}")),
+            Reply::Refused { .. } => Err("a signed refusal".to_owned()),
+            other => Err(format!("{other:?}")),
+        })
+    }
+}
+
+fn name(text: &str) -> Result<Name, LabError> {
+    Name::canonical(text).map_err(LabError::stage)
+}

@@ -1,0 +1,228 @@
+//! A listener in the middle of a connection: it records what passes and, with a [`Hand`], changes it (LA-11).
+
+mod marks;
+
+pub use marks::Marks;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::LabError;
+use crate::capture::{Capture, End};
+
+/// Bytes that one end may send without a whole message among them.
+const MAX_UNFINISHED: usize = 1024 * 1024;
+/// Events of both ends that wait for the hand.
+const WAITING: usize = 64;
+
+/// What a hand does with a message: any of these, in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Act {
+    /// Sends a message on to the other end.
+    On(Vec<u8>),
+    /// Sends a message back to the end that this one came from.
+    Back(Vec<u8>),
+    /// Says something of the message that came, in the capture.
+    Note(String),
+    /// Cuts the connection.
+    Cut,
+}
+
+/// An attacker in the middle of one connection. Messages come and go without their marks, as [`Marks`] has it.
+pub trait Hand: Send {
+    /// What to do with a message of one end.
+    fn message(&mut self, from: End, message: &[u8]) -> Vec<Act>;
+
+    /// What to send to each end once both are connected, before anything came.
+    fn begin(&mut self) -> Vec<(End, Vec<u8>)> {
+        Vec::new()
+    }
+}
+
+/// A hand that only listens.
+pub struct Listening;
+
+impl Hand for Listening {
+    fn message(&mut self, _: End, message: &[u8]) -> Vec<Act> {
+        vec![Act::On(message.to_vec())]
+    }
+}
+
+/// A tap; it ends when it is dropped.
+pub struct Tap {
+    address: SocketAddr,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Tap {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Tap {
+    /// Listens on a free port of this machine and passes connections on to `target`, through a hand of its own for each. The
+    /// capture has two flows for each connection: before the hand and behind it.
+    ///
+    /// # Errors
+    /// [`LabError::Io`].
+    pub async fn start<H: Hand + 'static>(
+        target: SocketAddr,
+        marks: Marks,
+        capture: Capture,
+        hands: impl Fn() -> H + Send + Sync + 'static,
+    ) -> Result<Self, LabError> {
+        Self::run(target, marks, capture, hands, true).await
+    }
+
+    /// Only listens; the capture has one flow for each connection.
+    ///
+    /// # Errors
+    /// [`LabError::Io`].
+    pub async fn listen(target: SocketAddr, marks: Marks, capture: Capture) -> Result<Self, LabError> {
+        Self::run(target, marks, capture, || Listening, false).await
+    }
+
+    async fn run<H: Hand + 'static>(
+        target: SocketAddr,
+        marks: Marks,
+        capture: Capture,
+        hands: impl Fn() -> H + Send + Sync + 'static,
+        two_flows: bool,
+    ) -> Result<Self, LabError> {
+        let listener =
+            TcpListener::bind(("127.0.0.1", 0)).await.map_err(LabError::io("cannot listen on loopback"))?;
+        let address = listener.local_addr().map_err(LabError::io("cannot listen on loopback"))?;
+        let hands = Arc::new(hands);
+        let task = tokio::spawn(async move {
+            while let Ok((client, peer)) = listener.accept().await {
+                let Ok(server) = TcpStream::connect(target).await else { continue };
+                let Ok(local) = server.local_addr() else { continue };
+                let (near, far) = if two_flows {
+                    let near = capture.flow("client and attacker", peer, address);
+                    (near, Some(capture.flow("attacker and server", local, target)))
+                } else {
+                    (capture.flow("client and server", peer, target), None)
+                };
+                let middle = Middle { hand: Box::new(hands()), marks, capture: capture.clone(), near, far };
+                tokio::spawn(middle.run(client, server));
+            }
+        });
+        Ok(Self { address, task })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+struct Middle {
+    hand: Box<dyn Hand>,
+    marks: Marks,
+    capture: Capture,
+    /// The flow to the client.
+    near: usize,
+    /// The flow to the server, if it is recorded by itself.
+    far: Option<usize>,
+}
+
+impl Middle {
+    async fn run(mut self, client: TcpStream, server: TcpStream) {
+        let _ = (client.set_nodelay(true), server.set_nodelay(true));
+        let (client_read, mut client_write) = client.into_split();
+        let (server_read, mut server_write) = server.into_split();
+        let (sender, mut heard) = mpsc::channel(WAITING);
+        let readers = [
+            tokio::spawn(read(client_read, End::Client, self.marks, sender.clone())),
+            tokio::spawn(read(server_read, End::Server, self.marks, sender)),
+        ];
+        for (to, message) in self.hand.begin() {
+            let _ = self.send(to, &message, &mut client_write, &mut server_write).await;
+        }
+        while let Some((from, message)) = heard.recv().await {
+            let Some(message) = message else {
+                // One end has closed: the other is told when all that came before is through.
+                let write = if from == End::Client { &mut server_write } else { &mut client_write };
+                let _ = write.shutdown().await;
+                continue;
+            };
+            if !self.handle(from, &message, &mut client_write, &mut server_write).await {
+                break;
+            }
+        }
+        readers.iter().for_each(JoinHandle::abort);
+    }
+
+    async fn handle(
+        &mut self,
+        from: End,
+        message: &[u8],
+        client: &mut OwnedWriteHalf,
+        server: &mut OwnedWriteHalf,
+    ) -> bool {
+        let acts = self.hand.message(from, message);
+        let note = acts.iter().find_map(|act| match act {
+            Act::Note(text) => Some(text.clone()),
+            _ => None,
+        });
+        let flow = if from == End::Client { self.near } else { self.far.unwrap_or(self.near) };
+        self.capture.frame(flow, from, &self.marks.frame(message), note);
+        for act in acts {
+            let (to, message) = match act {
+                Act::On(message) => (from.other(), message),
+                Act::Back(message) => (from, message),
+                Act::Note(_) => continue,
+                Act::Cut => return false,
+            };
+            if self.send(to, &message, client, server).await.is_err() {
+                return true;
+            }
+        }
+        true
+    }
+
+    async fn send(
+        &mut self,
+        to: End,
+        message: &[u8],
+        client: &mut OwnedWriteHalf,
+        server: &mut OwnedWriteHalf,
+    ) -> std::io::Result<()> {
+        let bytes = self.marks.frame(message);
+        let write = if to == End::Client { client } else { server };
+        if let Some(far) = self.far {
+            let flow = if to == End::Client { self.near } else { far };
+            self.capture.frame(flow, to.other(), &bytes, None);
+        }
+        write.write_all(&bytes).await
+    }
+}
+
+/// Reads whole messages; `None` is the end of the stream. What is no message is passed on as it is.
+async fn read(
+    mut stream: OwnedReadHalf,
+    from: End,
+    marks: Marks,
+    sender: mpsc::Sender<(End, Option<Vec<u8>>)>,
+) {
+    let mut buffer = Vec::new();
+    loop {
+        while let Some((message, taken)) = marks.split(&buffer) {
+            buffer.drain(..taken);
+            if sender.send((from, Some(message))).await.is_err() {
+                return;
+            }
+        }
+        if buffer.len() > MAX_UNFINISHED || !matches!(stream.read_buf(&mut buffer).await, Ok(n) if n > 0) {
+            let _ = sender.send((from, None)).await;
+            return;
+        }
+    }
+}
