@@ -10,7 +10,7 @@ const USAGE: &str = "\
 cargo xtask test [--leave-out TOOL]... [-- ARGUMENTS OF cargo test]
 
 Installs what the tests need (Debian packages; Python packages in target/test-python) and runs them all.
-  --leave-out TOOL   do without the tests that need TOOL: mariadb, openssl, python or tmux
+  --leave-out TOOL   do without the tests that need TOOL: mariadb, openssl, python, tmux or tshark
 ";
 
 /// A program that tests run: its name, the Debian package that brings it, and the word that is in the names of its tests.
@@ -20,11 +20,12 @@ struct Tool {
     package: &'static str,
 }
 
-const TOOLS: [Tool; 4] = [
+const TOOLS: [Tool; 5] = [
     Tool { name: "mariadb", program: "mariadbd", package: "mariadb-server" },
     Tool { name: "openssl", program: "openssl", package: "openssl" },
     Tool { name: "python", program: "python3", package: "python3-venv" },
     Tool { name: "tmux", program: "tmux", package: "tmux" },
+    Tool { name: "tshark", program: "tshark", package: "tshark" },
 ];
 
 fn main() -> ExitCode {
@@ -122,7 +123,7 @@ fn is_there(tool: &Tool) -> bool {
     path.push(":/usr/sbin");
     probe.env("PATH", path);
     match tool.name {
-        "mariadb" => probe.arg("--version"),
+        "mariadb" | "tshark" => probe.arg("--version"),
         "python" => probe.args(["-c", "import venv, ensurepip"]),
         "tmux" => probe.arg("-V"),
         _ => probe.arg("version"),

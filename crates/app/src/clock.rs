@@ -3,7 +3,16 @@
 pub use client::system_clock as now_ms;
 pub use evidence::verdict::utc;
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use rustix::time::{ClockId, Timespec, clock_gettime};
+
+/// Unix time in microseconds.
+#[expect(clippy::disallowed_methods, reason = "the program's edge")]
+pub fn now_us() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+}
 
 /// Measures how long something took, by the clock and in processor time of this process.
 pub struct Stopwatch {

@@ -1,6 +1,7 @@
 //! The command line: one definition that feeds parsing and help.
 
 mod classic;
+mod lab;
 mod manage;
 mod talk;
 
@@ -8,6 +9,7 @@ pub use classic::{
     CertsArguments, ClassicCommand, ClassicConnectArguments, ClassicServeArguments, ClassicVerifyArguments,
     InitUsersArguments, SideArguments,
 };
+pub use lab::{LabCommand, LabRunArguments};
 pub use manage::{
     BackupArguments, CaCommand, DataArguments, DeviceCommand, DoctorArguments, ImportArguments,
     InviteCommand, KeyArguments, ListenAddress, PasswdArguments, RoleArgument, ServeArguments, UserCommand,
@@ -113,6 +115,9 @@ pub enum Command {
     /// The classic protocols, none of which is safe
     #[command(subcommand)]
     Classic(ClassicCommand),
+    /// Attacks on the classic protocols, run for real, and the same on Countersign
+    #[command(subcommand)]
+    Lab(LabCommand),
     /// Copy a server's folder, also while the server runs
     Backup(BackupArguments),
     /// Find and explain what is wrong

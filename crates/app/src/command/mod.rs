@@ -2,7 +2,7 @@
 //!
 //! - On a server's folder: [`serve`], [`backup`], [`ca`], [`invite`] (or through a home), [`import`], [`doctor`]; how its keys open: [`keys`].
 //! - Through a home: [`join`], [`chat`], [`room`], [`send`], [`tail`], [`export`], [`user`], [`device`], [`passwd`].
-//! - On evidence: [`verify`]. On none of these: [`classic`], the protocols that came before.
+//! - On evidence: [`verify`]. On none of these: [`classic`], the protocols that came before; [`lab`], attacks on them.
 //! - [`context`]: what all of them are given. [`failure`]: errors of the libraries as they end a command.
 
 mod backup;
@@ -18,6 +18,7 @@ mod import;
 mod invite;
 mod join;
 mod keys;
+mod lab;
 mod online;
 mod passwd;
 mod report;
@@ -79,6 +80,7 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Device(command) => device::run(&context, command).await,
         Command::Passwd(arguments) => passwd::run(&context, arguments).await,
         Command::Classic(command) => classic::run(&context, command).await,
+        Command::Lab(command) => lab::run(&context, command).await,
         Command::Backup(arguments) => backup::run(&context, arguments).await,
         Command::Doctor(arguments) => doctor::run(&context, arguments).await,
     }

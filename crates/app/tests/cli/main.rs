@@ -9,6 +9,7 @@ mod classic_users;
 mod doctor;
 mod external_root;
 mod invite;
+mod lab;
 mod migration;
 mod people;
 mod serve;

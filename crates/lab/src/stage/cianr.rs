@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use classic::certificate::issue::{self, Bad};
-use classic::certificate::{Folder, Identity, Layout, Role};
+use classic::certificate::{Folder, Identity, Role};
 use classic::cianr::{Account, Client, Dialect, Server, Transcripts};
 use classic::conversation::{Event, Lines, Reporter, Says, Stop, What, serve};
 use classic::dh::Group;
@@ -65,14 +65,6 @@ pub fn dialect(column: Column) -> Result<Dialect, LabError> {
     }
 }
 
-fn layout(dialect: Dialect) -> Layout {
-    match dialect {
-        Dialect::Pss => Layout::CianrPss,
-        Dialect::Pkcs1 => Layout::CianrPkcs1,
-        Dialect::Line => Layout::CianrLine,
-    }
-}
-
 impl Stage {
     /// The folder of a dialect's certificates: a CA, a server, a client.
     ///
@@ -80,14 +72,13 @@ impl Stage {
     /// [`LabError::Stage`] if they cannot be made.
     pub async fn certificates(&self, dialect: Dialect) -> Result<PathBuf, LabError> {
         let _one = self.certificates.0.lock().await;
-        let layout = layout(dialect);
-        let path = self.folder().join(layout.name());
+        let path = self.folder().join(dialect.name());
         if path.exists() {
             return Ok(path);
         }
         let (made, now_ms) = (path.clone(), self.now_ms());
         let making = tokio::task::spawn_blocking(move || {
-            issue::make_folder(&made, layout, Some(CA_NAME), None, now_ms)
+            issue::make_folder(&made, dialect, Some(CA_NAME), None, now_ms)
         });
         making.await.map_err(LabError::stage)?.map_err(LabError::stage)?;
         Ok(path)
@@ -105,8 +96,7 @@ impl Stage {
             return Ok(path);
         }
         let now_ms = self.now_ms();
-        let making =
-            tokio::task::spawn_blocking(move || issue::make_bad(&good, layout(dialect), bad, None, now_ms));
+        let making = tokio::task::spawn_blocking(move || issue::make_bad(&good, dialect, bad, None, now_ms));
         making.await.map_err(LabError::stage)?.map_err(LabError::stage)?;
         Ok(path)
     }
@@ -131,7 +121,7 @@ impl Stage {
     ) -> Result<CianrServer, LabError> {
         let certificates = self.certificates(dialect).await?;
         let transcripts = tempfile::Builder::new()
-            .prefix(&format!("{}-server-", layout(dialect).name()))
+            .prefix(&format!("{}-server-", dialect.name()))
             .tempdir_in(self.folder())
             .map_err(LabError::io("cannot make a folder"))?
             .keep();

@@ -20,7 +20,7 @@ fn followed(file: &Path, stream: usize) -> [String; 2] {
     for line in text.lines() {
         let hex = line.trim();
         if !hex.is_empty() && hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            sides[usize::from(line.starts_with('\t'))].push_str(hex);
+            sides.get_mut(usize::from(line.starts_with('\t'))).unwrap().push_str(hex);
         }
     }
     sides

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use classic::certificate::Identity;
 use classic::certificate::issue::Bad;
-use classic::certificate::{Identity, Role};
-use classic::cianr::{Dialect, Receipt, ReceiptFile, Side, SignedMessage, Transcript};
+use classic::cianr::{Dialect, Receipt, ReceiptFile, Role, SignedMessage, Transcript};
 use classic::cipher::CipherKey;
 use classic::verify::{Files, Report, Verdict, root, verify};
 
@@ -53,7 +53,7 @@ fn forge(folder: &Path, dialect: Dialect, now_ms: u64) -> Result<PathBuf, LabErr
         transcript.add(&message, &fingerprint)?;
         lines.push(message.line(&fingerprint));
     }
-    let receipt = Receipt::make(dialect, server.key(), Side::Server, 0, transcript.hash())?;
+    let receipt = Receipt::make(dialect, server.key(), Role::Server, 0, transcript.hash())?;
     let [transcript_file, receipt_file] =
         ["client_transcript.log", "client_session_receipt.json"].map(|name| folder.join(name));
     let kept = ReceiptFile {
