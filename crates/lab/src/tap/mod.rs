@@ -205,7 +205,7 @@ impl Middle {
     }
 }
 
-/// Reads whole messages; `None` is the end of the stream. What is no message is passed on as it is.
+/// Reads whole messages; `None` is the end of the stream. What is no whole message at its end is not passed on.
 async fn read(
     mut stream: OwnedReadHalf,
     from: End,

@@ -33,7 +33,7 @@ pub struct SideArguments {
 /// Arguments of `classic serve`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  countersign classic serve cianr-pss --certs certs --users memory --transcripts transcripts\n  countersign classic serve broadcast --listen 127.0.0.1:9999 --users server_credentials.json\n  countersign classic serve cianr-pkcs1 --certs certs --users mysql://scuser:scpass@127.0.0.1/securechat --interactive\n\nIt prints READY host:port when it listens, then a line for each thing that happens; SIGTERM or SIGINT ends it in order.\nNone of the classic protocols is safe: see `countersign lab`.\n\nExit codes: 0 it was told to stop; 1 it cannot start; 2 usage."
+    after_help = "Examples:\n  countersign classic serve cianr-pss --certs certs --users memory --transcripts transcripts\n  countersign classic serve broadcast --listen 127.0.0.1:9999 --users server_credentials.json\n  countersign classic serve cianr-pkcs1 --certs certs --interactive\n\nUsers in a database: --users, or the variable COUNTERSIGN_USERS_URL, which nobody who lists processes sees.\nIt prints READY host:port when it listens, then a line for each thing that happens; SIGTERM or SIGINT ends it in order.\nNone of the classic protocols is safe: see `countersign lab`.\n\nExit codes: 0 it was told to stop; 1 it cannot start; 2 usage."
 )]
 pub struct ClassicServeArguments {
     /// cianr-pss, cianr-pkcs1, cianr-line, key-transport or broadcast
@@ -48,7 +48,7 @@ pub struct ClassicServeArguments {
     #[arg(
         long,
         value_name = "USERS",
-        env = "COUNTERSIGN_USERS",
+        env = "COUNTERSIGN_USERS_URL",
         hide_env_values = true,
         default_value = "memory"
     )]
@@ -63,7 +63,7 @@ pub struct ClassicServeArguments {
 /// Arguments of `classic connect`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  countersign classic connect cianr-pss 127.0.0.1:12345 --certs certs --register alice@example.org:alice\n  countersign classic connect cianr-line 127.0.0.1:9100 --accounts 127.0.0.1:9000 --certs certs --login alice@example.org\n  countersign classic connect broadcast 127.0.0.1:9999 --login alice --password-file password --send lines.txt\n  countersign classic connect key-transport 127.0.0.1:5555\n\nA line is a message. It leaves at the end of the lines, or with the protocol's own word: !!quit (cianr-pss), /quit (the other\ndialects), exit (broadcast).\n\nExit codes: 0 it left in order; 1 refused or failed; 2 usage."
+    after_help = "Examples:\n  countersign classic connect cianr-pss 127.0.0.1:12345 --certs certs --register a@example.org:alice\n  countersign classic connect cianr-line 127.0.0.1:9100 --certs certs --login a@example.org\n  countersign classic connect broadcast 127.0.0.1:9999 --login alice --password-file password --send lines.txt\n  countersign classic connect key-transport 127.0.0.1:5555\n\nA line is a message. It leaves at the end of the lines, or with the protocol's own word: !!quit (cianr-pss), /quit (the other\ndialects), exit (broadcast).\n\nExit codes: 0 it left in order; 1 refused or failed; 2 usage."
 )]
 pub struct ClassicConnectArguments {
     /// cianr-pss, cianr-pkcs1, cianr-line, key-transport or broadcast

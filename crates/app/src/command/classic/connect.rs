@@ -44,6 +44,14 @@ pub async fn run(context: &Context, arguments: ClassicConnectArguments) -> Resul
         _ if who.register => context.password().read_new("Password: ")?,
         _ => context.password().read("Password: ")?,
     };
+    if arguments.side.send.is_none() {
+        let leaves = match protocol {
+            Protocol::Cianr(dialect) => dialect.quit_word(),
+            Protocol::Broadcast => "exit",
+            Protocol::KeyTransport => "the end of input (Ctrl-D)",
+        };
+        context.output.note(&format!("A line is a message; {leaves} leaves."));
+    }
     let (typed, broken) = lines::read(arguments.side.send.as_deref())?;
     let session = Session { context, arguments: &arguments };
     let outcome = session.run(who, password, Lines::Typed(typed)).await;
