@@ -63,7 +63,7 @@ pub struct ClassicServeArguments {
 /// Arguments of `classic connect`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  countersign classic connect cianr-pss 127.0.0.1:12345 --certs certs --register a@example.org:alice\n  countersign classic connect cianr-line 127.0.0.1:9100 --certs certs --login a@example.org\n  countersign classic connect broadcast 127.0.0.1:9999 --login alice --password-file password --send lines.txt\n  countersign classic connect key-transport 127.0.0.1:5555\n\nA line is a message. It leaves at the end of the lines, or with the protocol's own word: !!quit (cianr-pss), /quit (the other\ndialects), exit (broadcast).\n\nExit codes: 0 it left in order; 1 refused or failed; 2 usage."
+    after_help = "Examples:\n  countersign classic connect cianr-pss 127.0.0.1:12345 --certs certs --register a@example.org:alice\n  countersign classic connect cianr-line 127.0.0.1:9100 --certs certs --login a@example.org\n  countersign classic connect broadcast 127.0.0.1:9999 --login alice --send lines.txt\n  countersign classic connect key-transport 127.0.0.1:5555\n\nA line is a message. It leaves at the end of the lines, or with the protocol's own word: !!quit (cianr-pss), /quit (the other\ndialects), exit (broadcast).\n\nExit codes: 0 it left in order; 1 refused or failed; 2 usage."
 )]
 pub struct ClassicConnectArguments {
     /// cianr-pss, cianr-pkcs1, cianr-line, key-transport or broadcast
@@ -90,7 +90,7 @@ pub struct ClassicConnectArguments {
 /// Arguments of `classic verify`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  countersign classic verify transcripts/server_session_receipt.json --root certs/ca.crt\n  countersign classic verify receipt.json --transcript chat.log --cert certs/client.crt --peer-cert certs/server.crt\n\nWithout --root nobody vouches for the receipt's signer: the most that it says is consistent-unpinned.\n\nExit codes: 0 it verifies; 1 a file cannot be read; 2 usage; 3 it does not verify."
+    after_help = "Examples:\n  countersign classic verify transcripts/server_session_receipt.json --root certs/ca.crt\n  countersign classic verify receipt.json --cert alice.crt --root ca.crt\n\nWithout --root nobody vouches for the receipt's signer: the most that it says is consistent-unpinned.\n\nExit codes: 0 it verifies; 1 a file cannot be read; 2 usage; 3 it does not verify."
 )]
 pub struct ClassicVerifyArguments {
     /// The receipt, JSON
