@@ -25,9 +25,12 @@ pub async fn run(context: &Context, arguments: JoinArguments) -> Result<(), Fail
                 Some(user) => user,
                 None => ask("User name: ")?,
             };
-            let prompt =
-                "Choose a password (or give the one of the earlier system that you were a user of): ";
-            let password = context.password().read_new(prompt)?;
+            if !context.password_given() {
+                context.output.note(
+                    "Who comes from an earlier system that was brought here gives the password from there.",
+                );
+            }
+            let password = context.password().read_new("Choose a password: ")?;
             let new = arguments.new_password_file.map(PasswordSource::File);
             let new = new.map(|file| file.read_new("")).transpose()?;
             let join = async |new: Option<&str>| {

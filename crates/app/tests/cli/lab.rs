@@ -25,6 +25,6 @@ fn attacks_are_listed_and_unknown_ones_refused() {
     let names: Vec<Value> = list.ok().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert!(names.iter().any(|object| object["attack"] == "mitm-dh" && object["exhibit"] == 2));
     place.run("lab run nothing").ended(2, "lab list");
-    place.run("lab run").ended(2, "--all");
+    place.run("lab run").ended(2, "<NAME>");
     place.run("lab run mitm-dh --protocol tls").ended(2, "cianr-pss");
 }
