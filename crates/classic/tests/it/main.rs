@@ -3,4 +3,5 @@
 #![expect(clippy::unwrap_used, reason = "clippy.toml exempts test functions and not what they call")]
 
 mod cianr;
+mod python;
 mod world;
