@@ -61,6 +61,8 @@ fn a_session_of_cianr_pss_leaves_receipts_that_verify_until_a_character_is_chang
     };
     assert!(failed("transcript-hash") && failed("message-signatures") && !failed("receipt-signature"));
     verify("absent.json").refused("absent.json");
+    // Regression: a receipt that names a device was read without end.
+    verify("here/server_session_receipt.json --transcript /dev/zero").refused("no regular file");
 }
 
 #[test]

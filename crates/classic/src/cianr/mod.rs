@@ -1,7 +1,7 @@
 //! `cianr`: certificates, two Diffie-Hellmans, signed messages, receipts, in three dialects (docs/classic.md, section 2).
 //!
 //! - [`Dialect`]: what tells the three apart once messages flow.
-//! - [`pss`], [`pkcs1`], [`line`]: the handshake of each.
+//! - [`pss`], [`pkcs1`], [`mod@line`]: the handshake of each.
 //! - [`Server`], [`Client`]: the two roles, settings and all.
 //! - [`SignedMessage`], [`Receipt`], [`Transcript`]: what is signed and kept.
 

@@ -2,7 +2,7 @@
 //!
 //! - [`Event`]: what happens, for whoever watches.
 //! - [`Lines`]: what a person, or a script, says.
-//! - [`serve`]: a listener with a task for each connection; [`within`]: a limit of time.
+//! - [`serve()`]: a listener with a task for each connection; [`within`]: a limit of time.
 
 mod deadline;
 mod event;

@@ -131,8 +131,20 @@ pub(super) fn certificate(path: &Path) -> Result<Certificate, VerifyError> {
 
 fn read(path: &Path, most: u64, option: &'static str) -> Result<Vec<u8>, VerifyError> {
     let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(most).read_to_end(&mut bytes))
-        .map_err(|source| VerifyError::Io { path: path.to_owned(), option, source })?;
+    open(path, option)?.take(most).read_to_end(&mut bytes).map_err(|source| VerifyError::Io {
+        path: path.to_owned(),
+        option,
+        source,
+    })?;
     Ok(bytes)
+}
+
+/// Opens a regular file: a receipt may name a device or a pipe, which would never end.
+pub(super) fn open(path: &Path, option: &'static str) -> Result<File, VerifyError> {
+    let regular = |found: std::fs::Metadata| match found.is_file() {
+        true => File::open(path),
+        false => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file")),
+    };
+    let opened = std::fs::metadata(path).and_then(regular);
+    opened.map_err(|source| VerifyError::Io { path: path.to_owned(), option, source })
 }

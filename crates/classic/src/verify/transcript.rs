@@ -1,12 +1,12 @@
 //! Reading a transcript: its hash, each line's signature, each side's numbers (CL-101 to CL-103).
 
-use std::fs::File;
 use std::io::{BufRead, BufReader, Read as _};
 use std::path::Path;
 
 use aws_lc_rs::digest::{Context, SHA256, digest};
 
 use super::VerifyError;
+use super::files::open;
 use crate::certificate::Certificate;
 use crate::cianr::Dialect;
 use crate::json::from_base64;
@@ -63,7 +63,7 @@ pub(super) fn read(
     certificates: [&Certificate; 2],
 ) -> Result<Read, VerifyError> {
     let failed = |source| VerifyError::Io { path: path.to_owned(), option: "--transcript", source };
-    let mut file = BufReader::new(File::open(path).map_err(failed)?);
+    let mut file = BufReader::new(open(path, "--transcript")?);
     let (mut whole, mut trimmed) = (Context::new(&SHA256), Context::new(&SHA256));
     let mut read = Read {
         messages: 0,

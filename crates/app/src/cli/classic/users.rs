@@ -13,7 +13,7 @@ use clap::Args;
     after_help = "Examples:\n  countersign classic init-users mysql://scuser:scpass@localhost/securechat\n  countersign classic init-users mysql://root@localhost/chat --schema cianr-line\n\nWhoever lists processes sees a password in an argument: set the variable COUNTERSIGN_USERS_URL and give no URL.\nCharacters such as / ? # @ : % in the password are written %2F %3F %23 %40 %3A %25.\n\nWhat is there stays: only what is missing is made, and a table of another schema is refused."
 )]
 pub struct InitUsersArguments {
-    /// The database: mysql://USER:PASSWORD@HOST[:PORT]/DATABASE
+    /// The database: mysql://USER:PASSWORD@HOST:PORT/DATABASE
     #[arg(value_name = "URL", env = "COUNTERSIGN_USERS_URL", hide_env_values = true)]
     pub url: UsersUrl,
     /// Columns of the table: cianr-pss, cianr-pkcs1 or cianr-line
