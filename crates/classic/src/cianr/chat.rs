@@ -46,6 +46,8 @@ struct Chat<'a, W> {
     writer: W,
     reporter: &'a Reporter,
     transcript: Transcript,
+    /// The transcript as the other side writes it, where that is another one (CL-36).
+    mirrored: Option<Transcript>,
     sent: u64,
     received: u64,
     ours: Option<Receipt>,
@@ -87,11 +89,16 @@ pub(super) async fn chat<R: AsyncRead + Unpin, W: AsyncWrite + Unpin>(
         transcripts.place(party.dialect, party.side, name, now, reporter.session())
     });
     let transcript = Transcript::begin(party.dialect, place)?;
+    let mirrored = match party.dialect {
+        Dialect::Line => Some(Transcript::begin(party.dialect, None)?),
+        Dialect::Pss | Dialect::Pkcs1 => None,
+    };
     let mut chat = Chat {
         party,
         writer,
         reporter,
         transcript,
+        mirrored,
         sent: 0,
         received: 0,
         ours: None,
@@ -183,10 +190,20 @@ impl<W: AsyncWrite + Unpin> Chat<'_, W> {
 
     fn accept(&mut self, message: SignedMessage) -> Result<(u64, String), ClassicError> {
         message.check(self.party.dialect, self.party.peer.verifying_key(), &mut self.received)?;
-        let fingerprint = self.party.dialect.fingerprint(&self.party.peer, &self.party.peer);
-        self.transcript.add(&message, &fingerprint)?;
+        self.note(&message, self.party.side.peer())?;
         let text = message.open(self.party.dialect, &self.party.session)?;
         Ok((message.seqno, text.to_string()))
+    }
+
+    /// Adds what `by` sent to the transcript.
+    fn note(&mut self, message: &SignedMessage, by: Role) -> Result<(), ClassicError> {
+        let Party { dialect, side, own, peer, .. } = &self.party;
+        let sender = if by == *side { *own } else { peer };
+        self.transcript.add(message, &dialect.fingerprint(sender, peer))?;
+        match &mut self.mirrored {
+            Some(mirrored) => mirrored.add(message, &dialect.fingerprint(sender, own)),
+            None => Ok(()),
+        }
     }
 
     async fn heard(&mut self, (seqno, text): (u64, String)) -> Result<(), ClassicError> {
@@ -220,7 +237,8 @@ impl<W: AsyncWrite + Unpin> Chat<'_, W> {
         self.reporter.tell(What::Receipt {
             transcript_sha256: receipt.transcript_sha256.clone(),
             signature,
-            same_transcript: receipt.transcript_sha256 == self.transcript.hash(),
+            same_transcript: receipt.transcript_sha256
+                == self.mirrored.as_ref().unwrap_or(&self.transcript).hash(),
         });
         self.theirs = Some(receipt);
         self.farewell().await?;
@@ -256,8 +274,7 @@ impl<W: AsyncWrite + Unpin> Chat<'_, W> {
         self.sent += 1;
         let message = SignedMessage::make(*dialect, session, signer, (self.sent, clock()), text)?;
         self.write(&message).await?;
-        let fingerprint = self.party.dialect.fingerprint(self.party.own, &self.party.peer);
-        self.transcript.add(&message, &fingerprint)?;
+        self.note(&message, self.party.side)?;
         self.reporter.tell(What::Sent { seqno: Some(self.sent), text: text.to_owned() });
         if self.party.in_turn && self.party.side == Role::Client && self.party.dialect.acknowledges() {
             self.wake = Wake::Answer(Instant::now() + ANSWER_PATIENCE);

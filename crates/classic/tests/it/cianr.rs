@@ -77,7 +77,7 @@ async fn both_people_talk_in_cianr_pkcs1() {
         assert_eq!(heard, ("alice".to_owned(), wanted.to_owned()));
     }
     let saved = running.next(saved).await;
-    assert!(saved.file_name().unwrap().to_str().unwrap().starts_with("server_vs_client_"));
+    assert!(saved.file_name().unwrap().to_str().unwrap().starts_with("server_vs_client.local_"));
     let log = std::fs::read(saved.to_str().unwrap().replace("_receipt.json", ".log")).unwrap();
     assert!(log.ends_with(b"\n"));
     for (password, fits) in [("secret", true), ("wrong", false)] {

@@ -1,7 +1,13 @@
-//! The classic protocols between our own two sides, over real sockets.
+//! The classic protocols between our own two sides and with others.
 
-#![expect(clippy::unwrap_used, reason = "clippy.toml exempts test functions and not what they call")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "clippy.toml exempts test functions and not what they call"
+)]
 
 mod cianr;
+mod peer;
 mod python;
 mod world;

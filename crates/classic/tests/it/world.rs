@@ -21,20 +21,20 @@ pub fn clock() -> u64 {
     u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap()
 }
 
-/// A folder with good certificates of `cianr-pss`, made once.
-pub fn certificates() -> &'static Path {
-    static FOLDER: OnceLock<TempDir> = OnceLock::new();
-    FOLDER
+/// A folder with good certificates of a dialect, made once.
+pub fn certificates(dialect: Dialect) -> &'static Path {
+    static FOLDERS: [OnceLock<TempDir>; 3] = [const { OnceLock::new() }; 3];
+    FOLDERS[dialect as usize]
         .get_or_init(|| {
             let folder = TempDir::new().unwrap();
-            issue::make_folder(folder.path(), Dialect::Pss, None, None, clock()).unwrap();
+            issue::make_folder(folder.path(), dialect, None, None, clock()).unwrap();
             folder
         })
         .path()
 }
 
-pub fn identity(role: Role) -> Identity {
-    Folder::open(certificates(), role, None).unwrap()
+pub fn identity(dialect: Dialect, role: Role) -> Identity {
+    Folder::open(certificates(dialect), role, None).unwrap()
 }
 
 /// A server that runs until it is dropped.
@@ -59,8 +59,8 @@ impl Running {
 pub fn server(dialect: Dialect, transcripts: Option<&Path>) -> Server {
     Server {
         dialect,
-        identity: identity(Role::Server),
-        expected_name: Some("client".to_owned()),
+        identity: identity(dialect, Role::Server),
+        expected_name: None,
         users: Arc::new(MemoryUsers::default()) as Arc<dyn UserStore>,
         transcripts: transcripts.map(|path| Transcripts::new(path.to_owned())),
         group: Group::modp_14().unwrap(),
@@ -72,8 +72,8 @@ pub fn server(dialect: Dialect, transcripts: Option<&Path>) -> Server {
 pub fn client(dialect: Dialect, register: Option<&str>, password: &str) -> Client {
     Client {
         dialect,
-        identity: identity(Role::Client),
-        expected_name: Some("server".to_owned()),
+        identity: identity(dialect, Role::Client),
+        expected_name: None,
         account: Account {
             email: "alice@example.org".to_owned(),
             register: register.map(str::to_owned),
