@@ -333,6 +333,9 @@ class Chat:
                 digest = message["transcript_sha256"]
                 good = verifies(self.dialect, self.peer, digest.encode(), message["sig"])
                 same = hashlib.sha256(self.transcript(of_peer=True)).hexdigest() == digest
+                if self.dialect != LINE:
+                    numbers = message["first_seq"], message["last_seq"]
+                    same = same and message["peer"] == self.role and numbers == (min(self.last, 1), self.last)
                 tell(receipt=good, same=same, keys=[key for key in message if key not in ("type", "sig")])
                 break
             elif message["type"] == "bye" and self.dialect == LINE and self.role == "server":

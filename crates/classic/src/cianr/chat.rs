@@ -6,7 +6,7 @@ use serde::Serialize;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep_until};
 
-use super::error::{ErrorMessage, ErrorReply};
+use super::error::{ErrorMessage, ErrorReply, Phase};
 use super::place::Transcripts;
 use super::transcript::Papers;
 use super::{Dialect, Receipt, Role, SignedMessage, Transcript, kind};
@@ -124,15 +124,17 @@ impl<W: AsyncWrite + Unpin> Chat<'_, W> {
             let quiet = self.left || through || matches!(self.wake, Wake::Answer(_));
             tokio::select! {
                 biased;
-                message = reader.next() => match message? {
-                    Some(message) => {
+                message = reader.next() => match message {
+                    Ok(Some(message)) => {
                         self.hear(&message).await?;
                         if through {
                             self.wake = self.linger();
                         }
                     }
-                    None if self.left => break,
-                    None => return Err(ClassicError::Ended("without a receipt")),
+                    // Programs that exist close as soon as they have said all, whatever is on its way to them.
+                    Ok(None) | Err(ClassicError::Io { .. }) if self.left => break,
+                    Ok(None) => return Err(ClassicError::Ended("without a receipt")),
+                    Err(error) => return Err(error),
                 },
                 () = stop.told(), if !self.left => self.leave().await?,
                 () = self.wake.up() => match self.wake {
@@ -166,12 +168,26 @@ impl<W: AsyncWrite + Unpin> Chat<'_, W> {
     }
 
     async fn hear(&mut self, bytes: &[u8]) -> Result<(), ClassicError> {
+        if let Wake::Farewell(_) = self.wake {
+            self.wake = farewell_in_time();
+        }
+        match self.take(bytes).await {
+            Err(error @ ClassicError::Malformed(_)) => self.reject(error).await,
+            outcome => outcome,
+        }
+    }
+
+    async fn take(&mut self, bytes: &[u8]) -> Result<(), ClassicError> {
         match kind(bytes)?.as_str() {
             "msg" => {
                 let outcome = self.accept(json::read(bytes)?);
                 match outcome {
                     Ok(text) => self.heard(text).await,
-                    Err(error) => self.reject(error).await,
+                    Err(
+                        error
+                        @ (ClassicError::Replay | ClassicError::BadSignature | ClassicError::Decryption),
+                    ) => self.reject(error).await,
+                    Err(error) => Err(error),
                 }
             }
             "receipt" => self.receive_receipt(json::read(bytes)?).await,
@@ -226,7 +242,7 @@ impl<W: AsyncWrite + Unpin> Chat<'_, W> {
     async fn reject(&mut self, error: ClassicError) -> Result<(), ClassicError> {
         self.reporter.tell(What::Rejected { error: error.to_string() });
         if self.party.side == Role::Server {
-            let message = ErrorReply::new(self.party.dialect, &error);
+            let message = ErrorReply::new(self.party.dialect, Phase::Chat, &error);
             self.write(&message).await?;
         }
         if self.party.dialect.goes_on_after(&error, self.party.side) { Ok(()) } else { Err(error) }
@@ -248,20 +264,26 @@ impl<W: AsyncWrite + Unpin> Chat<'_, W> {
     /// The other side has left; so do we.
     async fn farewell(&mut self) -> Result<(), ClassicError> {
         self.peer_left = true;
-        if self.left { Ok(()) } else { self.leave().await }
+        if self.left {
+            return Ok(());
+        }
+        match self.leave().await {
+            // It has said all, and may be gone.
+            Err(ClassicError::Io { .. }) => Ok(()),
+            outcome => outcome,
+        }
     }
 
     async fn leave(&mut self) -> Result<(), ClassicError> {
         self.left = true;
-        self.wake = Wake::Farewell(Instant::now() + LEAVE_DEADLINE);
+        self.wake = farewell_in_time();
         if self.party.dialect == Dialect::Line && self.party.side == Role::Client {
             return self.write(&Bye { kind: "bye" }).await;
         }
         let Party { dialect, signer, side, .. } = &self.party;
         let receipt = Receipt::make(*dialect, signer, *side, self.sent, self.transcript.hash())?;
-        self.write(&receipt).await?;
-        self.ours = Some(receipt);
-        Ok(())
+        let receipt = json::write(self.ours.insert(receipt))?;
+        write_frame(&mut self.writer, self.party.dialect.framing(), &receipt).await
     }
 
     async fn say(&mut self, text: &str) -> Result<(), ClassicError> {
@@ -298,6 +320,11 @@ impl<W: AsyncWrite + Unpin> Chat<'_, W> {
         }
         Ok(())
     }
+}
+
+/// The other side has so long from each message of its to the next.
+fn farewell_in_time() -> Wake {
+    Wake::Farewell(Instant::now() + LEAVE_DEADLINE)
 }
 
 #[derive(Serialize)]

@@ -50,7 +50,9 @@ impl Dialect {
     /// Whether `side` goes on after a message that it refused for `fault` (CL-23).
     pub fn goes_on_after(self, fault: &ClassicError, side: Role) -> bool {
         let known = match self {
-            Self::Pss => true,
+            Self::Pss => {
+                matches!(fault, ClassicError::Replay | ClassicError::BadSignature | ClassicError::Decryption)
+            }
             Self::Pkcs1 => false,
             Self::Line => matches!(fault, ClassicError::Replay | ClassicError::BadSignature),
         };
@@ -84,7 +86,7 @@ impl Dialect {
         iv: Option<&str>,
         ct: &str,
     ) -> Result<Zeroizing<String>, ClassicError> {
-        let ciphertext = from_base64(ct)?;
+        let ciphertext = from_base64(ct).map_err(|_| ClassicError::Decryption)?;
         let bytes = match self {
             Self::Pss => key.open_cbc(&ciphertext)?,
             Self::Pkcs1 => key.open_weak_ecb(&ciphertext)?,
@@ -151,6 +153,7 @@ mod tests {
         for (dialect, fault, on) in [
             (Dialect::Pss, ClassicError::Replay, true),
             (Dialect::Pss, ClassicError::Decryption, true),
+            (Dialect::Pss, ClassicError::malformed("no JSON"), false),
             (Dialect::Pkcs1, ClassicError::Replay, false),
             (Dialect::Pkcs1, ClassicError::BadSignature, false),
             (Dialect::Line, ClassicError::Replay, true),

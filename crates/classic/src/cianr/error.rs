@@ -4,6 +4,21 @@ use serde::{Deserialize, Serialize};
 
 use super::Dialect;
 use crate::ClassicError;
+use crate::users::UserStoreError;
+
+/// What is said of a fault of our own: the other side could do nothing about it.
+const OUR_FAULT: &str = "the server failed; try again later";
+/// What `cianr-line` says of anything else that comes where credentials are due (CL-34).
+pub(super) const EXPECTED_ENC: &str = "expected enc";
+
+/// Where a fault shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Before messages may be sent.
+    Handshake,
+    /// After that.
+    Chat,
+}
 
 /// An error as a server sends it: each dialect has keys of its own.
 #[derive(Debug, Clone, Serialize)]
@@ -19,22 +34,29 @@ pub(super) struct ErrorReply {
 }
 
 impl ErrorReply {
-    /// Names a fault of a chat or a handshake.
-    pub(super) fn new(dialect: Dialect, error: &ClassicError) -> Self {
-        let text = error.to_string();
+    /// Names a fault.
+    pub(super) fn new(dialect: Dialect, phase: Phase, error: &ClassicError) -> Self {
         let (code, message, msg) = match dialect {
-            Dialect::Pss => (None, Some(text), None),
-            Dialect::Pkcs1 => (Some(code(error)), Some(text), None),
+            Dialect::Pss => (None, Some(text(error)), None),
+            Dialect::Pkcs1 => (Some(code(phase)), Some(text(error)), None),
             Dialect::Line => (None, None, Some(line_text(error))),
         };
         Self { kind: "error", code, message, msg }
     }
 }
 
-fn code(error: &ClassicError) -> &'static str {
+fn code(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Handshake => "PROTOCOL_ERROR",
+        Phase::Chat => "CHAT_ERROR",
+    }
+}
+
+fn text(error: &ClassicError) -> String {
     match error {
-        ClassicError::Replay | ClassicError::BadSignature | ClassicError::Decryption => "CHAT_ERROR",
-        _ => "PROTOCOL_ERROR",
+        ClassicError::Users(UserStoreError::OutOfBounds(_)) => error.to_string(),
+        ClassicError::Users(_) | ClassicError::Cryptography => OUR_FAULT.to_owned(),
+        other => other.to_string(),
     }
 }
 
@@ -43,8 +65,8 @@ fn line_text(error: &ClassicError) -> String {
         ClassicError::BadCertificate(_) => "bad cert".to_owned(),
         ClassicError::Replay => "replay/sequence error".to_owned(),
         ClassicError::Decryption => "decrypt failed".to_owned(),
-        ClassicError::Malformed(why) if why == "expected enc" => why.clone(),
-        other => other.to_string(),
+        ClassicError::Malformed(why) if why == EXPECTED_ENC => why.clone(),
+        other => text(other),
     }
 }
 

@@ -26,6 +26,7 @@ pub use receipt::{Receipt, ReceiptFile};
 pub use role::{Account, Client, Server};
 pub use transcript::Transcript;
 
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::ClassicError;
@@ -43,16 +44,24 @@ fn nonce() -> Result<String, ClassicError> {
     Ok(base64(bytes))
 }
 
-/// Reads a certificate out of a message: PEM, or base64 of it.
+/// Reads a certificate out of a message: PEM, or base64 of PEM or DER, in lines or not.
 fn certificate(field: &str) -> Result<Certificate, ClassicError> {
-    let decoded = from_base64(field).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-    let certificate = Certificate::from_pem(decoded.as_deref().unwrap_or(field));
+    let decoded = from_base64(&field.split_ascii_whitespace().collect::<String>()).ok();
+    let certificate = Certificate::parse(decoded.as_deref().unwrap_or(field.as_bytes()));
     certificate.map_err(|error| ClassicError::BadCertificate(CertificateFault::from(error)))
 }
 
 /// A number in a message: a JSON integer of any size, or its decimal digits as a string.
 fn number(raw: &RawValue) -> Result<Number, ClassicError> {
+    Number::from_decimal(unquoted(raw))
+}
+
+/// The digits of such a number, not looked at.
+fn digits<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    Box::<RawValue>::deserialize(deserializer).map(|raw| unquoted(&raw).to_owned())
+}
+
+fn unquoted(raw: &RawValue) -> &str {
     let text = raw.get();
-    let digits = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-    Number::from_decimal(digits.unwrap_or(text))
+    text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(text)
 }

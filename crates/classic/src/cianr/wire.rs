@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::error::{ErrorMessage, ErrorReply};
+use super::error::{ErrorMessage, ErrorReply, Phase};
 use super::{Dialect, kind};
 use crate::ClassicError;
 use crate::conversation::{Reporter, What};
@@ -55,7 +55,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Wire<'_, R, W> {
                 | ClassicError::Io { .. }
         ) {
             // Whether the client still hears it changes nothing.
-            let _ = self.send(&ErrorReply::new(self.dialect, error)).await;
+            let _ = self.send(&ErrorReply::new(self.dialect, Phase::Handshake, error)).await;
         }
     }
 }

@@ -8,6 +8,9 @@
 )]
 
 mod cianr;
+mod handshake;
+mod hostile;
 mod peer;
 mod python;
+mod raw;
 mod world;

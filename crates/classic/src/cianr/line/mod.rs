@@ -21,7 +21,8 @@ fn seal(key: &CipherKey, message: &impl serde::Serialize) -> Result<Enc, Classic
 
 /// Opens a message of the accounts port.
 fn open<T: serde::de::DeserializeOwned>(key: &CipherKey, sealed: &Enc) -> Result<T, ClassicError> {
-    let iv = from_base64(&sealed.iv)?.try_into().map_err(|_| ClassicError::Decryption)?;
-    let text = key.open_cbc_under(&iv, &from_base64(&sealed.ct)?)?;
+    let bytes = |field| from_base64(field).map_err(|_| ClassicError::Decryption);
+    let iv = bytes(&sealed.iv)?.try_into().map_err(|_| ClassicError::Decryption)?;
+    let text = key.open_cbc_under(&iv, &bytes(&sealed.ct)?)?;
     json::read(&text).map_err(|_| ClassicError::Decryption)
 }

@@ -1,6 +1,9 @@
 //! The server's side of both ports.
 
+use std::time::Duration;
+
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use super::message::{
@@ -10,6 +13,7 @@ use super::message::{
 use super::{open, seal};
 use crate::ClassicError;
 use crate::cianr::account::{Admitted, Denied};
+use crate::cianr::error::EXPECTED_ENC;
 use crate::cianr::role::{Agreed, Server};
 use crate::cianr::wire::Wire;
 use crate::cianr::{certificate, nonce};
@@ -17,6 +21,8 @@ use crate::conversation::Reporter;
 use crate::dh::{Number, Share, session_key};
 use crate::json::{base64, from_base64};
 
+/// How long a client of the chat may be silent before it is shown the server's certificate, in case it waits for that (CL-34).
+const CERTIFICATE_PATIENCE: Duration = Duration::from_secs(2);
 /// What is said of credentials that are no good, whatever is wrong with them.
 const INVALID: &str = "invalid credentials";
 
@@ -37,8 +43,9 @@ pub(in crate::cianr) async fn accounts<R: AsyncRead + Unpin, W: AsyncWrite + Unp
     let value: AccountValue = wire.receive("dh_client_pub").await?;
     let key = session_key(share.agree(&Number::from_hex(&value.client_pub)?)?.fixed_width());
 
-    let Ok(sealed) = wire.receive::<Enc>("enc").await else {
-        return Err(ClassicError::malformed("expected enc"));
+    let sealed: Enc = match wire.receive("enc").await {
+        Err(ClassicError::Malformed(_)) => return Err(ClassicError::malformed(EXPECTED_ENC)),
+        outcome => outcome?,
     };
     let (text, outcome) = admit(server, open(&key, &sealed)?).await?;
     let (status, msg) = match &outcome {
@@ -62,8 +69,15 @@ async fn admit(
             Ok(("registered", server.register(email, username, &password).await?))
         }
         Credentials::Login { email, pwd } => {
-            let password = Zeroizing::new(from_base64(&pwd)?);
-            Ok(("logged in", server.log_in(&email, &password).await?))
+            let decoded = match from_base64(&pwd).map(Zeroizing::new) {
+                Ok(password) => server.log_in(&email, &password).await?,
+                Err(_) => Err(Denied::WrongPassword),
+            };
+            let outcome = match decoded {
+                Err(Denied::WrongPassword) => server.log_in(&email, pwd.as_bytes()).await?,
+                outcome => outcome,
+            };
+            Ok(("logged in", outcome))
         }
     }
 }
@@ -74,10 +88,21 @@ pub(in crate::cianr) async fn handshake<R: AsyncRead + Unpin, W: AsyncWrite + Un
     wire: &mut Wire<'_, R, W>,
     reporter: &Reporter,
 ) -> Result<Agreed, ClassicError> {
-    let cert: Cert = wire.receive("cert").await?;
+    let own = Cert { cert: base64(server.identity.certificate().pem()) };
+    let first = timeout(CERTIFICATE_PATIENCE, wire.receive::<Cert>("cert")).await;
+    let waits = first.is_err();
+    let cert = match first {
+        Ok(cert) => cert?,
+        Err(_) => {
+            wire.send(&own).await?;
+            wire.receive("cert").await?
+        }
+    };
     let peer = certificate(&cert.cert)?;
     server.check(&peer, reporter)?;
-    wire.send(&Cert { cert: base64(server.identity.certificate().pem()) }).await?;
+    if !waits {
+        wire.send(&own).await?;
+    }
     let share = Share::generate(&server.group)?;
     let (p, g) = (server.group.prime().to_hex(), server.group.generator().to_hex());
     wire.send(&ChatParameters { p, g, y: share.public().to_hex() }).await?;

@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 use crate::ClassicError;
-use crate::cianr::number;
+use crate::cianr::{digits, number};
 use crate::dh::{Group, Number};
 
 /// Row 1: the client's certificate.
@@ -28,8 +28,8 @@ pub struct ServerHello {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "type", rename = "auth_dh_init")]
 pub struct AuthDhInit {
-    /// Decimal digits.
-    #[serde(rename = "A_client")]
+    /// Decimal digits; an integer is read too.
+    #[serde(rename = "A_client", deserialize_with = "digits")]
     pub a_client: String,
 }
 
@@ -37,8 +37,8 @@ pub struct AuthDhInit {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "type", rename = "auth_dh_reply")]
 pub struct AuthDhReply {
-    /// Decimal digits.
-    #[serde(rename = "B_server")]
+    /// Decimal digits; an integer is read too.
+    #[serde(rename = "B_server", deserialize_with = "digits")]
     pub b_server: String,
 }
 
@@ -54,14 +54,16 @@ pub struct AuthCredentials {
 #[derive(Serialize, Deserialize)]
 pub struct Credentials {
     /// `register` or `login`.
-    #[serde(rename = "type")]
+    #[serde(default, rename = "type")]
     pub kind: String,
     /// E-mail address.
+    #[serde(default)]
     pub email: String,
     /// User name, to register.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub username: Option<String>,
     /// Password.
+    #[serde(default)]
     pub password: Zeroizing<String>,
 }
 
@@ -101,8 +103,8 @@ pub struct DhClientReceived<'a> {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "type", rename = "dh_server")]
 pub struct DhServer {
-    /// Decimal digits.
-    #[serde(rename = "B")]
+    /// Decimal digits; an integer is read too.
+    #[serde(rename = "B", deserialize_with = "digits")]
     pub b: String,
 }
 
