@@ -6,7 +6,9 @@
 use std::sync::LazyLock;
 
 use classic::broadcast::{ClientMessage, RoomKey, ServerMessage};
-use classic::dh::{Group, Parameters, Share};
+use classic::cianr::{Dialect, Receipt, SignedMessage, kind, line, pkcs1, pss};
+use classic::cipher::CipherKey;
+use classic::dh::{Group, Number, Parameters, Share};
 use classic::frame::Framing;
 use classic::key_transport::{KeyDelivery, SealedText, SessionKey, read_server_key};
 use classic::rsa::{DecryptingKey, VerifyingKey};
@@ -15,6 +17,7 @@ use libfuzzer_sys::fuzz_target;
 
 static SERVER: LazyLock<DecryptingKey> = LazyLock::new(|| DecryptingKey::generate().expect("a key"));
 static SESSION: LazyLock<SessionKey> = LazyLock::new(|| SessionKey::generate().expect("a key"));
+static CHAT: LazyLock<CipherKey> = LazyLock::new(|| CipherKey::aes_128(&[7; 16]));
 static ROOM: LazyLock<RoomKey> = LazyLock::new(|| {
     let share = Share::generate(&Group::modp_14().expect("a group")).expect("a share");
     RoomKey::derive(&share.agree(share.public()).expect("a value in range")).expect("a key")
@@ -39,6 +42,7 @@ fuzz_target!(|bytes: &[u8]| {
 
 fn read(message: &[u8]) {
     let _ = read_server_key(message);
+    cianr(message);
     if let Ok(delivery) = json::read::<KeyDelivery>(message) {
         let _ = delivery.open(&SERVER);
     }
@@ -50,6 +54,23 @@ fn read(message: &[u8]) {
     }
     if let Ok(ServerMessage::Message { data }) = json::read(message) {
         let _ = ROOM.open(&data);
+    }
+}
+
+fn cianr(message: &[u8]) {
+    let _ = kind(message);
+    let _ = json::read::<Receipt>(message);
+    let _ = json::read::<pss::message::AuthDhInit>(message);
+    let _ = json::read::<pss::message::Credentials>(message);
+    let _ = json::read::<pkcs1::message::Credentials>(message);
+    let _ = json::read::<line::message::Credentials>(message);
+    if let Ok(offer) = json::read::<line::message::ChatParameters>(message) {
+        let _ = (Number::from_hex(&offer.p), Number::from_hex(&offer.g), Number::from_hex(&offer.y));
+    }
+    if let Ok(signed) = json::read::<SignedMessage>(message) {
+        for dialect in Dialect::ALL {
+            let _ = signed.open(dialect, &CHAT);
+        }
     }
 }
 
