@@ -94,6 +94,15 @@ impl ClassicError {
         Self::Io { what: what.to_string(), source }
     }
 
+    /// Whether it failed here, by no fault of the other side: what it says is for our own log alone.
+    pub fn is_ours(&self) -> bool {
+        match self {
+            Self::Users(error) => !matches!(error, UserStoreError::OutOfBounds(_)),
+            Self::Folder(_) | Self::Io { .. } | Self::Cryptography => true,
+            _ => false,
+        }
+    }
+
     /// A stable code for programs.
     pub fn code(&self) -> &'static str {
         match self {

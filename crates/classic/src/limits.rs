@@ -14,8 +14,10 @@ pub const MAX_CREDENTIAL: usize = 1_024;
 pub const MAX_CONNECTIONS: usize = 512;
 /// How long a peer may take from connecting until it may talk.
 pub const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(30);
-/// How long the side that leaves waits for the other's receipt or end.
+/// How long the side that leaves waits for the other's next message, receipt or end.
 pub const LEAVE_DEADLINE: Duration = Duration::from_secs(10);
+/// How long it waits in all, whatever comes.
+pub const LEAVE_LIMIT: Duration = Duration::from_secs(60);
 /// How long a write may wait for a peer that does not read.
 pub const WRITE_DEADLINE: Duration = Duration::from_secs(30);
 /// Messages that wait for one slow reader before it is cut off.

@@ -16,7 +16,7 @@ use crate::cipher::CipherKey;
 use crate::conversation::{Clock, Lines, Reporter, Stop, What};
 use crate::frame::{FrameReader, write_frame};
 use crate::json;
-use crate::limits::{LEAVE_DEADLINE, MAX_TEXT};
+use crate::limits::{LEAVE_DEADLINE, LEAVE_LIMIT, MAX_TEXT};
 use crate::rsa::SigningKey;
 
 /// How long a client waits for the server's answer to a message before it goes on without.
@@ -63,14 +63,19 @@ enum Wake {
     Nothing,
     Answer(Instant),
     Linger(Instant),
-    Farewell(Instant),
+    /// The other side's next message is due `next`, and its last one at the `end`.
+    Farewell {
+        next: Instant,
+        end: Instant,
+    },
 }
 
 impl Wake {
     async fn up(self) {
         match self {
             Self::Nothing => std::future::pending().await,
-            Self::Answer(at) | Self::Linger(at) | Self::Farewell(at) => sleep_until(at).await,
+            Self::Answer(at) | Self::Linger(at) => sleep_until(at).await,
+            Self::Farewell { next, end } => sleep_until(next.min(end)).await,
         }
     }
 }
@@ -123,7 +128,17 @@ impl<W: AsyncWrite + Unpin> Chat<'_, W> {
         while !(self.left && self.peer_left) {
             let quiet = self.left || through || matches!(self.wake, Wake::Answer(_));
             tokio::select! {
+                // First what a peer that never stops sending must not hold up.
                 biased;
+                () = stop.told(), if !self.left => self.leave().await?,
+                () = self.wake.up() => match self.wake {
+                    Wake::Farewell { .. } => break,
+                    Wake::Linger(_) => self.leave().await?,
+                    Wake::Answer(_) | Wake::Nothing => {
+                        self.party.in_turn = false;
+                        self.wake = Wake::Nothing;
+                    }
+                },
                 message = reader.next() => match message {
                     Ok(Some(message)) => {
                         self.hear(&message).await?;
@@ -135,15 +150,6 @@ impl<W: AsyncWrite + Unpin> Chat<'_, W> {
                     Ok(None) | Err(ClassicError::Io { .. }) if self.left => break,
                     Ok(None) => return Err(ClassicError::Ended("without a receipt")),
                     Err(error) => return Err(error),
-                },
-                () = stop.told(), if !self.left => self.leave().await?,
-                () = self.wake.up() => match self.wake {
-                    Wake::Farewell(_) => break,
-                    Wake::Linger(_) => self.leave().await?,
-                    Wake::Answer(_) | Wake::Nothing => {
-                        self.party.in_turn = false;
-                        self.wake = Wake::Nothing;
-                    }
                 },
                 line = lines.next(), if !quiet => match line {
                     Some(line) if line == self.party.dialect.quit_word() => self.leave().await?,
@@ -162,17 +168,22 @@ impl<W: AsyncWrite + Unpin> Chat<'_, W> {
 
     fn linger(&self) -> Wake {
         match self.wake {
-            Wake::Farewell(at) => Wake::Farewell(at),
+            farewell @ Wake::Farewell { .. } => farewell,
             _ => Wake::Linger(Instant::now() + SCRIPT_LINGER),
         }
     }
 
     async fn hear(&mut self, bytes: &[u8]) -> Result<(), ClassicError> {
-        if let Wake::Farewell(_) = self.wake {
-            self.wake = farewell_in_time();
+        if let Wake::Farewell { next, .. } = &mut self.wake {
+            *next = Instant::now() + LEAVE_DEADLINE;
         }
         match self.take(bytes).await {
             Err(error @ ClassicError::Malformed(_)) => self.reject(error).await,
+            Err(error) if error.is_ours() => {
+                // What failed may be the connection itself.
+                let _ = self.name(&error).await;
+                Err(error)
+            }
             outcome => outcome,
         }
     }
@@ -233,7 +244,8 @@ impl<W: AsyncWrite + Unpin> Chat<'_, W> {
         self.reporter.tell(What::Message { from, seqno: Some(seqno), text });
         match answer {
             Some(answer) => self.say(&answer).await,
-            None if quits => self.farewell().await,
+            // Its receipt is still to come.
+            None if quits && !self.left => self.leave().await,
             None => Ok(()),
         }
     }
@@ -241,11 +253,16 @@ impl<W: AsyncWrite + Unpin> Chat<'_, W> {
     /// Names the fault to the other side, and goes on if the existing program does.
     async fn reject(&mut self, error: ClassicError) -> Result<(), ClassicError> {
         self.reporter.tell(What::Rejected { error: error.to_string() });
-        if self.party.side == Role::Server {
-            let message = ErrorReply::new(self.party.dialect, Phase::Chat, &error);
-            self.write(&message).await?;
-        }
+        self.name(&error).await?;
         if self.party.dialect.goes_on_after(&error, self.party.side) { Ok(()) } else { Err(error) }
+    }
+
+    /// A server says what was wrong; a client just goes.
+    async fn name(&mut self, error: &ClassicError) -> Result<(), ClassicError> {
+        match self.party.side {
+            Role::Server => self.write(&ErrorReply::new(self.party.dialect, Phase::Chat, error)).await,
+            Role::Client => Ok(()),
+        }
     }
 
     async fn receive_receipt(&mut self, receipt: Receipt) -> Result<(), ClassicError> {
@@ -276,7 +293,8 @@ impl<W: AsyncWrite + Unpin> Chat<'_, W> {
 
     async fn leave(&mut self) -> Result<(), ClassicError> {
         self.left = true;
-        self.wake = farewell_in_time();
+        let now = Instant::now();
+        self.wake = Wake::Farewell { next: now + LEAVE_DEADLINE, end: now + LEAVE_LIMIT };
         if self.party.dialect == Dialect::Line && self.party.side == Role::Client {
             return self.write(&Bye { kind: "bye" }).await;
         }
@@ -322,13 +340,70 @@ impl<W: AsyncWrite + Unpin> Chat<'_, W> {
     }
 }
 
-/// The other side has so long from each message of its to the next.
-fn farewell_in_time() -> Wake {
-    Wake::Farewell(Instant::now() + LEAVE_DEADLINE)
-}
-
 #[derive(Serialize)]
 struct Bye {
     #[serde(rename = "type")]
     kind: &'static str,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::Pin;
+    use std::sync::{Arc, Mutex};
+    use std::task::{Context, Poll};
+
+    use tokio::io::{ReadBuf, sink};
+
+    use super::*;
+    use crate::certificate::{Folder, issue};
+    use crate::frame::Framing;
+
+    const NOW_MS: u64 = 1_800_000_000_000;
+
+    /// Has always more to read, a number of times.
+    struct Flood(usize);
+
+    impl AsyncRead for Flood {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            buffer: &mut ReadBuf<'_>,
+        ) -> Poll<std::io::Result<()>> {
+            if self.0 > 0 {
+                self.0 -= 1;
+                buffer.put_slice(b"{\"type\": \"error\"}\n");
+            }
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    /// Regression: who never stopped sending was never left (CL-2, `LEAVE_DEADLINE`).
+    #[tokio::test]
+    async fn a_side_that_is_told_to_stop_leaves_one_that_never_stops_sending() {
+        let folder = tempfile::tempdir().unwrap();
+        issue::make_folder(folder.path(), Dialect::Line, None, None, NOW_MS).unwrap();
+        let identity = Folder::open(folder.path(), Role::Server, None).unwrap();
+        let party = Party {
+            dialect: Dialect::Line,
+            side: Role::Server,
+            signer: identity.key(),
+            own: identity.certificate(),
+            peer: identity.certificate().clone(),
+            peer_name: "client".to_owned(),
+            session: CipherKey::aes_128(&[7; 16]),
+            clock: || NOW_MS,
+            transcripts: None,
+            in_turn: false,
+        };
+        let heard = Arc::new(Mutex::new(0));
+        let counter = Arc::clone(&heard);
+        let count = Arc::new(move |_| *counter.lock().unwrap() += 1);
+        let reporter = Reporter::new(1, ([127, 0, 0, 1], 1).into(), count);
+        let (handle, stop) = Stop::new();
+        handle.send(true).unwrap();
+        let mut reader = FrameReader::new(Flood(100), Framing::Line);
+        // With the flood's end it would fail for want of a receipt, had it not left.
+        chat(&mut reader, sink(), party, Lines::Nothing, &reporter, stop).await.unwrap();
+        assert_eq!(*heard.lock().unwrap(), 100);
+    }
 }

@@ -4,7 +4,6 @@ use serde::{Deserialize, Serialize};
 
 use super::Dialect;
 use crate::ClassicError;
-use crate::users::UserStoreError;
 
 /// What is said of a fault of our own: the other side could do nothing about it.
 const OUR_FAULT: &str = "the server failed; try again later";
@@ -53,11 +52,7 @@ fn code(phase: Phase) -> &'static str {
 }
 
 fn text(error: &ClassicError) -> String {
-    match error {
-        ClassicError::Users(UserStoreError::OutOfBounds(_)) => error.to_string(),
-        ClassicError::Users(_) | ClassicError::Cryptography => OUR_FAULT.to_owned(),
-        other => other.to_string(),
-    }
+    if error.is_ours() { OUR_FAULT.to_owned() } else { error.to_string() }
 }
 
 fn line_text(error: &ClassicError) -> String {
@@ -85,6 +80,42 @@ impl ErrorMessage {
         match (self.code, self.message) {
             (Some(code), Some(message)) if !message.starts_with(&code) => format!("{code}: {message}"),
             (code, message) => message.or(code).unwrap_or_default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Error, ErrorKind};
+
+    use super::*;
+    use crate::json;
+    use crate::users::UserStoreError;
+
+    /// Regression: paths and databases were named to the other side (CL-20).
+    #[test]
+    fn a_failure_of_our_own_is_not_described_to_the_other_side() {
+        let users = UserStoreError::Io {
+            action: "write",
+            path: "/srv/users".into(),
+            source: ErrorKind::StorageFull.into(),
+        };
+        let full =
+            ClassicError::io("cannot write into /srv/transcripts", Error::from(ErrorKind::StorageFull));
+        for error in [
+            ClassicError::Users(users),
+            full,
+            ClassicError::Users(UserStoreError::NoTable("db.local".into())),
+        ] {
+            for dialect in Dialect::ALL {
+                let sent =
+                    String::from_utf8(json::write(&ErrorReply::new(dialect, Phase::Chat, &error)).unwrap())
+                        .unwrap();
+                assert!(
+                    sent.contains(OUR_FAULT) && !sent.contains("/srv") && !sent.contains("db.local"),
+                    "{sent}"
+                );
+            }
         }
     }
 }

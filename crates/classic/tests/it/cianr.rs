@@ -145,3 +145,22 @@ async fn what_the_server_answers_to_credentials() {
         }
     }
 }
+
+/// Regression: a server whose disk was full told the client its path, and went on (CL-20).
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_server_that_cannot_write_its_transcript_leaves_and_names_no_path() {
+    let there = TempDir::new().unwrap();
+    let partial = there.path().join(format!("client_{}-1.partial", std::process::id()));
+    std::os::unix::fs::symlink("/dev/full", partial).unwrap();
+    let mut running = start(server(Dialect::Pss, Some(there.path()))).await;
+    let long = "long".repeat(8 * 1024);
+    let (_, outcome) = say(&client(Dialect::Pss, Some("alice"), "secret"), running.address, &[&long]).await;
+    let Err(ClassicError::Refused(said)) = outcome else { panic!("{outcome:?}") };
+    assert!(!said.contains(there.path().to_str().unwrap()), "{said}");
+    let ended = running.next(|what| match what {
+        What::Disconnected { error } => error.clone(),
+        _ => None,
+    });
+    assert!(ended.await.contains(there.path().to_str().unwrap()));
+}

@@ -1,4 +1,4 @@
-//! A running `classic_cianr.py`: servers, clients and a verifier that were written without a look at ours.
+//! A running `classic_cianr.py`: servers, clients and a verifier of the three dialects of `cianr`.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr};

@@ -1,4 +1,4 @@
-//! Other programs, written in Python without a look at ours, speak the three dialects of `cianr` with ours in both roles, and
+//! Other programs, in Python, speak the three dialects of `cianr` with ours in both roles, and
 //! each verifies what the other leaves.
 
 use std::net::SocketAddr;
