@@ -3,11 +3,12 @@
 //!
 //! - [`exhibit`]: what each attack is and what it is expected to do, from `exhibits.toml`.
 //! - [`stage`]: servers and people to attack. [`tap`]: a listener in the middle, with or without a hand. [`capture`]: the wire.
-//!   [`pcap`]: captures for Wireshark.
+//!   [`decode`]: its frames in words. [`pcap`]: captures for Wireshark.
 //! - [`attack`]: the attacks. [`matrix`]: all of them against all protocols.
 
 pub mod attack;
 pub mod capture;
+pub mod decode;
 mod error;
 pub mod exhibit;
 pub mod matrix;

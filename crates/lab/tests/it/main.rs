@@ -5,6 +5,7 @@
 mod broadcast;
 mod cianr;
 mod countersign;
+mod decode;
 mod key_transport;
 mod pcap;
 mod world;
