@@ -130,7 +130,7 @@ pub fn verify(files: &Files, root: Option<&Certificate>) -> Result<Report, Verif
     };
     Ok(Report {
         verdict,
-        dialect: dialect.map(Dialect::name),
+        dialect: dialect.map(|found| if read.names_other { Dialect::Line } else { found }.name()),
         messages: read.messages,
         transcript_sha256: found,
         signer: shown(&own).to_owned(),

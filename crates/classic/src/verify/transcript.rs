@@ -24,6 +24,8 @@ pub(super) struct Read {
     pub hashes: [String; 2],
     pub faults: Faults,
     tamper: Option<bool>,
+    /// Whether its lines end as those of `cianr-line` do.
+    pub names_other: bool,
 }
 
 /// The first fault of each kind: line number from 1, and what it is.
@@ -71,8 +73,11 @@ pub(super) fn read(
         hashes: [String::new(), String::new()],
         faults: Faults::default(),
         tamper: None,
+        names_other: false,
     };
-    let senders = certificates.map(|certificate| (certificate.fingerprint(), certificate));
+    let senders = certificates.map(Certificate::fingerprint);
+    // CL-36: there a line names the other side of who wrote the transcript, and its sender is found by the signature.
+    let others = certificates.map(|certificate| Dialect::Line.fingerprint(certificate, certificate));
     let mut last = [0_u64; 2];
     let mut bytes = Vec::new();
     let mut number = 0;
@@ -97,10 +102,15 @@ pub(super) fn read(
             read.faults.signatures.get_or_insert((number, "it is no line of a transcript".to_owned()));
             continue;
         };
-        let sender = senders.iter().position(|(fingerprint, _)| fingerprint == line.fingerprint);
-        let Some((sender, (_, certificate))) = sender.and_then(|n| senders.get(n).map(|found| (n, found)))
+        let sender = if others.iter().any(|other| other == line.fingerprint) {
+            read.names_other = true;
+            certificates.iter().position(|certificate| verifies(dialect, certificate, &line))
+        } else {
+            senders.iter().position(|sender| sender == line.fingerprint)
+        };
+        let Some((sender, certificate)) = sender.and_then(|n| certificates.get(n).map(|found| (n, *found)))
         else {
-            read.faults.signatures.get_or_insert((number, "its sender is neither side".to_owned()));
+            read.faults.signatures.get_or_insert((number, "it is of neither side".to_owned()));
             continue;
         };
         if let Some(before) = last.get_mut(sender) {
