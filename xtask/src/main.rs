@@ -10,7 +10,7 @@ const USAGE: &str = "\
 cargo xtask test [--leave-out TOOL]... [-- ARGUMENTS OF cargo test]
 
 Installs what the tests need (Debian packages; Python packages in target/test-python) and runs them all.
-  --leave-out TOOL   do without the tests that need TOOL: mariadb, openssl, python, tmux or tshark
+  --leave-out TOOL   do without the tests that need TOOL: chromium, mariadb, openssl, python, tmux or tshark
 ";
 
 /// A program that tests run: its name, the Debian package that brings it, and the word that is in the names of its tests.
@@ -20,7 +20,8 @@ struct Tool {
     package: &'static str,
 }
 
-const TOOLS: [Tool; 5] = [
+const TOOLS: [Tool; 6] = [
+    Tool { name: "chromium", program: "chromedriver", package: "chromium-driver" },
     Tool { name: "mariadb", program: "mariadbd", package: "mariadb-server" },
     Tool { name: "openssl", program: "openssl", package: "openssl" },
     Tool { name: "python", program: "python3", package: "python3-venv" },
@@ -123,7 +124,7 @@ fn is_there(tool: &Tool) -> bool {
     path.push(":/usr/sbin");
     probe.env("PATH", path);
     match tool.name {
-        "mariadb" | "tshark" => probe.arg("--version"),
+        "chromium" | "mariadb" | "tshark" => probe.arg("--version"),
         "python" => probe.args(["-c", "import venv, ensurepip"]),
         "tmux" => probe.arg("-V"),
         _ => probe.arg("version"),

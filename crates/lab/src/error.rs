@@ -25,6 +25,15 @@ pub enum LabError {
     /// A classic side failed where it should not have.
     #[error(transparent)]
     Classic(#[from] classic::ClassicError),
+    /// The page would be seen by other machines.
+    #[error("the lab listens on loopback addresses only, and {0} is none: say --listen 127.0.0.1:8090")]
+    NotLoopback(std::net::SocketAddr),
+    /// A report would be mixed with what is there.
+    #[error("{} is not empty: name a new folder", .0.display())]
+    Occupied(std::path::PathBuf),
+    /// A user table that cannot be read.
+    #[error(transparent)]
+    Users(classic::users::UserStoreError),
     /// A local file or socket.
     #[error("{what}: {source}")]
     Io {

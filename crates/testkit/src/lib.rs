@@ -1,11 +1,13 @@
 //! What tests need and the product does not have: peers that say anything, databases of other makers. Development only.
 //!
+//! - [`browser`]: a Chromium for one test.
 //! - [`database`]: a MariaDB server for one test.
 //! - [`peer`]: one end of a session by hand, request by request.
 //! - [`member`]: an enrolled user that signs whatever a test wants signed.
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test's helper fails the test")]
 
+pub mod browser;
 pub mod database;
 pub mod member;
 pub mod peer;

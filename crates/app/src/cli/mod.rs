@@ -9,7 +9,7 @@ pub use classic::{
     CertsArguments, ClassicCommand, ClassicConnectArguments, ClassicServeArguments, ClassicVerifyArguments,
     InitUsersArguments, SideArguments,
 };
-pub use lab::{LabCommand, LabRunArguments};
+pub use lab::{LabArguments, LabCommand, LabReportArguments, LabRunArguments};
 pub use manage::{
     BackupArguments, CaCommand, DataArguments, DeviceCommand, DoctorArguments, ImportArguments,
     InviteCommand, KeyArguments, ListenAddress, PasswdArguments, RoleArgument, ServeArguments, UserCommand,
@@ -116,8 +116,7 @@ pub enum Command {
     #[command(subcommand)]
     Classic(ClassicCommand),
     /// Attacks on the classic protocols, run for real, and the same on Countersign
-    #[command(subcommand)]
-    Lab(LabCommand),
+    Lab(LabArguments),
     /// Copy a server's folder, also while the server runs
     Backup(BackupArguments),
     /// Find and explain what is wrong

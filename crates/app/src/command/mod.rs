@@ -80,7 +80,7 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Device(command) => device::run(&context, command).await,
         Command::Passwd(arguments) => passwd::run(&context, arguments).await,
         Command::Classic(command) => classic::run(&context, command).await,
-        Command::Lab(command) => lab::run(&context, command).await,
+        Command::Lab(arguments) => lab::run(&context, arguments).await,
         Command::Backup(arguments) => backup::run(&context, arguments).await,
         Command::Doctor(arguments) => doctor::run(&context, arguments).await,
     }

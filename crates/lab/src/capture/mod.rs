@@ -119,6 +119,18 @@ impl Capture {
         self.lock().clone()
     }
 
+    /// A copy of all flows and of at most `count` frames, from a number on.
+    pub fn recorded_from(&self, number: usize, count: usize) -> Recorded {
+        let recorded = self.lock();
+        let frames = recorded.frames.iter().skip(number).take(count).cloned().collect();
+        Recorded { flows: recorded.flows.clone(), frames, ..Recorded::default() }
+    }
+
+    /// When the first frame came, Unix microseconds; 0 before.
+    pub fn start_us(&self) -> u64 {
+        self.lock().frames.first().map_or(0, |frame| frame.at_us)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Recorded> {
         self.recorded.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,8 +1,10 @@
 //! The exhibits: what each attack is, in words, and what it does to each protocol (LA-1 to LA-4).
 
 mod column;
+mod rule;
 
 pub use column::Column;
+pub use rule::rule;
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -10,6 +12,7 @@ use std::sync::LazyLock;
 use serde::{Deserialize, Serialize};
 
 use crate::LabError;
+use crate::picture::Step;
 
 /// Most words of an exhibit's text (LA-2).
 pub const MAX_WORDS: usize = 120;
@@ -58,6 +61,8 @@ pub struct Attack {
     pub exhibit: u8,
     /// Its title.
     pub title: String,
+    /// Who sends what to whom.
+    pub picture: Vec<Step>,
     /// What is sent.
     pub sent: String,
     /// What breaks.
@@ -111,6 +116,7 @@ struct Row {
     name: String,
     exhibit: u8,
     title: String,
+    picture: Vec<String>,
     sent: String,
     breaks: String,
     stops: String,
@@ -135,10 +141,13 @@ fn one(row: Row) -> Result<Attack, String> {
     if cells.len() < Column::ALL.len() && row.elsewhere.is_empty() {
         return Err(format!("{} leaves protocols out and does not say why", row.name));
     }
+    let picture = row.picture.iter().map(|line| Step::parse(line)).collect::<Result<_, _>>();
+    let picture = picture.map_err(|why| format!("{}: {why}", row.name))?;
     Ok(Attack {
         name: row.name,
         exhibit: row.exhibit,
         title: row.title,
+        picture,
         sent: row.sent,
         breaks: row.breaks,
         stops: row.stops,

@@ -32,6 +32,9 @@ pub struct Run {
     /// The rule of Countersign that stops it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
+    /// Where its capture is, if it has been kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub capture: Option<String>,
     /// The wire.
     #[serde(skip)]
     pub wire: Recorded,
@@ -60,6 +63,7 @@ pub async fn run(stage: &Stage, attack: &Attack, column: Column, clock_us: fn() 
         seen: found.seen,
         reason: cell.reason.clone(),
         rule: cell.rule.clone(),
+        capture: None,
         wire: capture.recorded(),
     }
 }

@@ -39,7 +39,7 @@ impl Room {
     /// # Errors
     /// [`LabError::Stage`] for one who is not let in.
     pub async fn enter(&mut self, name: &str, by: SocketAddr) -> Result<Person, LabError> {
-        let person = Person::broadcast(name, by).await?;
+        let person = Person::broadcast(name, by, true).await?;
         let entered = |what: &What| match what {
             What::LoggedIn { user } if user == name => Some(()),
             _ => None,
@@ -51,13 +51,13 @@ impl Room {
 }
 
 impl Person {
-    /// A `broadcast` client who registers under a name, with [`PASSWORD`].
+    /// A `broadcast` client under a name, with [`PASSWORD`]: one who registers, or one who logs in.
     ///
     /// # Errors
     /// [`LabError::Io`] if nobody listens.
-    pub async fn broadcast(name: &str, by: SocketAddr) -> Result<Self, LabError> {
+    pub async fn broadcast(name: &str, by: SocketAddr, is_new: bool) -> Result<Self, LabError> {
         let account =
-            Account { username: name.to_owned(), password: Password::new(PASSWORD.to_owned()), is_new: true };
+            Account { username: name.to_owned(), password: Password::new(PASSWORD.to_owned()), is_new };
         Self::connect(by, |stream, lines, reporter| connect(stream, account, lines, reporter)).await
     }
 }

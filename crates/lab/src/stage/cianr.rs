@@ -15,7 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Mutex, mpsc, watch};
 use zeroize::Zeroizing;
 
-use super::{EMAIL, Events, PASSWORD, Stage};
+use super::{EMAIL, Events, PASSWORD, Person, Stage};
 use crate::LabError;
 use crate::exhibit::Column;
 
@@ -36,6 +36,8 @@ pub struct CianrServer {
     pub accounts: Option<Port>,
     /// Where its transcripts go, and no other server's.
     pub transcripts: PathBuf,
+    /// Its users.
+    pub users: Arc<MemoryUsers>,
     _stop: watch::Sender<bool>,
 }
 
@@ -106,10 +108,10 @@ impl Stage {
     /// # Errors
     /// [`LabError`].
     pub async fn cianr_server(&self, dialect: Dialect, weak: bool) -> Result<CianrServer, LabError> {
-        self.cianr_server_as(Role::Server, dialect, weak).await
+        self.cianr_server_as(Role::Server, dialect, weak, Says::Nothing).await
     }
 
-    /// Starts a server with the certificate of `role`: with a client's it is an impostor.
+    /// Starts a server with the certificate of `role`, which says `says`: with a client's certificate it is an impostor.
     ///
     /// # Errors
     /// [`LabError`].
@@ -118,6 +120,7 @@ impl Stage {
         role: Role,
         dialect: Dialect,
         weak: bool,
+        says: Says,
     ) -> Result<CianrServer, LabError> {
         let certificates = self.certificates(dialect).await?;
         let transcripts = tempfile::Builder::new()
@@ -125,14 +128,15 @@ impl Stage {
             .tempdir_in(self.folder())
             .map_err(LabError::io("cannot make a folder"))?
             .keep();
+        let users = Arc::new(MemoryUsers::default());
         let server = Server {
             dialect,
             identity: open(&certificates, role)?,
             expected_name: None,
-            users: Arc::new(MemoryUsers::default()) as Arc<dyn UserStore>,
+            users: Arc::clone(&users) as Arc<dyn UserStore>,
             transcripts: Some(Transcripts::new(transcripts.clone())),
             group: group(weak)?,
-            says: Says::Nothing,
+            says,
             clock: self.clock(),
         };
         let (handle, stop) = Stop::new();
@@ -153,7 +157,7 @@ impl Stage {
                 Some(accounts.await?)
             }
         };
-        Ok(CianrServer { address, events, accounts, transcripts, _stop: handle })
+        Ok(CianrServer { address, events, accounts, transcripts, users, _stop: handle })
     }
 
     /// Alice as a client, with the certificates of `folder`, or the good ones.
@@ -167,15 +171,34 @@ impl Stage {
         register: bool,
     ) -> Result<Client, LabError> {
         let good = self.certificates(dialect).await?;
+        let account = Account {
+            email: EMAIL.to_owned(),
+            register: register.then(|| super::ALICE.to_owned()),
+            password: Zeroizing::new(PASSWORD.to_owned()),
+        };
+        self.cianr_client(dialect, folder.unwrap_or(&good), account)
+    }
+
+    /// Somebody as a client, with the good certificates.
+    ///
+    /// # Errors
+    /// [`LabError`].
+    pub async fn person(&self, dialect: Dialect, name: &str, register: bool) -> Result<Client, LabError> {
+        let folder = self.certificates(dialect).await?;
+        let account = Account {
+            email: format!("{name}@example.org"),
+            register: register.then(|| name.to_owned()),
+            password: Zeroizing::new(PASSWORD.to_owned()),
+        };
+        self.cianr_client(dialect, &folder, account)
+    }
+
+    fn cianr_client(&self, dialect: Dialect, folder: &Path, account: Account) -> Result<Client, LabError> {
         Ok(Client {
             dialect,
-            identity: open(folder.unwrap_or(&good), Role::Client)?,
+            identity: open(folder, Role::Client)?,
             expected_name: None,
-            account: Account {
-                email: EMAIL.to_owned(),
-                register: register.then(|| super::ALICE.to_owned()),
-                password: Zeroizing::new(PASSWORD.to_owned()),
-            },
+            account,
             transcripts: None,
             group: group(false)?,
             pipelined: false,
@@ -195,6 +218,20 @@ where
     let (sink, events) = Events::new();
     tokio::spawn(serve(listener, stop.clone(), sink, session));
     Ok(Port { address, events })
+}
+
+impl Person {
+    /// A client of a dialect of `cianr`.
+    ///
+    /// # Errors
+    /// [`LabError::Io`] if nobody listens.
+    pub async fn cianr(client: Client, address: SocketAddr) -> Result<Self, LabError> {
+        Self::connect(address, |stream, lines, reporter| async move {
+            let (_handle, stop) = Stop::new();
+            client.session(stream, lines, &reporter, stop).await
+        })
+        .await
+    }
 }
 
 /// Registers or logs in at the accounts port of `cianr-line`; how that ended.

@@ -90,6 +90,16 @@ impl Events {
         (sink, Self(receiver))
     }
 
+    /// What nobody tells.
+    pub(crate) fn silent() -> Self {
+        Self(mpsc::unbounded_channel().1)
+    }
+
+    /// Whatever comes next; `None` once nothing more will.
+    pub(crate) async fn recv(&mut self) -> Option<Event> {
+        self.0.recv().await
+    }
+
     /// The next thing that `wanted` takes; `None` if there is none within [`PATIENCE`].
     pub async fn next<T>(&mut self, wanted: impl Fn(&What) -> Option<T>) -> Option<T> {
         self.within(PATIENCE, wanted).await

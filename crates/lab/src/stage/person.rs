@@ -20,8 +20,8 @@ const WAITING: usize = 16;
 pub struct Person {
     /// What the client tells.
     pub events: Events,
-    lines: mpsc::Sender<String>,
-    session: JoinHandle<Result<(), ClassicError>>,
+    pub(crate) lines: mpsc::Sender<String>,
+    pub(crate) session: JoinHandle<Result<(), ClassicError>>,
 }
 
 impl Person {

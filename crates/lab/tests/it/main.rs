@@ -6,6 +6,7 @@ mod broadcast;
 mod cianr;
 mod countersign;
 mod decode;
+mod exercise;
 mod key_transport;
 mod pcap;
 mod world;

@@ -12,7 +12,7 @@ pub fn clock_us() -> u64 {
     u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros()).unwrap()
 }
 
-fn clock_ms() -> u64 {
+pub fn clock_ms() -> u64 {
     clock_us() / 1000
 }
 

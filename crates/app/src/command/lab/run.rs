@@ -77,7 +77,7 @@ fn write(file: &Path, bytes: &[u8]) -> Result<(), Failure> {
 }
 
 /// The summary, and the failure that names what went otherwise.
-fn finish(context: &Context, runs: &[Run]) -> Result<(), Failure> {
+pub(super) fn finish(context: &Context, runs: &[Run]) -> Result<(), Failure> {
     let of = |outcome| runs.iter().filter(|run| run.outcome == outcome).count() as u64;
     let wrong: Vec<String> = runs
         .iter()

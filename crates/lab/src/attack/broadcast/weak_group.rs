@@ -18,7 +18,7 @@ pub(super) async fn run(capture: &Capture) -> Result<Found, LabError> {
     let address = listener.local_addr().map_err(LabError::io("cannot listen on loopback"))?;
     let hostile = tokio::spawn(offer(listener));
     let tap = Tap::listen(address, MARKS, capture.clone()).await?;
-    let alice = Person::broadcast(ALICE, tap.address()).await?.leave().await?;
+    let alice = Person::broadcast(ALICE, tap.address(), true).await?.leave().await?;
     hostile.await.map_err(LabError::stage)??;
     capture.note_each(|frame| match json::read(&frame.bytes).ok()? {
         ServerMessage::LoginResponse { .. } => Some("this group has 768 bits".to_owned()),

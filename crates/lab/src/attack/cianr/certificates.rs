@@ -4,7 +4,7 @@ use classic::ClassicError;
 use classic::certificate::Role;
 use classic::certificate::issue::Bad;
 use classic::cianr::Dialect;
-use classic::conversation::What;
+use classic::conversation::{Says, What};
 
 use super::session::refused_by_server;
 use crate::LabError;
@@ -48,7 +48,7 @@ pub(super) async fn client_as_server(
     dialect: Dialect,
     capture: &Capture,
 ) -> Result<Found, LabError> {
-    let mut impostor = stage.cianr_server_as(Role::Client, dialect, false).await?;
+    let mut impostor = stage.cianr_server_as(Role::Client, dialect, false, Says::Nothing).await?;
     let tap = Tap::listen(impostor.address, Marks::Classic(dialect.framing()), capture.clone()).await?;
     let alice = stage.alice(dialect, None, true).await?;
     let said = say(&alice, tap.address(), &["for the server's ears alone"]).await?;

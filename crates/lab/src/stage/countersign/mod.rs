@@ -45,7 +45,7 @@ pub struct World {
     /// The room of alice and bob.
     pub room: RoomId,
     folder: PathBuf,
-    _server: Server,
+    server: Server,
 }
 
 impl Stage {
@@ -63,6 +63,19 @@ impl Stage {
     /// [`LabError::Stage`] if it cannot be made.
     pub async fn impostor(&self) -> Result<Arc<World>, LabError> {
         self.world(&self.countersign.impostor, "impostor").await
+    }
+
+    /// One more organisation, of which nobody else knows.
+    ///
+    /// # Errors
+    /// [`LabError::Stage`] if it cannot be made.
+    pub async fn new_organisation(&self) -> Result<World, LabError> {
+        let folder = tempfile::Builder::new()
+            .prefix("countersign-")
+            .tempdir_in(self.folder())
+            .map_err(LabError::io("cannot make a folder"))?
+            .keep();
+        World::build(&folder, self.now_ms()).await
     }
 
     async fn world(&self, cell: &OnceCell<Arc<World>>, name: &str) -> Result<Arc<World>, LabError> {
@@ -93,22 +106,52 @@ impl World {
         let server = Server::start(config).await.map_err(LabError::stage)?;
         let authority = Authority::load(&data, &KeyProtection::Plain).map_err(LabError::stage)?;
         let address = server.address();
-        let mut world =
-            Self { address, authority, room: RoomId([0; 32]), folder: folder.to_owned(), _server: server };
-        let alice = world.join(ALICE, now_ms).await?;
-        world.join(BOB, now_ms).await?.close().await;
+        let mut world = Self { address, authority, room: RoomId([0; 32]), folder: folder.to_owned(), server };
+        let alice = world.join(ALICE, now_ms, None).await?;
+        world.join(BOB, now_ms, None).await?.close().await;
         world.room = alice.create_room("ops").await.map_err(LabError::stage)?;
         alice.add(world.room, &[BOB]).await.map_err(LabError::stage)?;
         alice.close().await;
         Ok(world)
     }
 
-    async fn join(&self, user: &str, now_ms: u64) -> Result<Client, LabError> {
-        let link = self.invite(now_ms).await?;
+    /// A new person's client, which joins by way of `through` and is logged in. It is not in the room yet.
+    ///
+    /// # Errors
+    /// [`LabError::Stage`] with what refused it.
+    pub async fn join(
+        &self,
+        user: &str,
+        now_ms: u64,
+        through: Option<std::net::SocketAddr>,
+    ) -> Result<Client, LabError> {
+        let mut link = self.invite(now_ms).await?;
+        link.port = through.map_or(link.port, |address| address.port());
         let joiner = Joiner { user, email: None, device: "laptop", password: password(), earlier: None };
         let home =
             client::join(&self.folder.join(user), &link.format(), joiner).await.map_err(LabError::stage)?;
-        start(home, None).await
+        start(home, through).await
+    }
+
+    /// Whether a person has joined.
+    pub fn knows(&self, user: &str) -> bool {
+        self.folder.join(user).exists()
+    }
+
+    /// Has alice, who must not be connected, add somebody to the room.
+    ///
+    /// # Errors
+    /// [`LabError::Stage`] with what refused it.
+    pub async fn add(&self, user: &str) -> Result<(), LabError> {
+        let alice = self.client(ALICE, None).await?;
+        let added = alice.add(self.room, &[user]).await.map_err(LabError::stage);
+        alice.close().await;
+        added
+    }
+
+    /// Stops the server in order.
+    pub async fn stop(self) {
+        self.server.stop().await;
     }
 
     /// An invite for one more.
