@@ -6,8 +6,8 @@ mod manage;
 mod talk;
 
 pub use classic::{
-    CertsArguments, ClassicCommand, ClassicConnectArguments, ClassicServeArguments, ClassicVerifyArguments,
-    InitUsersArguments, SideArguments,
+    CertsArguments, ClassicCommand, ClassicConnectArguments, ClassicMenuArguments, ClassicServeArguments,
+    ClassicVerifyArguments, InitUsersArguments, SideArguments,
 };
 pub use lab::{LabArguments, LabCommand, LabReportArguments, LabRunArguments};
 pub use manage::{

@@ -140,3 +140,25 @@ fn what_a_protocol_has_no_use_for_is_said() {
     }
     place.run("classic serve cianr-pss --listen 127.0.0.1:0 --certs absent").refused("absent");
 }
+
+#[test]
+fn the_menus_of_broadcast_lead_to_its_server_and_its_clients() {
+    let place = Place::new();
+    let answers = |arguments: &str, answers: &str| {
+        std::fs::write(place.path("answers"), answers).unwrap();
+        let mut command = place.command(arguments);
+        command.stdin(std::fs::File::open(place.path("answers")).unwrap());
+        command
+    };
+    let mut server = Server::start(answers("classic menu 127.0.0.1:0", "what?\n1\n"));
+    let address = server.ready.strip_prefix("READY ").unwrap().to_owned();
+    let client = format!("classic menu {address} --password-file pw");
+    let talk = Outcome::of(answers(&client, "2\n1\nalice\nhello from the menu\nexit\n"));
+    assert_eq!(talk.code, 0, "{}", talk.err);
+    assert!(talk.err.contains("1. Server\n2. Client") && talk.err.contains("1. Register"), "{}", talk.err);
+    server.line_with("hello from the menu");
+    assert!(place.read("server_credentials.json").contains("alice"));
+    assert_eq!(Outcome::of(answers(&client, "2\n2\nalice\nexit\n")).code, 0);
+    assert_eq!(Outcome::of(answers(&client, "2\n3\n")).code, 0);
+    Outcome::of(answers(&client, "")).ended(2, "--login");
+}

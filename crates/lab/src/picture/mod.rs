@@ -3,8 +3,8 @@
 use maud::{Markup, html};
 
 /// Width of a lane, and of the room at both sides, in units of the drawing.
-const LANE: usize = 220;
-const MARGIN: usize = 110;
+const LANE: usize = 260;
+const MARGIN: usize = 150;
 /// Height of the names, and of a step.
 const HEAD: usize = 46;
 const STEP: usize = 44;
@@ -54,7 +54,8 @@ pub fn draw(steps: &[Step]) -> Markup {
     let width = MARGIN * 2 + LANE * parts.len().saturating_sub(1);
     let height = HEAD + STEP * steps.len() + 12;
     html! {
-        svg.picture xmlns="http://www.w3.org/2000/svg" viewBox={ "0 0 " (width) " " (height) } role="img"
+        svg.picture xmlns="http://www.w3.org/2000/svg" width=(width) height=(height)
+            viewBox={ "0 0 " (width) " " (height) } role="img"
             aria-label="Who sends what to whom" {
             @for part in &parts {
                 line.lane x1=(lane(*part)) x2=(lane(*part)) y1=(HEAD - 12) y2=(height) {}

@@ -5,7 +5,10 @@ mod talk;
 mod users;
 
 pub use certs::CertsArguments;
-pub use talk::{ClassicConnectArguments, ClassicServeArguments, ClassicVerifyArguments, SideArguments};
+pub use talk::{
+    ClassicConnectArguments, ClassicMenuArguments, ClassicServeArguments, ClassicVerifyArguments,
+    SideArguments,
+};
 pub use users::{InitUsersArguments, UsersUrl};
 
 use clap::Subcommand;
@@ -19,6 +22,8 @@ pub enum ClassicCommand {
     Serve(ClassicServeArguments),
     /// Connect to a server of a classic protocol
     Connect(ClassicConnectArguments),
+    /// Ask, as the broadcast program does, whether to be its server or a client
+    Menu(ClassicMenuArguments),
     /// Check a receipt of the cianr dialects, offline
     Verify(ClassicVerifyArguments),
     /// Make the database and the table of a classic server's users

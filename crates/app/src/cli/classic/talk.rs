@@ -8,7 +8,7 @@ use clap::Args;
 use crate::cli::ListenAddress;
 
 /// What both sides of a protocol take.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct SideArguments {
     /// Folder of certificates (cianr), or of server_key.pem (key-transport)
     #[arg(long, value_name = "DIR")]
@@ -28,6 +28,20 @@ pub struct SideArguments {
     /// Read the passphrase of one's own key from this file, if it has one (cianr)
     #[arg(long, value_name = "FILE")]
     pub key_password_file: Option<PathBuf>,
+}
+
+/// Arguments of `classic menu`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  countersign classic menu\n\nIt asks: 1. Server, 2. Client; a client then: 1. Register, 2. Login, 3. Exit.\n\nExit codes: 0 it left in order; 1 refused or failed; 2 usage."
+)]
+pub struct ClassicMenuArguments {
+    /// Where the server listens, and the client connects
+    #[arg(value_name = "HOST:PORT", default_value = "127.0.0.1:9999")]
+    pub address: ListenAddress,
+    /// The server's users
+    #[arg(long, value_name = "FILE.json", default_value = "server_credentials.json")]
+    pub users: String,
 }
 
 /// Arguments of `classic serve`.

@@ -1,9 +1,53 @@
-//! The menu of the classic clients, for who connects without saying who they are.
+//! The menus of the classic programs: of `broadcast` as a whole, and of every client that connects without saying who it is.
 
 use std::io::{self, BufRead, Write};
 
-use super::connect::Who;
+use classic::protocol::Protocol;
+
+use super::super::Context;
+use super::connect::{self, Who};
+use super::serve;
+use crate::cli::{ClassicConnectArguments, ClassicMenuArguments, ClassicServeArguments, SideArguments};
 use crate::terminal::Failure;
+
+/// `classic menu`: server or client of `broadcast`.
+pub async fn run(context: &Context, arguments: ClassicMenuArguments) -> Result<(), Failure> {
+    let ClassicMenuArguments { address, users } = arguments;
+    let (protocol, side) = (Protocol::Broadcast, SideArguments::default());
+    loop {
+        match ask("1. Server\n2. Client\n> ")?.as_str() {
+            "1" => {
+                let listen = Some(address);
+                let server = ClassicServeArguments {
+                    protocol,
+                    listen,
+                    accounts_listen: None,
+                    users,
+                    interactive: false,
+                    side,
+                };
+                return serve::run(context, server).await;
+            }
+            "2" => {
+                let Some(who) = who(true)? else { return Ok(()) };
+                let name = who.name.unwrap_or_default();
+                let (register, login) =
+                    if who.register { (Some(format!(":{name}")), None) } else { (None, Some(name)) };
+                let client = ClassicConnectArguments {
+                    protocol,
+                    address,
+                    accounts: None,
+                    register,
+                    login,
+                    pipelined: false,
+                    side,
+                };
+                return connect::run(context, client).await;
+            }
+            _ => {}
+        }
+    }
+}
 
 /// Asks; `None` for exit. `named` is a protocol whose users have a name and no e-mail address.
 pub fn who(named: bool) -> Result<Option<Who>, Failure> {

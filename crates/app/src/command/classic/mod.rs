@@ -1,6 +1,6 @@
 //! `classic`: the classic protocols, none of which is safe (docs/classic.md). Every command has a file of its name.
 //!
-//! - [`events`], [`lines`], [`menu`]: how a conversation is shown, said and begun.
+//! - [`events`], [`lines`]: how a conversation is shown and said.
 //! - [`settings`]: what both sides are given.
 
 mod certs;
@@ -23,6 +23,7 @@ pub async fn run(context: &Context, command: ClassicCommand) -> Result<(), Failu
         ClassicCommand::Certs(arguments) => certs::run(context, &arguments),
         ClassicCommand::Serve(arguments) => serve::run(context, arguments).await,
         ClassicCommand::Connect(arguments) => connect::run(context, arguments).await,
+        ClassicCommand::Menu(arguments) => menu::run(context, arguments).await,
         ClassicCommand::Verify(arguments) => verify::run(context, arguments),
         ClassicCommand::InitUsers(arguments) => init_users::run(context, arguments).await,
     }
