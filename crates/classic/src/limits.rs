@@ -18,6 +18,8 @@ pub const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(30);
 pub const LEAVE_DEADLINE: Duration = Duration::from_secs(10);
 /// How long it waits in all, whatever comes.
 pub const LEAVE_LIMIT: Duration = Duration::from_secs(60);
+/// How long a server that has named a fault takes what still comes before it closes.
+pub const DRAIN_LIMIT: Duration = Duration::from_secs(1);
 /// How long a write may wait for a peer that does not read.
 pub const WRITE_DEADLINE: Duration = Duration::from_secs(30);
 /// Messages that wait for one slow reader before it is cut off.

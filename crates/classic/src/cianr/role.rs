@@ -102,11 +102,17 @@ impl Server {
             Ok(agreed) => agreed,
             Err(error) => {
                 wire.name_fault(&error, reporter).await;
+                wire.end().await;
                 return Err(error);
             }
         };
         let party = self.party(agreed);
-        chat(&mut reader, writer, party, self.says.lines(), reporter, stop).await
+        let outcome = chat(&mut reader, &mut writer, party, self.says.lines(), reporter, stop).await;
+        if outcome.is_err() {
+            let mut wire = Wire { reader: &mut reader, writer: &mut writer, dialect: self.dialect };
+            wire.end().await;
+        }
+        outcome
     }
 
     /// Serves the accounts port of `cianr-line`.
@@ -124,6 +130,7 @@ impl Server {
         let outcome = in_time(line::server::accounts(self, &mut wire, reporter)).await;
         if let Err(error) = &outcome {
             wire.name_fault(error, reporter).await;
+            wire.end().await;
         }
         outcome
     }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
 use super::error::{ErrorMessage, ErrorReply, Phase};
 use super::{Dialect, kind};
@@ -42,6 +42,13 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Wire<'_, R, W> {
     /// The next message, which has to be of a `type`.
     pub async fn receive<T: DeserializeOwned>(&mut self, wanted: &str) -> Result<T, ClassicError> {
         json::read(&self.receive_bytes(wanted).await?)
+    }
+
+    /// Closes in such a way that the last words are heard.
+    pub async fn end(&mut self) {
+        if self.writer.shutdown().await.is_ok() {
+            self.reader.drain().await;
+        }
     }
 
     /// Tells what a server's handshake failed of: to who watches, and to the client unless it has its answer or is gone.

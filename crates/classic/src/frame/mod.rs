@@ -4,8 +4,6 @@ mod reader;
 
 pub use reader::{FrameReader, write_frame};
 
-use serde::de::IgnoredAny;
-
 use crate::ClassicError;
 use crate::limits::MAX_FRAME;
 
@@ -31,6 +29,15 @@ pub struct Split<'a> {
     pub taken: usize,
 }
 
+/// How far a message has been looked at that was not whole yet, so that each byte is looked at once.
+#[derive(Debug, Default)]
+pub struct Scan {
+    seen: usize,
+    depth: usize,
+    in_string: bool,
+    escaped: bool,
+}
+
 impl Framing {
     /// Finds the first message, `None` if more bytes are needed.
     ///
@@ -38,11 +45,19 @@ impl Framing {
     /// [`ClassicError::Limit`] as soon as a message is announced or grows above [`MAX_FRAME`];
     /// [`ClassicError::Malformed`] for bytes that begin no object.
     pub fn split(self, bytes: &[u8]) -> Result<Option<Split<'_>>, ClassicError> {
+        self.resume(bytes, &mut Scan::default())
+    }
+
+    /// As [`Self::split`], for bytes that have only grown since `scan` looked at them last.
+    ///
+    /// # Errors
+    /// Those of [`Self::split`].
+    pub fn resume<'a>(self, bytes: &'a [u8], scan: &mut Scan) -> Result<Option<Split<'a>>, ClassicError> {
         let found = match self {
             Self::Length => length(bytes)?,
-            Self::Line => until(bytes, b"\n"),
-            Self::BlankLine => until(bytes, b"\n\n"),
-            Self::Object => object(bytes)?,
+            Self::Line => until(bytes, b"\n", scan),
+            Self::BlankLine => until(bytes, b"\n\n", scan),
+            Self::Object => object(bytes, scan)?,
         };
         match &found {
             Some(split) if split.message.len() > MAX_FRAME => Err(too_long()),
@@ -78,26 +93,38 @@ fn length(bytes: &[u8]) -> Result<Option<Split<'_>>, ClassicError> {
     Ok(rest.get(..length).map(|message| Split { message, taken: LENGTH_LEN + length }))
 }
 
-fn until<'a>(bytes: &'a [u8], mark: &[u8]) -> Option<Split<'a>> {
-    let end = bytes.windows(mark.len()).position(|window| window == mark)?;
+fn until<'a>(bytes: &'a [u8], mark: &[u8], scan: &mut Scan) -> Option<Split<'a>> {
+    let start = scan.seen.saturating_sub(mark.len() - 1);
+    scan.seen = bytes.len();
+    let end = start + bytes.get(start..)?.windows(mark.len()).position(|window| window == mark)?;
     Some(Split { message: bytes.get(..end)?, taken: end + mark.len() })
 }
 
-/// White space between objects is passed over, as every JSON reader does.
-fn object(bytes: &[u8]) -> Result<Option<Split<'_>>, ClassicError> {
-    if bytes.trim_ascii_start().first().is_some_and(|byte| *byte != b'{') {
-        return Err(ClassicError::malformed("bytes that begin no object"));
-    }
-    let mut values = serde_json::Deserializer::from_slice(bytes).into_iter::<IgnoredAny>();
-    match values.next() {
-        None => Ok(None),
-        Some(Ok(_)) => {
-            let taken = values.byte_offset();
-            Ok(bytes.get(..taken).map(|message| Split { message: message.trim_ascii_start(), taken }))
+/// Up to the bracket that closes the first one; whether it is JSON is for its reader to say. White space between objects is passed
+/// over, as every JSON reader does.
+fn object<'a>(bytes: &'a [u8], scan: &mut Scan) -> Result<Option<Split<'a>>, ClassicError> {
+    let start = std::mem::replace(&mut scan.seen, bytes.len());
+    for (at, byte) in bytes.iter().enumerate().skip(start) {
+        match byte {
+            _ if scan.escaped => scan.escaped = false,
+            b'\\' if scan.in_string => scan.escaped = true,
+            b'"' if scan.depth > 0 => scan.in_string = !scan.in_string,
+            _ if scan.in_string => {}
+            b'{' => scan.depth += 1,
+            _ if scan.depth == 0 && byte.is_ascii_whitespace() => {}
+            _ if scan.depth == 0 => return Err(ClassicError::malformed("bytes that begin no object")),
+            b'[' => scan.depth += 1,
+            b'}' | b']' => scan.depth -= 1,
+            _ => {}
         }
-        Some(Err(error)) if error.is_eof() => Ok(None),
-        Some(Err(error)) => Err(ClassicError::malformed(error)),
+        if scan.depth == 0 && matches!(byte, b'}' | b']') {
+            let taken = at + 1;
+            return Ok(bytes
+                .get(..taken)
+                .map(|message| Split { message: message.trim_ascii_start(), taken }));
+        }
     }
+    Ok(None)
 }
 
 #[cfg(test)]
@@ -137,7 +164,35 @@ mod tests {
         assert!(matches!(Framing::Object.split(&long), Err(ClassicError::Limit { .. })));
     }
 
+    #[test]
+    fn objects_end_where_their_brackets_do() {
+        for text in [r#"{"a": "}"}"#, r#"{"a": "\"}"}"#, r#"{"a": [{}, "]"]}"#, r#"{"a": "\\"}"#, "{}"] {
+            let bytes = [b" \n", text.as_bytes(), b"{\"next"].concat();
+            let split = Framing::Object.split(&bytes).unwrap().unwrap();
+            assert_eq!(split, Split { message: text.as_bytes(), taken: text.len() + 2 });
+        }
+    }
+
     proptest! {
+        /// Regression: bytes that came one by one were looked at again each time.
+        #[test]
+        fn what_comes_by_and_by_is_split_as_what_comes_at_once(bytes: Vec<u8>, text in "[{}\\[\\]\"\\\\ \n]{0,40}") {
+            for bytes in [bytes, text.into_bytes()] {
+                for framing in ALL {
+                    let mut scan = Scan::default();
+                    let mut by_and_by = Ok(None);
+                    for end in 1..=bytes.len() {
+                        by_and_by = framing.resume(&bytes[..end], &mut scan);
+                        if !matches!(by_and_by, Ok(None)) {
+                            break;
+                        }
+                    }
+                    let at_once = framing.split(&bytes);
+                    prop_assert_eq!(by_and_by.ok(), at_once.ok(), "{:?}", framing);
+                }
+            }
+        }
+
         #[test]
         fn any_bytes_are_split_or_refused(bytes: Vec<u8>) {
             for framing in ALL {

@@ -3,9 +3,9 @@
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
-use super::Framing;
+use super::{Framing, Scan};
 use crate::ClassicError;
-use crate::limits::WRITE_DEADLINE;
+use crate::limits::{DRAIN_LIMIT, WRITE_DEADLINE};
 
 /// Reads messages off a stream. [`FrameReader::next`] may be dropped at any await without losing a byte.
 #[derive(Debug)]
@@ -14,12 +14,13 @@ pub struct FrameReader<R> {
     framing: Framing,
     buffer: Vec<u8>,
     taken: usize,
+    scan: Scan,
 }
 
 impl<R: AsyncRead + Unpin> FrameReader<R> {
     /// Reads `stream` by `framing`.
     pub fn new(stream: R, framing: Framing) -> Self {
-        Self { stream, framing, buffer: Vec::new(), taken: 0 }
+        Self { stream, framing, buffer: Vec::new(), taken: 0, scan: Scan::default() }
     }
 
     /// The next message; `None` at the end of the stream between two messages.
@@ -29,8 +30,9 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
     pub async fn next(&mut self) -> Result<Option<Vec<u8>>, ClassicError> {
         loop {
             self.buffer.drain(..std::mem::take(&mut self.taken));
-            if let Some(split) = self.framing.split(&self.buffer)? {
+            if let Some(split) = self.framing.resume(&self.buffer, &mut self.scan)? {
                 self.taken = split.taken;
+                self.scan = Scan::default();
                 return Ok(Some(split.message.to_vec()));
             }
             let read = self.stream.read_buf(&mut self.buffer).await;
@@ -41,6 +43,18 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
                 };
             }
         }
+    }
+
+    /// Takes what still comes and throws it away, for at most [`DRAIN_LIMIT`]: where bytes are unread, a close makes TCP forget what
+    /// was written last.
+    pub async fn drain(&mut self) {
+        let rest = async {
+            self.buffer.clear();
+            while matches!(self.stream.read_buf(&mut self.buffer).await, Ok(count) if count > 0) {
+                self.buffer.clear();
+            }
+        };
+        let _ = timeout(DRAIN_LIMIT, rest).await;
     }
 
     /// The next message of a peer that has to send one.

@@ -164,3 +164,18 @@ async fn a_server_that_cannot_write_its_transcript_leaves_and_names_no_path() {
     });
     assert!(ended.await.contains(there.path().to_str().unwrap()));
 }
+
+/// Regression: a server that closed with bytes unread made TCP forget what it had said.
+#[tokio::test]
+async fn a_fault_is_heard_by_who_sends_on() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let running = start(server(Dialect::Line, None)).await;
+    let mut stream = tokio::net::TcpStream::connect(running.address).await.unwrap();
+    let mut bytes = b"{\"type\": \"nonsense\"}\n".to_vec();
+    bytes.resize(300_000, b'a');
+    stream.write_all(&bytes).await.unwrap();
+    stream.shutdown().await.unwrap();
+    let mut heard = String::new();
+    stream.read_to_string(&mut heard).await.unwrap();
+    assert!(heard.contains("nonsense"), "{heard}");
+}
