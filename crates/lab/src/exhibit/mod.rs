@@ -27,6 +27,8 @@ pub enum Outcome {
     Refused,
     /// There is nothing to attack in this way.
     NotApplicable,
+    /// The attack could not be run, or came to an end that is none of these. No cell is expected to be this.
+    Failed,
 }
 
 impl Outcome {
@@ -36,6 +38,7 @@ impl Outcome {
             Self::Succeeds => "succeeds",
             Self::Refused => "refused",
             Self::NotApplicable => "not applicable",
+            Self::Failed => "failed",
         }
     }
 }
@@ -47,7 +50,7 @@ pub struct Cell {
     pub outcome: Outcome,
     /// Why, in a sentence.
     pub reason: String,
-    /// The rule of Countersign's specifications that stops it.
+    /// The rule of Countersign's specifications that stops it, or several with commas between.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
 }

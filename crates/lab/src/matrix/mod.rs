@@ -29,7 +29,7 @@ pub struct Run {
     pub seen: String,
     /// Why the data file says so.
     pub reason: String,
-    /// The rule of Countersign that stops it.
+    /// The rule of Countersign that stops it, or several with commas between.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
     /// Where its capture is, if it has been kept.
@@ -50,8 +50,8 @@ pub async fn run(stage: &Stage, attack: &Attack, column: Column, clock_us: fn() 
     };
     let ok = found.as_ref().is_ok_and(|found| found.outcome == cell.outcome);
     let found = found.unwrap_or_else(|error: LabError| Found {
-        outcome: Outcome::NotApplicable,
-        seen: format!("the attack could not be run: {error}"),
+        outcome: Outcome::Failed,
+        seen: format!("the attack could not be run to its end: {error}"),
     });
     Run {
         attack: attack.name.clone(),
@@ -98,4 +98,37 @@ pub fn row(attack: &Attack, runs: &[Run]) -> String {
     }
     line.truncate(line.trim_end().len());
     line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exhibit::attacks;
+
+    /// Regression: an attack that could not be run stood as “! not applicable”, wider than its column.
+    #[test]
+    fn every_outcome_keeps_to_its_column() {
+        let attack = attacks().unwrap().first().unwrap();
+        for outcome in [Outcome::Succeeds, Outcome::Refused, Outcome::Failed] {
+            let run = |protocol| Run {
+                attack: attack.name.clone(),
+                exhibit: attack.exhibit,
+                protocol,
+                outcome,
+                expected: Outcome::NotApplicable,
+                ok: false,
+                seen: String::new(),
+                reason: String::new(),
+                rule: None,
+                capture: None,
+                wire: Recorded::default(),
+            };
+            let row = row(attack, &Column::ALL.map(run));
+            let word = format!("! {}", outcome.name());
+            let places: Vec<usize> = row.match_indices(&word).map(|(at, _)| at).collect();
+            let columns: Vec<usize> =
+                (0..Column::ALL.len()).map(|number| NAME + 1 + number * (COLUMN + 1)).collect();
+            assert_eq!(places, columns, "{row}");
+        }
+    }
 }

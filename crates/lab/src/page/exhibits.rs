@@ -17,7 +17,7 @@ use crate::{pcap, picture};
 /// How an outcome is coloured: what succeeds for the attacker is bad.
 fn outcome_class(outcome: Outcome) -> &'static str {
     match outcome {
-        Outcome::Succeeds => "bad",
+        Outcome::Succeeds | Outcome::Failed => "bad",
         Outcome::Refused => "good",
         Outcome::NotApplicable => "none",
     }
@@ -135,6 +135,15 @@ fn rule_link(attack: &Attack) -> Markup {
     html! { @if let Some(rule) = &attack.expected(Column::Countersign).rule { span.rule { (rule) } } }
 }
 
+/// Rules, with commas between their numbers, in the words of their specifications.
+pub(crate) fn rules(numbers: &str) -> Markup {
+    html! {
+        @for number in numbers.split(", ") {
+            p.ruletext { b { (number) } " " (rule(number).unwrap_or_default()) }
+        }
+    }
+}
+
 /// A run: what came of it, why, and the wire.
 fn run_view(run: &Run) -> Markup {
     html! {
@@ -142,9 +151,7 @@ fn run_view(run: &Run) -> Markup {
             h2 { (run.protocol) " " (verdict(run)) }
             p.seen { (run.seen) }
             @if run.outcome != Outcome::NotApplicable { p.reason { (run.reason) } }
-            @if let Some(number) = &run.rule {
-                p.ruletext { b { (number) } " " (rule(number).unwrap_or_default()) }
-            }
+            @if let Some(numbers) = &run.rule { (rules(numbers)) }
             @if !run.wire.frames.is_empty() {
                 details open {
                     summary { "The wire: " (run.wire.frames.len()) " frames" }

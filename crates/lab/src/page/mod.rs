@@ -10,7 +10,7 @@ mod layout;
 mod live;
 mod wire;
 
-pub(crate) use exhibits::{matrix, verdict};
+pub(crate) use exhibits::{matrix, rules, verdict};
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

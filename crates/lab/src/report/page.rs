@@ -6,9 +6,9 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::session::Session;
 use super::{Report, SESSIONS, Users};
-use crate::exhibit::{Attack, Column, Outcome, attacks, rule};
+use crate::exhibit::{Attack, Column, Outcome, attacks};
 use crate::matrix::Run;
-use crate::page::{STYLE, matrix, verdict};
+use crate::page::{STYLE, matrix, rules, verdict};
 use crate::picture;
 
 /// Characters of a hash or salt that are shown: enough to tell rows apart, too few to guess against.
@@ -100,9 +100,7 @@ fn exhibit(report: &Report, attack: &Attack) -> Markup {
                             td { (verdict(run)) }
                             td.wide {
                                 (run.seen)
-                                @if let Some(number) = &run.rule {
-                                    p.ruletext { b { (number) } " " (rule(number).unwrap_or_default()) }
-                                }
+                                @if let Some(numbers) = &run.rule { (rules(numbers)) }
                             }
                             td { @if let Some(capture) = &run.capture { a href=(capture) { "capture" } } }
                         }

@@ -10,11 +10,13 @@ use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use crate::LabError;
 use crate::capture::{Capture, End};
+use crate::stage::PATIENCE;
 
 /// Bytes that one end may send without a whole message among them.
 const MAX_UNFINISHED: usize = 1024 * 1024;
@@ -58,6 +60,8 @@ impl Hand for Listening {
 pub struct Tap {
     address: SocketAddr,
     task: JoinHandle<()>,
+    /// How many connections pass through it.
+    open: watch::Receiver<usize>,
 }
 
 impl Drop for Tap {
@@ -78,7 +82,7 @@ impl Tap {
         capture: Capture,
         hands: impl Fn() -> H + Send + Sync + 'static,
     ) -> Result<Self, LabError> {
-        Self::run(target, marks, capture, hands, true).await
+        Self::run(target, marks, capture, hands, "client and attacker", Some("attacker and server")).await
     }
 
     /// Only listens; the capture has one flow for each connection.
@@ -86,7 +90,20 @@ impl Tap {
     /// # Errors
     /// [`LabError::Io`].
     pub async fn listen(target: SocketAddr, marks: Marks, capture: Capture) -> Result<Self, LabError> {
-        Self::run(target, marks, capture, || Listening, false).await
+        Self::listen_to("client and server", target, marks, capture).await
+    }
+
+    /// As [`Tap::listen`], with a name for the flows: who is at their ends, in words.
+    ///
+    /// # Errors
+    /// [`LabError::Io`].
+    pub async fn listen_to(
+        flows: &'static str,
+        target: SocketAddr,
+        marks: Marks,
+        capture: Capture,
+    ) -> Result<Self, LabError> {
+        Self::run(target, marks, capture, || Listening, flows, None).await
     }
 
     async fn run<H: Hand + 'static>(
@@ -94,32 +111,51 @@ impl Tap {
         marks: Marks,
         capture: Capture,
         hands: impl Fn() -> H + Send + Sync + 'static,
-        two_flows: bool,
+        near: &'static str,
+        far: Option<&'static str>,
     ) -> Result<Self, LabError> {
         let listener =
             TcpListener::bind(("127.0.0.1", 0)).await.map_err(LabError::io("cannot listen on loopback"))?;
         let address = listener.local_addr().map_err(LabError::io("cannot listen on loopback"))?;
         let hands = Arc::new(hands);
+        let (count, open) = watch::channel(0_usize);
+        let count = Arc::new(count);
         let task = tokio::spawn(async move {
             while let Ok((client, peer)) = listener.accept().await {
                 let Ok(server) = TcpStream::connect(target).await else { continue };
                 let Ok(local) = server.local_addr() else { continue };
-                let (near, far) = if two_flows {
-                    let near = capture.flow("client and attacker", peer, address);
-                    (near, Some(capture.flow("attacker and server", local, target)))
-                } else {
-                    (capture.flow("client and server", peer, target), None)
+                let (near, far) = match far {
+                    Some(far) => {
+                        let near = capture.flow(near, peer, address);
+                        (near, Some(capture.flow(far, local, target)))
+                    }
+                    None => (capture.flow(near, peer, target), None),
                 };
                 let middle = Middle { hand: Box::new(hands()), marks, capture: capture.clone(), near, far };
-                tokio::spawn(middle.run(client, server));
+                let count = Arc::clone(&count);
+                count.send_modify(|open| *open = open.saturating_add(1));
+                tokio::spawn(async move {
+                    middle.run(client, server).await;
+                    count.send_modify(|open| *open = open.saturating_sub(1));
+                });
             }
         });
-        Ok(Self { address, task })
+        Ok(Self { address, task, open })
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Waits until every connection that passed through it is over, so that the capture has all of it.
+    ///
+    /// # Errors
+    /// [`LabError::Stage`] if one is not within [`PATIENCE`].
+    pub async fn over(&self) -> Result<(), LabError> {
+        let mut open = self.open.clone();
+        let over = timeout(PATIENCE, open.wait_for(|open| *open == 0)).await;
+        over.map_err(|_| LabError::stage("a connection did not end"))?.map_err(LabError::stage).map(|_| ())
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use lab::exhibit::{Column, attack};
-use lab::matrix;
+use lab::matrix::{self, Run};
 use lab::stage::Stage;
 
 #[expect(clippy::disallowed_methods, reason = "the edge of the tests")]
@@ -17,7 +17,7 @@ pub fn clock_ms() -> u64 {
 }
 
 /// The stage of all tests that run at the same time: to make its certificates takes longer than most attacks.
-fn stage() -> Arc<Stage> {
+pub fn stage() -> Arc<Stage> {
     static SHARED: Mutex<Weak<Stage>> = Mutex::new(Weak::new());
     let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
     shared.upgrade().unwrap_or_else(|| {
@@ -29,13 +29,14 @@ fn stage() -> Arc<Stage> {
 
 /// Runs an attack against the columns that are named and compares.
 pub async fn check(name: &str, columns: &[Column]) {
-    let stage = stage();
     for column in columns {
-        let run = matrix::run(&stage, attack(name).unwrap(), *column, clock_us).await;
-        assert!(
-            run.ok,
-            "{name} against {column}: {:?} and not {:?}: {}",
-            run.outcome, run.expected, run.seen
-        );
+        run(name, *column).await;
     }
+}
+
+/// Runs an attack against a column and compares.
+pub async fn run(name: &str, column: Column) -> Run {
+    let run = matrix::run(&stage(), attack(name).unwrap(), column, clock_us).await;
+    assert!(run.ok, "{name} against {column}: {:?} and not {:?}: {}", run.outcome, run.expected, run.seen);
+    run
 }

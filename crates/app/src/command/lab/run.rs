@@ -88,11 +88,12 @@ pub(super) fn finish(context: &Context, runs: &[Run]) -> Result<(), Failure> {
         })
         .collect();
     context.output.note(&format!(
-        "{}: {} succeed, {} refused, {} not applicable; {} otherwise than expected.",
+        "{}: {} succeed, {} refused, {} not applicable, {} failed; {} otherwise than expected.",
         count(runs.len() as u64, "run", "runs"),
         of(Outcome::Succeeds),
         of(Outcome::Refused),
         of(Outcome::NotApplicable),
+        of(Outcome::Failed),
         wrong.len()
     ));
     if wrong.is_empty() {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use channel::Alert;
 use client::{Client, Event, Events};
 use tokio::sync::Notify;
 use tokio::time::timeout;
@@ -10,7 +11,7 @@ use tokio::time::timeout;
 use crate::LabError;
 use crate::attack::Found;
 use crate::capture::{Capture, End};
-use crate::stage::countersign::World;
+use crate::stage::countersign::{BOB, World};
 use crate::stage::{ALICE, PATIENCE, Stage};
 use crate::tap::{Act, Hand, Marks, Tap};
 
@@ -18,11 +19,10 @@ use crate::tap::{Act, Hand, Marks, Tap};
 const RECORD: u8 = 6;
 /// Size of a frame's header, in bytes (CH-1).
 const HEADER: usize = 7;
+/// Where the epoch stands in it.
+const EPOCH: std::ops::Range<usize> = 1..5;
 /// Size of an AES block, and of the tag, in bytes.
 const BLOCK: usize = 16;
-
-/// Entries of the room that are looked at: all that the lab ever makes.
-const MAX_ENTRIES: usize = 4_096;
 
 /// What the attacker does to a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +41,17 @@ pub(super) enum Trick {
     Drop,
     /// Puts a record of an earlier session before it.
     OtherSession,
+}
+
+impl Trick {
+    /// What the server says of it (channel.md, CH-63): a size that no record has is refused at its header (CH-4), all else because
+    /// it does not open (CH-44).
+    fn expected(self) -> Alert {
+        match self {
+            Self::Truncate => Alert::Malformed,
+            _ => Alert::RecordRefused,
+        }
+    }
 }
 
 /// What the attacker knows, over all connections of one run.
@@ -78,68 +89,84 @@ impl Hand for Records {
                 Act::On(kept),
             ];
         }
-        if !shared.armed || shared.done {
-            shared.last = Some(message.to_vec());
-            return vec![Act::On(message.to_vec())];
+        if shared.armed
+            && !shared.done
+            && let Some(acts) = shared.act(message)
+        {
+            shared.done = true;
+            shared.acted.notify_one();
+            return acts;
         }
-        shared.done = true;
-        shared.acted.notify_one();
-        shared.act(message)
+        shared.last = Some(message.to_vec());
+        vec![Act::On(message.to_vec())]
     }
 }
 
 impl Shared {
-    fn act(&mut self, record: &[u8]) -> Vec<Act> {
+    /// What is done to a record; nothing if the attacker does not have what it needs yet.
+    fn act(&mut self, record: &[u8]) -> Option<Vec<Act>> {
         let note = |text: &str| Act::Note(text.to_owned());
         let on = Act::On(record.to_vec());
-        match self.trick {
-            Trick::Flip(at) => {
-                let mut changed = record.to_vec();
-                let place = usize::try_from(at).map_or_else(
-                    |_| changed.len().saturating_sub(at.unsigned_abs()),
-                    |at| HEADER.saturating_add(at),
-                );
-                if let Some(byte) = changed.get_mut(place) {
-                    *byte ^= 1;
-                }
-                vec![note("one bit of this record is changed"), Act::On(changed)]
-            }
+        // A record that names another epoch is refused for that (CH-45), which is not what is shown here.
+        let fits = |other: &&Vec<u8>| other.get(EPOCH) == record.get(EPOCH);
+        Some(match self.trick {
+            Trick::Flip(at) => vec![note("one bit of this record is changed"), Act::On(flipped(record, at))],
             Trick::Truncate => {
-                let body = record.len().saturating_sub(HEADER + BLOCK);
-                let mut cut = record.get(..HEADER + body).unwrap_or(record).to_vec();
-                let length = u16::try_from(body).unwrap_or_default().to_be_bytes();
-                for (to, from) in cut.iter_mut().skip(HEADER - length.len()).zip(length) {
-                    *to = from;
-                }
-                vec![note("the last 16 bytes of this record are cut off"), Act::On(cut)]
+                vec![note("the last 16 bytes of this record are cut off"), Act::On(cut(record))]
             }
             Trick::Double => vec![note("this record is sent twice"), on.clone(), on],
-            Trick::Again => match self.last.clone() {
-                Some(last) => {
-                    vec![note("an earlier record is sent again before this one"), Act::On(last), on]
-                }
-                None => vec![on],
-            },
+            Trick::Again => {
+                let last = self.last.as_ref().filter(fits)?.clone();
+                vec![note("an earlier record is sent again before this one"), Act::On(last), on]
+            }
             Trick::Swap => {
                 self.kept = Some(record.to_vec());
                 vec![note("this record is kept until the next one is through")]
             }
             Trick::Drop => vec![note("this record is taken away")],
-            Trick::OtherSession => match self.earlier.clone() {
-                Some(earlier) => {
-                    vec![note("a record of an earlier session is put before this one"), Act::On(earlier), on]
-                }
-                None => vec![on],
-            },
-        }
+            Trick::OtherSession => {
+                let earlier = self.earlier.as_ref().filter(fits)?.clone();
+                vec![note("a record of an earlier session is put before this one"), Act::On(earlier), on]
+            }
+        })
     }
+}
+
+/// One bit changed, this many bytes from the start of the body; from its end if negative.
+fn flipped(record: &[u8], at: isize) -> Vec<u8> {
+    let mut changed = record.to_vec();
+    let place = usize::try_from(at)
+        .map_or_else(|_| changed.len().saturating_sub(at.unsigned_abs()), |at| HEADER.saturating_add(at));
+    if let Some(byte) = changed.get_mut(place) {
+        *byte ^= 1;
+    }
+    changed
+}
+
+/// Without its last block, which its header says too.
+fn cut(record: &[u8]) -> Vec<u8> {
+    let body = record.len().saturating_sub(HEADER + BLOCK);
+    let mut cut = record.get(..HEADER + body).unwrap_or(record).to_vec();
+    let length = u16::try_from(body).unwrap_or_default().to_be_bytes();
+    for (to, from) in cut.iter_mut().skip(HEADER - length.len()).zip(length) {
+        *to = from;
+    }
+    cut
+}
+
+/// What came of one trick.
+struct Told {
+    /// How the connection ended; nothing if it did not.
+    why: Option<String>,
+    /// How often each of the two texts is in the log, as alice's client has it and as bob's does.
+    copies: [[usize; 2]; 2],
 }
 
 /// One trick, once.
 pub(super) async fn run(stage: &Stage, capture: &Capture, trick: Trick) -> Result<Found, LabError> {
     let world = stage.organisation().await?;
-    let (why, copies) = one(&world, capture, trick, stage.now_ms()).await?;
-    Ok(judge(&why, copies))
+    let told = one(&world, capture, trick, stage.now_ms()).await?;
+    judge(&told, trick)
 }
 
 /// Three records changed in different places: is the answer another one?
@@ -147,28 +174,24 @@ pub(super) async fn ask(stage: &Stage, capture: &Capture) -> Result<Found, LabEr
     let world = stage.organisation().await?;
     let mut answers = BTreeSet::new();
     for at in [0, 40, -1] {
-        let (why, copies) = one(&world, capture, Trick::Flip(at), stage.now_ms()).await?;
-        if copies != [1, 1] {
-            return Ok(judge(&why, copies));
+        let told = one(&world, capture, Trick::Flip(at), stage.now_ms()).await?;
+        if told.copies != [[1, 1]; 2] {
+            return judge(&told, Trick::Flip(at));
         }
-        answers.insert(why.unwrap_or_default());
+        answers.insert(told.why.unwrap_or_else(|| "nothing".to_owned()));
     }
     let told = answers.iter().cloned().collect::<Vec<_>>().join("”, “");
-    Ok(match answers.len() {
-        1 => Found::refused(format!(
+    match answers.len() {
+        1 if told.ends_with(Trick::Flip(0).expected().meaning()) => Ok(Found::refused(format!(
             "Three records changed in three places had one and the same answer: “{told}”."
-        )),
-        _ => Found::succeeds(format!("The answer tells where a record was changed: “{told}”.")),
-    })
+        ))),
+        1 => Err(super::otherwise(&told)),
+        _ => Ok(Found::succeeds(format!("The answer tells where a record was changed: “{told}”."))),
+    }
 }
 
-/// How the connection ended, and how often each of two texts is in the log in the end.
-async fn one(
-    world: &World,
-    capture: &Capture,
-    trick: Trick,
-    now_ms: u64,
-) -> Result<(Option<String>, [usize; 2]), LabError> {
+/// Alice's session in the hands of the attacker.
+async fn one(world: &World, capture: &Capture, trick: Trick, now_ms: u64) -> Result<Told, LabError> {
     let acted = Arc::new(Notify::new());
     let records = Records(Arc::new(Mutex::new(Shared {
         trick,
@@ -191,18 +214,26 @@ async fn one(
     let texts = [format!("{now_ms} {trick:?} one"), format!("{now_ms} {trick:?} two")];
     records.lock().armed = true;
     let outcome = talk(&alice, world, &texts, &acted, &mut events).await;
-    let copies = count(&alice, world, &texts).await;
+    let hers = count(&alice, world, &texts).await;
     alice.close().await;
-    Ok((outcome?, copies?))
+    let (why, last) = outcome?;
+    let bob = world.client(BOB, None).await?;
+    let his = match world.reaches(&bob, last).await {
+        Ok(()) => count(&bob, world, &texts).await,
+        Err(error) => Err(error),
+    };
+    bob.close().await;
+    Ok(Told { why, copies: [hers?, his?] })
 }
 
+/// Says both texts; gives how the connection ended and the last index of the two.
 async fn talk(
     alice: &Client,
     world: &World,
     texts: &[String; 2],
     acted: &Notify,
     events: &mut Events,
-) -> Result<Option<String>, LabError> {
+) -> Result<(Option<String>, u64), LabError> {
     let [first, second] = texts;
     let mut sent = vec![send(alice, world, first).await?];
     timeout(PATIENCE, acted.notified()).await.map_err(|_| LabError::stage("no record came"))?;
@@ -216,38 +247,39 @@ async fn talk(
         None
     };
     let why = timeout(PATIENCE, ended).await.unwrap_or_default();
-    let late = |_| LabError::stage("a message did not come into the log");
+    let mut last = 0;
     for mut handle in sent {
+        let late = |_| LabError::stage("a message did not come into the log");
         let logged = timeout(PATIENCE, handle.logged()).await.map_err(late)?.map_err(LabError::stage)?;
-        let synced = alice.synced(world.room, logged.index.saturating_add(1));
-        timeout(PATIENCE, synced).await.map_err(late)?.map_err(LabError::stage)?;
+        last = last.max(logged.index);
     }
-    Ok(why)
+    world.reaches(alice, last).await?;
+    Ok((why, last))
 }
 
 async fn send(alice: &Client, world: &World, text: &str) -> Result<client::SendHandle, LabError> {
     alice.send(world.room, client::Outgoing::text(text)).await.map_err(LabError::stage)
 }
 
-/// How often each text is in the log.
-async fn count(alice: &Client, world: &World, texts: &[String; 2]) -> Result<[usize; 2], LabError> {
-    let items = alice.timeline(world.room, 0, MAX_ENTRIES).await.map_err(LabError::stage)?;
-    let said: Vec<&str> = items
-        .iter()
-        .filter_map(|item| match &item.what {
-            client::What::Said { text: Some(text), .. } => Some(text.as_str()),
-            _ => None,
-        })
-        .collect();
-    Ok(texts.each_ref().map(|text| said.iter().filter(|other| **other == text.as_str()).count()))
+/// How often each text is in the log, as a client has it.
+async fn count(client: &Client, world: &World, texts: &[String; 2]) -> Result<[usize; 2], LabError> {
+    let [first, second] = texts;
+    Ok([world.copies(client, first).await?, world.copies(client, second).await?])
 }
 
-fn judge(why: &Option<String>, copies: [usize; 2]) -> Found {
-    match (why, copies) {
-        (Some(why), [1, 1]) => Found::refused(format!(
-            "The connection ended: “{why}”. Alice's client connected again, and each message is in the log once."
-        )),
-        (None, [1, 1]) => Found::succeeds("Nobody noticed, though each message is in the log once."),
-        (_, [one, two]) => Found::succeeds(format!("The messages are in the log {one} and {two} times.")),
+fn judge(told: &Told, trick: Trick) -> Result<Found, LabError> {
+    match (&told.why, told.copies) {
+        (Some(why), [[1, 1], [1, 1]]) if why.ends_with(trick.expected().meaning()) => {
+            Ok(Found::refused(format!(
+                "The connection ended: “{why}”. Alice's client connected again, and each message is in the log once, for her and for bob."
+            )))
+        }
+        (Some(why), [[1, 1], [1, 1]]) => Err(super::otherwise(why)),
+        (None, [[1, 1], [1, 1]]) => {
+            Ok(Found::succeeds("Nobody noticed, though each message is in the log once."))
+        }
+        (_, [hers, his]) => Ok(Found::succeeds(format!(
+            "The two messages are in the log {hers:?} times for alice, {his:?} times for bob."
+        ))),
     }
 }

@@ -1,9 +1,13 @@
 //! Exhibits 4, 5 and 10: a member signs what fits, and sends what does not.
 
+use session::message::{FailureCode, Reply};
+
 use crate::LabError;
 use crate::attack::Found;
+use crate::capture::Capture;
 use crate::stage::Stage;
 use crate::stage::countersign::Member;
+use crate::tap::{Marks, Tap};
 
 /// Size of an Ed25519 signature, in bytes: the end of a statement.
 const SIGNATURE: usize = 64;
@@ -22,11 +26,12 @@ pub(super) enum Forgery {
 }
 
 /// Sends the forgery, then the honest statement: is the one entered, and does it keep the other out?
-pub(super) async fn run(stage: &Stage, forgery: Forgery) -> Result<Found, LabError> {
+pub(super) async fn run(stage: &Stage, capture: &Capture, forgery: Forgery) -> Result<Found, LabError> {
     let world = stage.organisation().await?;
+    let tap = Tap::listen(world.address, Marks::Countersign, capture.clone()).await?;
+    let mallory = super::fresh_name("mallory", stage);
+    let mut mallory = Member::join(&world, tap.address(), &mallory, stage.clock()).await?;
     let now = stage.now_ms();
-    let mut mallory =
-        Member::join(&world, &format!("mallory-{}", now % 1_000_000_000), stage.clock()).await?;
     let (honest, content) = mallory.say(2, now, "as agreed")?;
     let (forged, other) = match forgery {
         Forgery::Signature => (honest.clone(), content.clone()),
@@ -43,11 +48,20 @@ pub(super) async fn run(stage: &Stage, forgery: Forgery) -> Result<Found, LabErr
     }
     let first = mallory.append(forged, other).await?;
     let second = mallory.append(honest, content).await?;
-    Ok(match (first, second) {
-        (Err(why), Ok(index)) => Found::refused(format!(
-            "The server answered “{why}” and entered nothing; the honest statement after it is entry {index}."
-        )),
-        (Ok(index), _) => Found::succeeds(format!("The forged statement is entry {index}.")),
-        (Err(_), Err(why)) => Found::succeeds(format!("The honest statement was kept out: {why}.")),
-    })
+    match (first, second) {
+        (Reply::Appended { index, .. }, _) => {
+            Ok(Found::succeeds(format!("The forged statement is entry {index}.")))
+        }
+        (Reply::Failed { code: FailureCode::Malformed, message, .. }, second)
+            if message.contains(&evidence::cose::Unsound::Signature.to_string()) =>
+        {
+            Ok(match second {
+                Reply::Appended { index, .. } => Found::refused(format!(
+                    "The server answered “{message}” and entered nothing; the honest statement after it is entry {index}."
+                )),
+                other => Found::succeeds(format!("The honest statement was kept out: {other:?}.")),
+            })
+        }
+        (other, _) => Err(super::otherwise(&format!("{other:?}"))),
+    }
 }

@@ -2,9 +2,12 @@
 
 mod outsider;
 mod peer;
+mod pretender;
+mod room;
 
-pub use outsider::{Member, Papers};
-pub use peer::Peer;
+pub use outsider::{DEVICE, Member, Papers};
+pub use peer::{Peer, PeerError};
+pub use pretender::Pretender;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,8 +29,14 @@ use crate::LabError;
 pub const ORGANISATION: &str = "lab.example";
 /// Who is in the room beside alice.
 pub const BOB: &str = "bob";
+/// The room of alice and bob.
+pub const ROOM: &str = "lighthouse-keepers";
 /// Milliseconds that an invite is good.
 const INVITE_MS: u64 = 3_600_000;
+/// A day, in milliseconds.
+pub const DAY_MS: u64 = 86_400_000;
+/// How old an organisation's authority is, so that certificates of it can have ended.
+const AGE_MS: u64 = 7 * DAY_MS;
 
 /// The stage's organisations, each made when it is first wanted.
 #[derive(Default)]
@@ -93,8 +102,8 @@ impl World {
         let data = DataFolder::open(&data).map_err(LabError::stage)?;
         let organisation = Organisation::parse(ORGANISATION).map_err(LabError::stage)?;
         if !data.path().join("store.db").exists() {
-            Authority::create(&data, &organisation, &KeyProtection::Plain, now_ms)
-                .map_err(LabError::stage)?;
+            let made = now_ms.saturating_sub(AGE_MS);
+            Authority::create(&data, &organisation, &KeyProtection::Plain, made).map_err(LabError::stage)?;
         }
         let config = ServerConfig {
             data: data.path().to_owned(),
@@ -109,7 +118,7 @@ impl World {
         let mut world = Self { address, authority, room: RoomId([0; 32]), folder: folder.to_owned(), server };
         let alice = world.join(ALICE, now_ms, None).await?;
         world.join(BOB, now_ms, None).await?.close().await;
-        world.room = alice.create_room("ops").await.map_err(LabError::stage)?;
+        world.room = alice.create_room(ROOM).await.map_err(LabError::stage)?;
         alice.add(world.room, &[BOB]).await.map_err(LabError::stage)?;
         alice.close().await;
         Ok(world)

@@ -1,5 +1,6 @@
 //! Who comes to the server with certificates that are good, bad or none, and a member who signs what it likes.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use channel::{ClientConfig, ClientIdentity, ServerTrust, Suite};
@@ -11,12 +12,13 @@ use evidence::statement::{Statement, StatementClaim};
 use minicbor::bytes::ByteArray;
 use pki::ed25519::SigningKey;
 use pki::request::CertificateRequest;
-use pki::{Chain, Fingerprint, Name};
+use pki::{Chain, Fingerprint, Name, Organisation};
 use session::login::{ClientRegistration, Parties};
 use session::message::{Command, Reply};
 
 use super::{Peer, World};
 use crate::LabError;
+use crate::stage::PASSWORD;
 
 /// A chain and the key of its leaf.
 pub type Papers = (Chain, SigningKey);
@@ -60,19 +62,19 @@ pub struct Member {
 }
 
 /// The device's name of a member by hand.
-const DEVICE: &str = "lab";
+pub const DEVICE: &str = "lab";
 
-impl Member {
-    /// Joins by an invite, logs in and creates a room. `user` must be a new name.
+impl World {
+    /// Joins by an invite, as anybody who has one may; the password is [`PASSWORD`]. `user` must be a new name.
     ///
     /// # Errors
     /// [`LabError::Stage`] with what refused it.
-    pub async fn join(world: &World, user: &str, clock: fn() -> u64) -> Result<Self, LabError> {
-        let link = world.invite(clock()).await?;
+    pub async fn enrol(&self, user: &str, clock: fn() -> u64) -> Result<Papers, LabError> {
+        let link = self.invite(clock()).await?;
         let mut peer =
-            Peer::connect(world.address, world.config(None)?, clock).await.map_err(LabError::stage)?;
+            Peer::connect(self.address, self.config(None)?, clock).await.map_err(LabError::stage)?;
         let (registration, registration_request) =
-            ClientRegistration::start(super::PASSWORD).map_err(LabError::stage)?;
+            ClientRegistration::start(PASSWORD).map_err(LabError::stage)?;
         let start = Command::JoinStart {
             token: link.token.to_vec(),
             user: user.to_owned(),
@@ -80,50 +82,59 @@ impl Member {
             device: DEVICE.to_owned(),
             registration_request,
         };
-        let (response, organisation) = match peer.ask(start).await.map_err(LabError::stage)? {
-            Reply::JoinChallenge { registration_response, organisation } => {
-                (registration_response, organisation)
-            }
+        let response = match peer.ask(start).await.map_err(LabError::stage)? {
+            Reply::JoinChallenge { registration_response, .. } => registration_response,
             other => return Err(LabError::stage(format!("{other:?}"))),
         };
         let parties = Parties { user, root: &link.root };
         let registration_upload =
-            registration.finish(super::PASSWORD, &response, parties).map_err(LabError::stage)?;
+            registration.finish(PASSWORD, &response, parties).map_err(LabError::stage)?;
         let key = SigningKey::generate().map_err(LabError::stage)?;
         let request = pki::request::create(&key).map_err(LabError::stage)?;
         let exporter = peer.exporter().map_err(LabError::stage)?;
         let proof = pki::request::prove_possession(&key, &exporter, &request).to_vec();
         let finish = Command::JoinFinish { registration_upload, request, proof };
-        let chain = match peer.ask(finish).await.map_err(LabError::stage)? {
-            Reply::Joined { chain, .. } => Chain(chain.into_iter().map(Into::into).collect()),
-            other => return Err(LabError::stage(format!("{other:?}"))),
-        };
+        match peer.ask(finish).await.map_err(LabError::stage)? {
+            Reply::Joined { chain, .. } => Ok((Chain(chain.into_iter().map(Into::into).collect()), key)),
+            other => Err(LabError::stage(format!("{other:?}"))),
+        }
+    }
+}
+
+impl Member {
+    /// Joins by an invite, logs in by way of `through` and creates a room. `user` must be a new name.
+    ///
+    /// # Errors
+    /// [`LabError::Stage`] with what refused it.
+    pub async fn join(
+        world: &World,
+        through: SocketAddr,
+        user: &str,
+        clock: fn() -> u64,
+    ) -> Result<Self, LabError> {
+        let (chain, key) = world.enrol(user, clock).await?;
         let certificate = chain.leaf_hash().ok_or_else(|| LabError::stage("a chain without a leaf"))?;
         let own =
             SigningKey::from_pkcs8(&key.to_pkcs8().map_err(LabError::stage)?).map_err(LabError::stage)?;
-        let mut peer = Peer::connect(world.address, world.config(Some((chain, own)))?, clock)
+        let mut peer = Peer::connect(through, world.config(Some((chain, own)))?, clock)
             .await
             .map_err(LabError::stage)?;
-        let login = peer.login(Parties { user, root: &link.root }, DEVICE, super::PASSWORD).await;
+        let root = *world.authority.root_fingerprint();
+        let login = peer.login(Parties { user, root: &root }, DEVICE, PASSWORD).await;
         match login.map_err(LabError::stage)? {
             Reply::Welcome { .. } => {}
             other => return Err(LabError::stage(format!("{other:?}"))),
         }
         let user = name(user)?;
         let mut member = Self { peer, user, key, certificate, room: RoomId([0; 32]), clock };
-        member.create_room(&organisation).await?;
+        member.create_room(world.authority.organisation().clone()).await?;
         Ok(member)
     }
 
-    async fn create_room(&mut self, organisation: &str) -> Result<(), LabError> {
+    async fn create_room(&mut self, organisation: Organisation) -> Result<(), LabError> {
         let mut nonce = [0; 32];
         aws_lc_rs::rand::fill(&mut nonce).map_err(|_| LabError::stage("no randomness"))?;
-        let creation = Creation {
-            organisation: pki::Organisation::canonical(organisation).map_err(LabError::stage)?,
-            creator: self.certificate,
-            parties: None,
-            nonce,
-        };
+        let creation = Creation { organisation, creator: self.certificate, parties: None, nonce };
         self.room = creation.room_id();
         let devices = vec![DeviceRef { user: self.user.clone(), certificate: self.certificate }];
         let name = Some(RoomName::parse("lab").map_err(LabError::stage)?);
@@ -157,23 +168,14 @@ impl Member {
         Ok((Statement::sign(&claim, &self.key), bytes))
     }
 
-    /// Sends a statement as it is; the index it got, or in words why not.
+    /// Sends a statement as it is, and gives the server's reply.
     ///
     /// # Errors
     /// [`LabError::Stage`] if the connection ended.
-    pub async fn append(
-        &mut self,
-        statement: Vec<u8>,
-        content: Vec<u8>,
-    ) -> Result<Result<u64, String>, LabError> {
+    pub async fn append(&mut self, statement: Vec<u8>, content: Vec<u8>) -> Result<Reply, LabError> {
         let append =
             Command::Append { room: ByteArray::from(self.room.0), statement, content: Some(content) };
-        Ok(match self.peer.ask(append).await.map_err(LabError::stage)? {
-            Reply::Appended { index, .. } => Ok(index),
-            Reply::Failed { code, message, .. } => Err(format!("{code:?}: {message}")),
-            Reply::Refused { .. } => Err("a signed refusal".to_owned()),
-            other => Err(format!("{other:?}")),
-        })
+        self.peer.ask(append).await.map_err(LabError::stage)
     }
 }
 

@@ -5,13 +5,33 @@ use std::net::SocketAddr;
 
 use channel::{ClientConfig, Connection, Event, LoginBinding, OpaqueSessionKey};
 use session::limits::MAX_MESSAGE;
-use session::login::{ClientLogin, METHOD_OPAQUE, Parties};
-use session::message::{Command, MessageDecoder, Reply, Request, ServerMessage, encode};
+use session::login::{ClientLogin, LoginError, METHOD_OPAQUE, Parties};
+use session::message::{Command, MessageDecoder, MessageError, Reply, Request, ServerMessage, encode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// Bytes read at a time.
 const BUFFER: usize = 65_536;
+
+/// What ended a connection by hand.
+#[derive(Debug, thiserror::Error)]
+pub enum PeerError {
+    /// The channel, by this side's word or the other's.
+    #[error(transparent)]
+    Channel(#[from] channel::Error),
+    /// The socket.
+    #[error("the socket failed: {0}")]
+    Socket(#[from] std::io::Error),
+    /// What the server sent cannot be read.
+    #[error("the server sent {0}")]
+    Message(#[from] MessageError),
+    /// OPAQUE failed on this side.
+    #[error(transparent)]
+    Login(#[from] LoginError),
+    /// The server closed in order.
+    #[error("the server closed in order")]
+    Closed,
+}
 
 /// A connection to a server.
 pub struct Peer {
@@ -29,16 +49,16 @@ impl Peer {
     /// Connects and completes the handshake.
     ///
     /// # Errors
-    /// In words, what ended it: the channel's error, or the other side's.
+    /// [`PeerError`].
     pub async fn connect(
         address: SocketAddr,
         config: ClientConfig,
         clock: fn() -> u64,
-    ) -> Result<Self, String> {
-        let stream = TcpStream::connect(address).await.map_err(|e| e.to_string())?;
+    ) -> Result<Self, PeerError> {
+        let stream = TcpStream::connect(address).await?;
         let mut peer = Self {
             stream,
-            channel: Connection::client(config, clock()).map_err(|e| e.to_string())?,
+            channel: Connection::client(config, clock())?,
             decoder: MessageDecoder::new(MAX_MESSAGE),
             replies: VecDeque::new(),
             clock,
@@ -55,11 +75,11 @@ impl Peer {
     /// Asks and waits for the reply.
     ///
     /// # Errors
-    /// In words, what ended the connection before it.
-    pub async fn ask(&mut self, command: Command) -> Result<Reply, String> {
+    /// [`PeerError`], if the connection ended before it.
+    pub async fn ask(&mut self, command: Command) -> Result<Reply, PeerError> {
         self.next = self.next.wrapping_add(1);
         let id = self.next;
-        self.channel.send(&encode(&Request { id, command })).map_err(|e| e.to_string())?;
+        self.channel.send(&encode(&Request { id, command }))?;
         loop {
             if let Some(at) = self.replies.iter().position(|(found, _)| *found == id)
                 && let Some((_, reply)) = self.replies.remove(at)
@@ -73,28 +93,28 @@ impl Peer {
     /// E of this connection (channel.md, CH-16).
     ///
     /// # Errors
-    /// In words, if there is none yet.
-    pub fn exporter(&self) -> Result<[u8; 32], String> {
-        Ok(*self.channel.exporter().map_err(|e| e.to_string())?.as_bytes())
+    /// [`PeerError::Channel`], if there is none yet.
+    pub fn exporter(&self) -> Result<[u8; 32], PeerError> {
+        Ok(*self.channel.exporter()?.as_bytes())
     }
 
     /// Logs in and starts epoch 1; the reply is `Welcome` or why not.
     ///
     /// # Errors
-    /// In words, what ended the connection, or why OPAQUE failed on this side.
+    /// [`PeerError`]; [`PeerError::Login`] if OPAQUE failed on this side.
     pub async fn login(
         &mut self,
         parties: Parties<'_>,
         device: &str,
         password: &str,
-    ) -> Result<Reply, String> {
-        let (login, ke1) = ClientLogin::start(password).map_err(|e| e.to_string())?;
+    ) -> Result<Reply, PeerError> {
+        let (login, ke1) = ClientLogin::start(password)?;
         let ke2 = match self.ask(Command::LoginStart { ke1 }).await? {
             Reply::LoginChallenge { ke2 } => ke2,
             other => return Ok(other),
         };
         let exporter = self.exporter()?;
-        let done = login.finish(password, &ke2, parties, &exporter).map_err(|e| e.to_string())?;
+        let done = login.finish(password, &ke2, parties, &exporter)?;
         let reply = self.ask(Command::LoginFinish { ke3: done.ke3 }).await?;
         if matches!(reply, Reply::Welcome { .. }) {
             let binding = LoginBinding {
@@ -103,8 +123,8 @@ impl Peer {
                 device: device.as_bytes().to_vec(),
                 opaque_session_key: Some(OpaqueSessionKey::new(*done.session_key.as_bytes())),
             };
-            self.channel.bind_login(binding).map_err(|e| e.to_string())?;
-            self.channel.start_rekey().map_err(|e| e.to_string())?;
+            self.channel.bind_login(binding)?;
+            self.channel.start_rekey()?;
             while self.epoch == 0 {
                 self.turn().await?;
             }
@@ -112,20 +132,20 @@ impl Peer {
         Ok(reply)
     }
 
-    async fn flush(&mut self) -> Result<(), String> {
+    async fn flush(&mut self) -> Result<(), PeerError> {
         while let Some(bytes) = self.channel.poll_transmit() {
-            self.stream.write_all(&bytes).await.map_err(|e| e.to_string())?;
+            self.stream.write_all(&bytes).await?;
         }
         Ok(())
     }
 
-    async fn turn(&mut self) -> Result<(), String> {
+    async fn turn(&mut self) -> Result<(), PeerError> {
         self.flush().await?;
         let mut buffer = vec![0; BUFFER];
-        let count = self.stream.read(&mut buffer).await.map_err(|e| e.to_string())?;
+        let count = self.stream.read(&mut buffer).await?;
         if count == 0 {
-            self.channel.handle_eof().map_err(|e| e.to_string())?;
-            return Err("the server closed in order".to_owned());
+            self.channel.handle_eof()?;
+            return Err(PeerError::Closed);
         }
         buffer.truncate(count);
         let outcome = self.channel.handle_input(&buffer, (self.clock)());
@@ -137,12 +157,14 @@ impl Peer {
                 Event::PeerClosed => {}
             }
         }
-        while let Some(message) = self.decoder.poll::<ServerMessage>().map_err(|e| e.to_string())? {
+        while let Some(message) = self.decoder.poll::<ServerMessage>()? {
             if let ServerMessage::Reply { id, reply } = message {
                 self.replies.push_back((id, reply));
             }
         }
-        self.flush().await?;
-        outcome.map_err(|e| e.to_string())
+        // An alert that cannot be sent any more is no reason to hide why it was due.
+        let flushed = self.flush().await;
+        outcome?;
+        flushed
     }
 }
