@@ -4,62 +4,38 @@ use lab::exhibit::{Column, attacks};
 
 use crate::world::{run, stage};
 
+/// A record that does not open ends the connection, and does no harm.
+const RECORD: &str = "a record did not open”. Alice's client connected again, and each message is in the log once, for her and for bob";
+/// A statement whose signature fails.
+const SIGNATURE: &str =
+    "the signature does not verify” and entered nothing; the honest statement after it is entry";
+
 /// The attacks, and what is seen of each refusal: words of whoever refused, or what the log holds in the end.
 const SEEN: [(&str, &str); 27] = [
     ("eavesdropping", "neither password, name, room nor text"),
     ("mitm-dh", "a handshake signature that does not verify"),
     ("mitm-key-transport", "the root certificate does not have the expected fingerprint"),
-    (
-        "field-shifting",
-        "the signature does not verify” and entered nothing; the honest statement after it is entry",
-    ),
-    (
-        "sequence-poisoning",
-        "the signature does not verify” and entered nothing; the honest statement after it is entry",
-    ),
-    (
-        "cross-session-replay",
-        "a record did not open”. Alice's client connected again, and each message is in the log once",
-    ),
+    ("field-shifting", SIGNATURE),
+    ("sequence-poisoning", SIGNATURE),
+    ("cross-session-replay", RECORD),
     ("whole-session-replay", "a new M2, then a sealed alert, then the end, and the text is in the log once"),
-    (
-        "message-replay",
-        "a record did not open”. Alice's client connected again, and each message is in the log once",
-    ),
-    (
-        "iv-flipping",
-        "a record did not open”. Alice's client connected again, and each message is in the log once",
-    ),
+    ("message-replay", RECORD),
+    ("iv-flipping", RECORD),
     ("forged-receipt", "the bundle stands under another root than the one you named"),
     ("self-signed", "it does not trust our certificate” (certificate-self-signed)"),
     ("expired", "our certificate is outside its validity"),
     ("wrong-cn", "and as alice not: “wrong user or password”"),
     ("other-ca", "it does not trust our certificate” (certificate-bad-signature)"),
     ("client-as-server", "the certificate is not for a server's handshake"),
-    (
-        "tampered-ciphertext",
-        "a record did not open”. Alice's client connected again, and each message is in the log once",
-    ),
-    (
-        "tampered-signature",
-        "the signature does not verify” and entered nothing; the honest statement after it is entry",
-    ),
-    (
-        "reordered",
-        "a record did not open”. Alice's client connected again, and each message is in the log once",
-    ),
-    (
-        "dropped",
-        "a record did not open”. Alice's client connected again, and each message is in the log once",
-    ),
+    ("tampered-ciphertext", RECORD),
+    ("tampered-signature", SIGNATURE),
+    ("reordered", RECORD),
+    ("dropped", RECORD),
     (
         "truncated",
         "it could not read our message”. Alice's client connected again, and each message is in the log once",
     ),
-    (
-        "duplicated",
-        "a record did not open”. Alice's client connected again, and each message is in the log once",
-    ),
+    ("duplicated", RECORD),
     ("oversized-frame", "an alert in clear, then the end: “it could not read our message”"),
     ("weak-group", "an alert in clear, then the end: “it speaks no protocol that we speak"),
     (

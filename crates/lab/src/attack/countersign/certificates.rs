@@ -11,7 +11,7 @@ use session::message::Reply;
 use crate::LabError;
 use crate::attack::Found;
 use crate::capture::Capture;
-use crate::stage::countersign::{DAY_MS, DEVICE, Papers, Peer, PeerError, World};
+use crate::stage::countersign::{DAY_MS, DEVICE, Papers, Peer, PeerError, World, forged};
 use crate::stage::{ALICE, PASSWORD, Stage};
 use crate::tap::{Marks, Tap};
 
@@ -34,9 +34,9 @@ pub(super) async fn bad(stage: &Stage, capture: &Capture, bad: Bad) -> Result<Fo
     let world = stage.organisation().await?;
     let now = stage.now_ms();
     let papers = match bad {
-        Bad::SelfSigned => forged::self_signed(now)?,
+        Bad::SelfSigned => forged::self_signed(ALICE, LAPTOP, now)?,
         Bad::Expired => ended(&world, now)?,
-        Bad::OtherCa => forged::under_name_of(&world, now)?,
+        Bad::OtherCa => world.papers_by_impostor(ALICE, LAPTOP, now)?,
     };
     let fault = fault(&world, &papers.0, now)?;
     let expected = match (bad, fault) {
@@ -118,74 +118,4 @@ pub(super) async fn other_name(stage: &Stage, capture: &Capture) -> Result<Found
 
 fn name(text: &str) -> Result<Name, LabError> {
     Name::canonical(text).map_err(LabError::stage)
-}
-
-mod forged {
-    //! Device certificates that are all that identity.md wants of one, but for who signed them.
-
-    use rcgen::{
-        CertificateParams, CustomExtension, DistinguishedName, DnType, IsCa, Issuer, KeyUsagePurpose,
-        SanType, SerialNumber, date_time_ymd,
-    };
-
-    use super::*;
-    use crate::stage::countersign::ORGANISATION;
-
-    /// Octets of a serial number (identity.md, section 2).
-    const SERIAL: usize = 16;
-    /// Days that it is valid, from yesterday on.
-    const DAYS: u64 = 30;
-    /// The extension of extended key usages (RFC 5280, section 4.2.1.12).
-    const EXTENDED_KEY_USAGE: [u64; 4] = [2, 5, 29, 37];
-    /// Tags of DER.
-    const SEQUENCE: u8 = 0x30;
-    const OBJECT_IDENTIFIER: u8 = 0x06;
-
-    /// Signed by its own key.
-    pub(super) fn self_signed(now_ms: u64) -> Result<Papers, LabError> {
-        let key = SigningKey::generate().map_err(LabError::stage)?;
-        let certificate = parameters(now_ms)?.self_signed(&key).map_err(LabError::stage)?;
-        Ok((Chain(vec![certificate.der().to_vec()]), key))
-    }
-
-    /// Signed by a key of the attacker's, under the name of the real authority, whose certificate is shown with it.
-    pub(super) fn under_name_of(world: &World, now_ms: u64) -> Result<Papers, LabError> {
-        let (key, authority) = (SigningKey::generate(), SigningKey::generate());
-        let (key, authority) = (key.map_err(LabError::stage)?, authority.map_err(LabError::stage)?);
-        let real = world.authority.issuing().certificate();
-        let issuer = Issuer::from_ca_cert_pem(&pki::certificate::certificate_to_pem(real), &authority);
-        let issuer = issuer.map_err(LabError::stage)?;
-        let certificate = parameters(now_ms)?.signed_by(key.public(), &issuer).map_err(LabError::stage)?;
-        Ok((Chain(vec![certificate.der().to_vec(), real.to_vec()]), key))
-    }
-
-    /// ID-8, ID-10 and ID-12, for alice's laptop.
-    fn parameters(now_ms: u64) -> Result<CertificateParams, LabError> {
-        let mut serial = [0; SERIAL];
-        aws_lc_rs::rand::fill(&mut serial).map_err(|_| LabError::stage("no randomness"))?;
-        if let Some(first) = serial.first_mut() {
-            *first = *first & 0x3f | 0x40;
-        }
-        let name = format!("{LAPTOP}.{ALICE}.devices.{ORGANISATION}");
-        let start = std::time::Duration::from_millis(now_ms.saturating_sub(DAY_MS));
-        let mut parameters = CertificateParams::default();
-        parameters.not_before = date_time_ymd(1970, 1, 1) + start;
-        parameters.not_after = parameters.not_before + std::time::Duration::from_millis(DAYS * DAY_MS);
-        parameters.serial_number = Some(SerialNumber::from(serial.to_vec()));
-        parameters.distinguished_name = DistinguishedName::new();
-        parameters.distinguished_name.push(DnType::CommonName, format!("{ALICE}/{LAPTOP}"));
-        parameters.is_ca = IsCa::ExplicitNoCa;
-        parameters.subject_alt_names = vec![SanType::DnsName(name.try_into().map_err(LabError::stage)?)];
-        parameters.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::ContentCommitment];
-        let usage = element(SEQUENCE, &element(OBJECT_IDENTIFIER, Usage::Device.oid()));
-        parameters.custom_extensions = vec![CustomExtension::from_oid_content(&EXTENDED_KEY_USAGE, usage)];
-        parameters.use_authority_key_identifier_extension = true;
-        Ok(parameters)
-    }
-
-    /// An element of DER of fewer than 128 octets.
-    fn element(tag: u8, content: &[u8]) -> Vec<u8> {
-        let length = u8::try_from(content.len()).unwrap_or_default();
-        [&[tag, length], content].concat()
-    }
 }

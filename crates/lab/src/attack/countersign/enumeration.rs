@@ -23,12 +23,10 @@ const TOKEN: usize = 32;
 /// All that somebody without a certificate learns of a name.
 #[derive(Debug, PartialEq, Eq)]
 struct Learnt {
-    /// Size of the challenge, in bytes.
-    challenge: usize,
-    /// What OPAQUE makes of it.
-    opened: String,
-    code: FailureCode,
-    message: String,
+    /// Size of the challenge, in bytes, and what OPAQUE makes of it; nothing if none came.
+    challenge: Option<(usize, String)>,
+    /// The last reply.
+    answer: Reply,
     /// Sizes of everything that the server sent, in bytes.
     frames: Vec<usize>,
 }
@@ -53,18 +51,20 @@ pub(super) async fn run(stage: &Stage, capture: &Capture) -> Result<Found, LabEr
             learnt.push(Learnt { frames, ..told });
         }
     }
-    Ok(match learnt.as_slice() {
-        [first, others @ ..] if others.iter().all(|other| other == first) => Found::refused(format!(
-            "For alice and for nobody, with a link and with none, the server answered alike: a challenge of {} bytes, which gives \
-             “{}”, then “{}” ({:?}), in {} frames of the same sizes.",
-            first.challenge,
-            first.opened,
-            first.message,
-            first.code,
-            first.frames.len()
-        )),
-        _ => Found::succeeds(format!("The answers differ: {learnt:?}.")),
-    })
+    let Some((first, others)) = learnt.split_first() else { return Err(LabError::stage("nobody was asked")) };
+    if others.iter().any(|other| other != first) {
+        return Ok(Found::succeeds(format!("The answers differ: {learnt:?}.")));
+    }
+    match (&first.challenge, &first.answer) {
+        (Some((size, opened)), Reply::Failed { code: FailureCode::Credentials, message, .. }) => {
+            Ok(Found::refused(format!(
+                "For alice and for nobody, with a link and with none, the server answered alike: a challenge of {size} bytes, which \
+                 gives “{opened}”, then “{message}”, in {} frames of the same sizes.",
+                first.frames.len()
+            )))
+        }
+        (_, answer) => Err(super::otherwise(&format!("{answer:?}"))),
+    }
 }
 
 /// `DeviceStart` with a wrong password, and `DeviceRequest` all the same.
@@ -75,7 +75,7 @@ async fn ask(world: &World, mut peer: Peer, token: &[u8], user: &str) -> Result<
         Command::DeviceStart { token: token.to_vec(), user: user.to_owned(), device: "lab".to_owned(), ke1 };
     let ke2 = match peer.ask(start).await.map_err(LabError::stage)? {
         Reply::LoginChallenge { ke2 } => ke2,
-        other => return Err(super::otherwise(&format!("{other:?}"))),
+        answer => return Ok(Learnt { challenge: None, answer, frames: Vec::new() }),
     };
     let exporter = peer.exporter().map_err(LabError::stage)?;
     let opened = match login.finish(GUESS, &ke2, Parties { user, root: &root }, &exporter) {
@@ -86,10 +86,6 @@ async fn ask(world: &World, mut peer: Peer, token: &[u8], user: &str) -> Result<
     let request = pki::request::create(&key).map_err(LabError::stage)?;
     let proof = pki::request::prove_possession(&key, &exporter, &request).to_vec();
     let finish = Command::DeviceRequest { ke3: vec![7; KE3], request, proof };
-    match peer.ask(finish).await.map_err(LabError::stage)? {
-        Reply::Failed { code: code @ FailureCode::Credentials, message, .. } => {
-            Ok(Learnt { challenge: ke2.len(), opened, code, message, frames: Vec::new() })
-        }
-        other => Err(super::otherwise(&format!("{other:?}"))),
-    }
+    let answer = peer.ask(finish).await.map_err(LabError::stage)?;
+    Ok(Learnt { challenge: Some((ke2.len(), opened)), answer, frames: Vec::new() })
 }

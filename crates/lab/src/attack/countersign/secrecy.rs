@@ -91,9 +91,13 @@ pub(super) async fn stolen_keys(stage: &Stage, capture: &Capture) -> Result<Foun
     let stolen = stage.folder().join(format!("stolen-{}", stage.now_ms()));
     std::fs::create_dir_all(&stolen).map_err(LabError::io("cannot make a folder"))?;
     let mut tried = 0_usize;
+    let database = database(&world.data(), &stolen)?;
+    if !database.contains(&world.room.0) {
+        return Err(LabError::stage("the database was read wrongly: the room's id is not found in it"));
+    }
     for (what, candidates) in [
         ("keys", keys(&world.data())?),
-        ("database", database(&world.data(), &stolen)?),
+        ("database", database),
         ("OPAQUE secrets", opaque_secrets(&world, &stolen).await?),
     ] {
         if candidates.is_empty() {

@@ -1,5 +1,6 @@
 //! A Countersign organisation: a server, alice, bob, and a room with both.
 
+pub mod forged;
 mod outsider;
 mod peer;
 mod pretender;
