@@ -19,6 +19,8 @@ use crate::listener::stopped;
 use crate::organisation::Issue;
 use crate::shared::{PAGE, Shared, decode_chain};
 
+/// What a device is told whose session ends so.
+pub(crate) const REVOKED: &str = "this device was revoked; ask an administrator";
 /// Seconds between looks at the directory for revocations by others.
 const LOOK_S: u64 = 2;
 
@@ -48,7 +50,7 @@ impl Shared {
             self.revocations.insert(pki::trust::Revocation { certificate: named, reason, at_ms: since });
         }
         let hash = certificate.hash;
-        self.hub.end("this device was revoked; ask an administrator", |s| s.certificate == hash);
+        self.hub.end(REVOKED, |s| s.certificate == hash);
         self.sequencer.revoke(hash, reason).await
     }
 }

@@ -310,6 +310,32 @@ async fn a_revoked_device_is_out_of_its_sessions_its_rooms_and_the_door() {
     assert!(matches!(reply, Reply::Appended { index: 2, .. }), "{reply:?}");
 }
 
+/// Regression: for up to two seconds after another process had revoked a device, what it said was entered.
+#[tokio::test]
+async fn nothing_is_entered_of_a_device_that_another_process_has_revoked() {
+    let mut room = room().await;
+    let mut bob = room.bob.connect(room.running.address()).await.unwrap();
+    let console = room.running.console().await;
+    let certificate = pki::Fingerprint(room.alice.certificate());
+    let (authority, reason) = (room.running.authority(), pki::trust::Reason::KeyCompromise);
+    console.revoke(&authority, certificate, reason).await.unwrap();
+    let (statement, content) = room.alice.say(place(room.id, 2, 0), "too late");
+    let reply = room.peer.ask(append(room.id, statement, Some(content))).await;
+    assert!(!matches!(reply, Ok(Reply::Appended { .. })), "{reply:?}");
+    while room.peer.event().await.is_ok() {}
+    let (statement, content) = room.bob.say(place(room.id, 1, 1), "still here");
+    let mut reply = Err("not asked".to_owned());
+    // The revocation is entered in the room at the next look at the directory, and raises its epoch.
+    while !matches!(reply, Ok(Reply::Appended { .. })) {
+        reply = bob
+            .ask(append(room.id, statement.clone(), Some(content.clone())))
+            .await
+            .map_err(|e| e.to_string());
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert!(matches!(reply, Ok(Reply::Appended { index: 2, .. })), "{reply:?}");
+}
+
 #[tokio::test]
 async fn a_reader_that_never_reads_is_cut_off_and_the_others_do_not_wait() {
     use tokio::io::AsyncReadExt;

@@ -75,6 +75,9 @@ pub enum AppendError {
     /// A sender whose certificate is not in the directory, or a member that is no device.
     #[error("unknown certificate")]
     UnknownCertificate(Hash),
+    /// A sender whose certificate the directory has revoked, perhaps by another process a moment ago.
+    #[error("revoked certificate")]
+    RevokedCertificate(Hash),
     /// A device added that is a member, or removed that is none.
     #[error("the member change does not fit the members")]
     Membership(Hash),

@@ -18,6 +18,7 @@ use super::sequencer::{RevokeJob, Worker, added_too_many, others_added};
 use super::verify::{Checked, Submission};
 use crate::clock::now_ms;
 use crate::failure;
+use crate::revocation::REVOKED;
 
 /// Entries under one checkpoint.
 const PART_ENTRIES: usize = 512;
@@ -206,6 +207,10 @@ impl Worker {
     /// The room moved on under us, or what we planned does not fit what is stored: open it again.
     fn take_back(&mut self, part: Part, error: &AppendError) {
         warn!("an append was refused by the store: {error}");
+        if let AppendError::RevokedCertificate(sender) = error {
+            // Another process revoked it, and the watch has not come to it yet.
+            self.parts.hub.end(REVOKED, |session| session.certificate == *sender);
+        }
         self.rooms.remove(&part.append.room);
         part.waiting.into_iter().filter_map(|w| w.submission).for_each(|s| s.reply(again()));
     }

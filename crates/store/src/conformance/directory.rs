@@ -2,9 +2,13 @@
 
 use std::sync::Arc;
 
-use super::fixtures::{NOW, assert_error, directory_append, enrol, id, issuing};
+use super::fixtures::{
+    NOW, append_one, assert_error, create_room, directory_append, enrol, entry, id, issuing, room_append,
+};
 use crate::limits::MAX_DIRECTORY_APPEND;
-use crate::{LeafKind, NewCertificate, Refusal, Revocation, Store, StoreError, Thing, TooLarge, Unique};
+use crate::{
+    AppendError, LeafKind, NewCertificate, Refusal, Revocation, Store, StoreError, Thing, TooLarge, Unique,
+};
 
 /// The directory begins empty and grows at the expected size alone.
 pub async fn grows_by_compare_and_swap(store: Arc<dyn Store>) {
@@ -66,6 +70,22 @@ pub async fn revocation(store: Arc<dyn Store>) {
     assert_eq!(store.revoked_certificates(2, 10).await.unwrap(), [certificate]);
     assert_eq!(store.revoked_certificates(3, 10).await.unwrap(), []);
     assert_eq!(store.directory_head().await.unwrap().size, 3);
+}
+
+/// From the revocation on nothing of that sender is entered, while the others go on.
+pub async fn revoked_senders(store: Arc<dyn Store>) {
+    let (ada, eve) = (enrol(&*store, "ada").await, enrol(&*store, "eve").await);
+    let room = create_room(&*store, "plans", &[ada]).await;
+    append_one(&*store, room_append(room, 1, vec![entry(eve, 1)])).await.unwrap();
+    let leaf = LeafKind::Revoked { certificate: eve, at_ms: NOW };
+    let size = store.directory_head().await.unwrap().size;
+    store.append_directory(directory_append(size, vec![leaf])).await.unwrap();
+    for entries in [vec![entry(eve, 2)], vec![entry(ada, 2), entry(eve, 2)]] {
+        let refused = append_one(&*store, room_append(room, 2, entries)).await;
+        assert_eq!(refused, Err(AppendError::RevokedCertificate(eve)));
+    }
+    append_one(&*store, room_append(room, 2, vec![entry(ada, 2)])).await.unwrap();
+    assert_eq!(store.room_head(&room).await.unwrap().unwrap().size, 3);
 }
 
 /// Of many who append at one size one wins, and the others learn the new size.

@@ -35,7 +35,7 @@ macro_rules! conformance_suite {
                     one_of_names_that_look_alike, accounts;
             imports: imports_wait, an_import_joins_once;
             devices: second_device, links_in_wrong_order, links_out_of_force, open_links_are_limited;
-            directory: grows_by_compare_and_swap, revocation, one_of_many_wins;
+            directory: grows_by_compare_and_swap, revocation, revoked_senders, one_of_many_wins;
             rooms: creation, creation_refused_leaves_nothing, one_direct_room, lists, membership;
             appends: growth, refused_alone, chained_in_one_batch, larger_than_any_chunk, shape, integers,
                      member_changes, many_writers;

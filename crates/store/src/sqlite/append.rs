@@ -24,7 +24,7 @@ static LOAD: LazyBulk = LazyBulk::new(|| {
         "WITH wanted (room, sender) AS (VALUES",
         2,
         ") SELECT w.room, r.no, h.size, h.epoch, w.sender, s.last_seq, \
-         EXISTS (SELECT 1 FROM certificates c WHERE c.hash = w.sender), \
+         (SELECT c.revoked_idx IS NULL FROM certificates c WHERE c.hash = w.sender), \
          (SELECT coalesce(max(id), 0) FROM bodies) \
          FROM wanted w CROSS JOIN rooms r ON r.id = w.room JOIN room_heads h ON h.room_no = r.no \
          LEFT JOIN room_senders s ON s.room_no = r.no AND s.sender = w.sender",
@@ -89,6 +89,8 @@ struct State {
     rooms: HashMap<Hash, RoomState>,
     /// Last sequence number by room number and sender; 0 for a sender of known certificate that is new.
     last_seqs: HashMap<(i64, Hash), u64>,
+    /// Senders whose certificate is revoked.
+    revoked: HashSet<Hash>,
     /// Senders whose number is to be written.
     moved: HashSet<(i64, Hash)>,
     next_body: u64,
@@ -106,15 +108,23 @@ impl State {
                 parameters.push(&sender[..])
             })
             .await?;
-        let mut state =
-            Self { rooms: HashMap::new(), last_seqs: HashMap::new(), moved: HashSet::new(), next_body: 1 };
+        let mut state = Self {
+            rooms: HashMap::new(),
+            last_seqs: HashMap::new(),
+            revoked: HashSet::new(),
+            moved: HashSet::new(),
+            next_body: 1,
+        };
         for row in rows {
             let no = row.try_get(1)?;
             let (size, epoch) = (uint(row.try_get(2)?)?, uint(row.try_get(3)?)?);
             state.rooms.insert(hash(row.try_get(0)?)?, RoomState { no, size, epoch, head: None });
-            if row.try_get(6)? {
-                let last: Option<i64> = row.try_get(5)?;
-                state.last_seqs.insert((no, hash(row.try_get(4)?)?), uint(last.unwrap_or(0))?);
+            if let Some(good) = row.try_get::<Option<bool>, _>(6)? {
+                let (sender, last): (_, Option<i64>) = (hash(row.try_get(4)?)?, row.try_get(5)?);
+                state.last_seqs.insert((no, sender), uint(last.unwrap_or(0))?);
+                if !good {
+                    state.revoked.insert(sender);
+                }
             }
             state.next_body = uint(row.try_get(7)?)?.saturating_add(1);
         }
@@ -243,6 +253,9 @@ fn plan(
     };
     for ((index, body), entry) in (expected_size..end).zip(state.next_body..).zip(entries) {
         let sender = entry.sender;
+        if state.revoked.contains(&sender) {
+            return Err(AppendError::RevokedCertificate(sender));
+        }
         let last = match plan.last_seqs.get(&sender) {
             Some(last) => *last,
             None => {

@@ -292,7 +292,7 @@ impl<P: Iterator<Item = Hash>> Fold<'_, P> {
         }
         let revoked = self.trusted.revoked_ms(&entry.certificate());
         if let (Some(revoked), Some(floor)) = (revoked, anchor.floor)
-            && revoked < floor
+            && revoked.saturating_add(ANCHOR_SLACK_MS) < floor
         {
             wrong(Code::Revoked, "the directory revoked its certificate before it was logged");
         }
