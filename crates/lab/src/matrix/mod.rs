@@ -51,7 +51,7 @@ pub async fn run(stage: &Stage, attack: &Attack, column: Column, clock_us: fn() 
     let ok = found.as_ref().is_ok_and(|found| found.outcome == cell.outcome);
     let found = found.unwrap_or_else(|error: LabError| Found {
         outcome: Outcome::Failed,
-        seen: format!("the attack could not be run to its end: {error}"),
+        seen: format!("the attack failed: {error}"),
     });
     Run {
         attack: attack.name.clone(),

@@ -64,7 +64,12 @@ pub(super) async fn eavesdropping(stage: &Stage, capture: &Capture) -> Result<Fo
             "In {frames} frames there is neither password, name, room nor text, and no block of 16 bytes twice; sizes and times show."
         ))
     } else {
-        Found::succeeds(format!("In {frames} frames: {}; {repeated} blocks come twice.", found.join(", ")))
+        Found::succeeds(format!(
+            "In {frames} frames there stand {} of {} words that are looked for ({}), and {repeated} blocks of 16 bytes come twice.",
+            found.len(),
+            words.len(),
+            found.join(", ")
+        ))
     })
 }
 
