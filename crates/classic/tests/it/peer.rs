@@ -1,4 +1,4 @@
-//! A running `classic_cianr.py`: servers, clients and a verifier of the three dialects of `cianr`.
+//! A running `classic_cianr`: servers, clients and a verifier of the three dialects of `cianr`.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -34,8 +34,9 @@ impl Python {
         let python = std::env::var_os("COUNTERSIGN_TEST_PYTHON").expect(
             "COUNTERSIGN_TEST_PYTHON is not set: run `cargo xtask test`, which prepares the tests' Python",
         );
-        let program = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/python/classic_cianr.py");
+        let program = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/python/classic_cianr");
         let mut child = Command::new(python)
+            .arg("-B")
             .arg(program)
             .arg(dialect.name())
             .args(arguments)
