@@ -21,6 +21,8 @@ use crate::rsa::SigningKey;
 
 /// How long a client waits for the server's answer to a message before it goes on without.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(5);
+/// How long the server may be silent before a client whose lines are through leaves, where its messages are not answered.
+const CLIENT_LINGER: Duration = Duration::from_millis(500);
 /// How long the other side may be silent before a server whose script is through leaves.
 const SCRIPT_LINGER: Duration = Duration::from_secs(3);
 
@@ -142,7 +144,9 @@ impl<W: AsyncWrite + Unpin> Chat<'_, W> {
                 message = reader.next() => match message {
                     Ok(Some(message)) => {
                         self.hear(&message).await?;
-                        if through {
+                        if through && !self.left && self.is_answered() {
+                            self.leave().await?;
+                        } else if through {
                             self.wake = self.linger();
                         }
                     }
@@ -155,10 +159,13 @@ impl<W: AsyncWrite + Unpin> Chat<'_, W> {
                     Some(line) if line == self.party.dialect.quit_word() => self.leave().await?,
                     Some(line) if line.is_empty() => {}
                     Some(line) => self.say(&line).await?,
-                    None if self.party.side == Role::Client => self.leave().await?,
                     None => {
                         through = true;
-                        self.wake = self.linger();
+                        if self.is_answered() {
+                            self.leave().await?;
+                        } else {
+                            self.wake = self.linger();
+                        }
                     }
                 },
             }
@@ -169,8 +176,21 @@ impl<W: AsyncWrite + Unpin> Chat<'_, W> {
     fn linger(&self) -> Wake {
         match self.wake {
             farewell @ Wake::Farewell { .. } => farewell,
-            _ => Wake::Linger(Instant::now() + SCRIPT_LINGER),
+            _ => {
+                let patience = match self.party.side {
+                    Role::Client if self.party.dialect.acknowledges() => ANSWER_PATIENCE,
+                    Role::Client => CLIENT_LINGER,
+                    Role::Server => SCRIPT_LINGER,
+                };
+                Wake::Linger(Instant::now() + patience)
+            }
         }
+    }
+
+    /// Whether a client has an answer to each of its messages, where the server answers each: then nothing more is to come.
+    fn is_answered(&self) -> bool {
+        let Party { side, dialect, .. } = &self.party;
+        *side == Role::Client && dialect.acknowledges() && self.received >= self.sent
     }
 
     async fn hear(&mut self, bytes: &[u8]) -> Result<(), ClassicError> {
@@ -299,7 +319,7 @@ impl<W: AsyncWrite + Unpin> Chat<'_, W> {
             return self.write(&Bye { kind: "bye" }).await;
         }
         let Party { dialect, signer, side, .. } = &self.party;
-        let receipt = Receipt::make(*dialect, signer, *side, self.sent, self.transcript.hash())?;
+        let receipt = Receipt::make(*dialect, signer, *side, self.sent, self.transcript.seal())?;
         let receipt = json::write(self.ours.insert(receipt))?;
         write_frame(&mut self.writer, self.party.dialect.framing(), &receipt).await
     }

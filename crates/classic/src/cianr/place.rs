@@ -32,6 +32,8 @@ pub struct Place {
 /// Full paths of a session's files.
 pub(super) struct Names {
     pub transcript: PathBuf,
+    /// What came after our receipt.
+    pub after: PathBuf,
     pub receipt: PathBuf,
     pub received: PathBuf,
     pub own_certificate: PathBuf,
@@ -67,23 +69,42 @@ impl Place {
         ClassicError::io(format!("cannot write transcripts into {}", self.folder.display()), error)
     }
 
-    /// Gives the transcript its name. What had the name moves into the first free folder `earlier-N`: nothing is
-    /// overwritten.
+    /// Where the lines go that come after this side has given its receipt.
+    pub(super) fn partial_after(&self) -> PathBuf {
+        self.partial().with_extension("after")
+    }
+
+    /// Gives the transcript its name, which no other session has or gets: names are the same for all sessions of `cianr-pss`, so each of
+    /// these has a folder `session-N`.
     pub(super) fn settle(&self) -> io::Result<Names> {
         let _alone = self.settling.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = fs::canonicalize(&self.folder)?;
         let names = self.names(&folder);
-        let taken: Vec<&PathBuf> = names.all().into_iter().filter(|path| path.exists()).collect();
-        if !taken.is_empty() {
-            let aside = free_folder(&folder)?;
-            for path in taken {
-                if let Some(name) = path.file_name() {
-                    fs::rename(path, aside.join(name))?;
-                }
+        let taken = self.long || names.all().iter().any(|path| path.exists());
+        let names = if taken { self.names(&free_folder(&folder)?) } else { names };
+        fs::rename(self.partial(), &names.transcript)?;
+        match fs::rename(self.partial_after(), &names.after) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(names),
+        }
+    }
+
+    /// Shows a session's files where the existing programs look for them: copies of the newest session's.
+    pub(super) fn show(&self, names: &Names) -> io::Result<()> {
+        if !self.long {
+            return Ok(());
+        }
+        let _alone = self.settling.lock().unwrap_or_else(PoisonError::into_inner);
+        let shown = self.names(&fs::canonicalize(&self.folder)?);
+        for (from, to) in names.all().into_iter().zip(shown.all()) {
+            if from.exists() {
+                fs::copy(from, self.partial())?;
+                fs::rename(self.partial(), to)?;
+            } else if to.exists() {
+                fs::remove_file(to)?;
             }
         }
-        fs::rename(self.partial(), &names.transcript)?;
-        Ok(names)
+        Ok(())
     }
 
     fn names(&self, folder: &Path) -> Names {
@@ -92,6 +113,7 @@ impl Place {
         };
         Names {
             transcript: named(".log", "_transcript.log"),
+            after: named("_after_receipt.log", "_after_receipt.log"),
             receipt: named("_receipt.json", "_session_receipt.json"),
             received: named("_received_receipt.json", "_received_receipt.json"),
             own_certificate: named("_own_cert.pem", "_own_cert.pem"),
@@ -101,15 +123,16 @@ impl Place {
 }
 
 impl Names {
-    fn all(&self) -> [&PathBuf; 5] {
-        [&self.transcript, &self.receipt, &self.received, &self.own_certificate, &self.peer_certificate]
+    fn all(&self) -> [&PathBuf; 6] {
+        let Self { transcript, after, receipt, received, own_certificate, peer_certificate } = self;
+        [transcript, after, receipt, received, own_certificate, peer_certificate]
     }
 }
 
 fn free_folder(folder: &Path) -> io::Result<PathBuf> {
     let mut number = 1_u64;
     loop {
-        let aside = folder.join(format!("earlier-{number}"));
+        let aside = folder.join(format!("session-{number}"));
         match fs::create_dir(&aside) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
             made => return made.map(|()| aside),

@@ -17,6 +17,10 @@ pub struct Transcript {
     hash: Context,
     empty: bool,
     file: Option<(Place, BufWriter<File>)>,
+    /// Whether our receipt covers what was added so far.
+    sealed: bool,
+    /// What comes after that.
+    after: Option<BufWriter<File>>,
 }
 
 /// What the files of a session hold beside the transcript.
@@ -42,7 +46,8 @@ impl Transcript {
             let file = opened.map_err(|e| place.failed(e))?;
             Ok::<_, ClassicError>((place, BufWriter::new(file)))
         };
-        Ok(Self { dialect, hash: Context::new(&SHA256), empty: true, file: place.map(begin).transpose()? })
+        let file = place.map(begin).transpose()?;
+        Ok(Self { dialect, hash: Context::new(&SHA256), empty: true, file, sealed: false, after: None })
     }
 
     /// Adds a message.
@@ -58,10 +63,22 @@ impl Transcript {
         }
         self.empty = false;
         self.hash.update(line.as_bytes());
-        if let Some((place, file)) = &mut self.file {
-            file.write_all(line.as_bytes()).map_err(|e| place.failed(e))?;
-        }
-        Ok(())
+        let Some((place, file)) = &mut self.file else { return Ok(()) };
+        let written = match &mut self.after {
+            _ if !self.sealed => file.write_all(line.as_bytes()),
+            Some(after) => after.write_all(line.as_bytes()),
+            None => File::create(place.partial_after()).and_then(|created| {
+                self.after.insert(BufWriter::new(created)).write_all(line.trim_start().as_bytes())
+            }),
+        };
+        written.map_err(|e| place.failed(e))
+    }
+
+    /// Its hash, for our receipt. The file that is kept ends here, so that the receipt is that of the file; what is added from now on is
+    /// kept beside it.
+    pub fn seal(&mut self) -> String {
+        self.sealed = true;
+        self.hash()
     }
 
     /// Its hash so far, 64 hexadecimal characters.
@@ -76,23 +93,27 @@ impl Transcript {
     pub fn save(self, papers: &Papers<'_>) -> Result<Option<PathBuf>, ClassicError> {
         let Some((place, file)) = self.file else { return Ok(None) };
         let failed = |e| place.failed(e);
-        file.into_inner().map_err(|e| failed(e.into_error()))?.sync_all().map_err(failed)?;
+        for file in std::iter::once(file).chain(self.after) {
+            file.into_inner().map_err(|e| failed(e.into_error()))?.sync_all().map_err(failed)?;
+        }
         let names = place.settle().map_err(failed)?;
         if let Some(theirs) = papers.theirs {
             write_json(&names.received, theirs).map_err(failed)?;
         }
         fs::write(&names.peer_certificate, papers.peer.pem()).map_err(failed)?;
-        let Some(ours) = papers.ours else { return Ok(Some(names.transcript)) };
         fs::write(&names.own_certificate, papers.own.pem()).map_err(failed)?;
-        let kept = ReceiptFile {
-            receipt_hash: ours.transcript_sha256.clone(),
-            signature_b64: ours.sig.clone(),
-            our_cert_file: names.own_certificate,
-            peer_cert_file: names.peer_certificate,
-            transcript_file: names.transcript,
-        };
-        write_json(&names.receipt, &kept).map_err(failed)?;
-        Ok(Some(names.receipt))
+        if let Some(ours) = papers.ours {
+            let kept = ReceiptFile {
+                receipt_hash: ours.transcript_sha256.clone(),
+                signature_b64: ours.sig.clone(),
+                our_cert_file: names.own_certificate.clone(),
+                peer_cert_file: names.peer_certificate.clone(),
+                transcript_file: names.transcript.clone(),
+            };
+            write_json(&names.receipt, &kept).map_err(failed)?;
+        }
+        place.show(&names).map_err(failed)?;
+        Ok(Some(if papers.ours.is_some() { names.receipt } else { names.transcript }))
     }
 }
 

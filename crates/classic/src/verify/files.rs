@@ -94,29 +94,54 @@ impl Files {
         let bytes = read(&self.receipt, MAX_RECEIPT, "RECEIPT")?;
         let kept: Kept = serde_json::from_slice(&bytes)
             .map_err(|e| VerifyError::NoReceipt { path: self.receipt.clone(), why: e.to_string() })?;
-        let find = |given: &Option<PathBuf>, named: Option<PathBuf>, what, option| match (given, named) {
+        let find = |given: &Option<PathBuf>, named: Option<PathBuf>, neighbours: &[&str], what, option| match (
+            given, named,
+        ) {
             (Some(path), _) => Ok(path.clone()),
             (None, Some(path)) => Ok(self.resolve(path)),
-            (None, None) => Err(VerifyError::Missing { what, option }),
+            (None, None) => self.neighbour(neighbours).ok_or(VerifyError::Missing { what, option }),
         };
+        // The other side's receipt: who signed it is the peer.
+        let (own, peer) = (&["_peer_cert.pem"], &["_own_cert.pem"]);
+        let transcript = &["_transcript.log", ".log"];
         Ok(Found {
             hash: kept.receipt_hash.to_ascii_lowercase(),
             signature: kept.signature_b64,
-            own: find(&self.own, kept.our_cert_file, "certificate of its signer", "--cert")?,
-            peer: find(&self.peer, kept.peer_cert_file, "certificate of the other side", "--peer-cert")?,
-            transcript: find(&self.transcript, kept.transcript_file, "transcript", "--transcript")?,
+            own: find(&self.own, kept.our_cert_file, own, "certificate of its signer", "--cert")?,
+            peer: find(
+                &self.peer,
+                kept.peer_cert_file,
+                peer,
+                "certificate of the other side",
+                "--peer-cert",
+            )?,
+            transcript: find(
+                &self.transcript,
+                kept.transcript_file,
+                transcript,
+                "transcript",
+                "--transcript",
+            )?,
         })
     }
 
-    /// The path as it is written if there is a file, else the file of that name beside the receipt.
+    /// The file of that name beside the receipt if there is one, else the path as it is written: what was moved or copied together
+    /// belongs together.
     fn resolve(&self, named: PathBuf) -> PathBuf {
         let folder = self.receipt.parent().unwrap_or(Path::new("."));
         let beside = named.file_name().map(|name| folder.join(name));
-        [Some(named.clone()), Some(folder.join(&named)), beside]
+        [beside, Some(folder.join(&named)), Some(named.clone())]
             .into_iter()
             .flatten()
             .find(|path| path.exists())
             .unwrap_or(named)
+    }
+
+    /// The first file beside a received receipt that has one of these endings and its beginning (CL-27).
+    fn neighbour(&self, endings: &[&str]) -> Option<PathBuf> {
+        let stem = self.receipt.file_name()?.to_str()?.strip_suffix("_received_receipt.json")?;
+        let beside = endings.iter().map(|ending| self.receipt.with_file_name(format!("{stem}{ending}")));
+        beside.into_iter().find(|path| path.exists())
     }
 
     pub(super) fn certificate(&self, path: &Path) -> Result<Certificate, VerifyError> {

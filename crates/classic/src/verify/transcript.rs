@@ -20,8 +20,9 @@ pub(super) struct Read {
     pub messages: u64,
     /// The time of the last message, Unix milliseconds.
     pub last_ms: u64,
-    /// Hash of the file, and of the file without a newline at its end: programs write either.
-    pub hashes: [String; 2],
+    /// Hash of the file, of the file without a newline at its end, as programs write either, and of the file as the other side
+    /// writes it (CL-36).
+    pub hashes: [String; 3],
     pub faults: Faults,
     tamper: Option<bool>,
     /// Whether its lines end as those of `cianr-line` do.
@@ -66,11 +67,11 @@ pub(super) fn read(
 ) -> Result<Read, VerifyError> {
     let failed = |source| VerifyError::Io { path: path.to_owned(), option: "--transcript", source };
     let mut file = BufReader::new(open(path, "--transcript")?);
-    let (mut whole, mut trimmed) = (Context::new(&SHA256), Context::new(&SHA256));
+    let [mut whole, mut trimmed, mut mirrored] = [(); 3].map(|()| Context::new(&SHA256));
     let mut read = Read {
         messages: 0,
         last_ms: 0,
-        hashes: [String::new(), String::new()],
+        hashes: [const { String::new() }; 3],
         faults: Faults::default(),
         tamper: None,
         names_other: false,
@@ -89,6 +90,7 @@ pub(super) fn read(
         }
         number += 1;
         whole.update(&bytes);
+        mirrored.update(&as_mirrored(&bytes, &others));
         if newline {
             trimmed.update(b"\n");
         }
@@ -128,8 +130,16 @@ pub(super) fn read(
         read.messages += 1;
         read.last_ms = read.last_ms.max(line.ts);
     }
-    read.hashes = [hex::encode(whole.finish()), hex::encode(trimmed.finish())];
+    read.hashes = [whole, trimmed, mirrored].map(|hash| hex::encode(hash.finish()));
     Ok(read)
+}
+
+/// A line of `cianr-line` with the one side's mark for the other's.
+fn as_mirrored(line: &[u8], [one, other]: &[String; 2]) -> Vec<u8> {
+    let text = line.strip_suffix(b"\n").unwrap_or(line);
+    let swapped =
+        |from: &str, to: &str| Some([text.strip_suffix(from.as_bytes())?, to.as_bytes(), b"\n"].concat());
+    swapped(one, other).or_else(|| swapped(other, one)).unwrap_or_else(|| line.to_vec())
 }
 
 fn verifies(dialect: Dialect, certificate: &Certificate, line: &Line<'_>) -> bool {
@@ -152,8 +162,8 @@ fn tampered_is_refused(dialect: Dialect, certificate: &Certificate, line: &Line<
 impl Read {
     /// The hash that the receipt names, if one of the two is, else that of the whole file.
     pub(super) fn hash_like(&self, named: &str) -> String {
-        let [whole, trimmed] = &self.hashes;
-        if trimmed == named { trimmed.clone() } else { whole.clone() }
+        let [whole, ..] = &self.hashes;
+        self.hashes.iter().find(|hash| *hash == named).unwrap_or(whole).clone()
     }
 
     /// What to say of a kind of fault.

@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 
 use classic::ClassicError;
-use classic::cianr::{Dialect, Transcripts};
+use classic::certificate::Folder;
+use classic::cianr::{Dialect, Role, Transcripts};
 use classic::conversation::{Says, What};
+use classic::verify::{Files, Verdict, verify};
 use tempfile::TempDir;
 
-use crate::world::{client, enter, say, server, start, start_accounts};
+use crate::world::{certificates, client, enter, say, server, start, start_accounts};
 
 fn texts(told: &[What]) -> Vec<&str> {
     told.iter()
@@ -56,8 +58,52 @@ async fn a_session_of_cianr_pss_is_acknowledged_and_leaves_receipts_over_one_tra
     let (told, outcome) = say(&bob, running.address, &["again"]).await;
     outcome.unwrap();
     assert_eq!(texts(&told), ["Server acknowledges: 'again'"]);
-    running.next(|what| matches!(what, What::Saved { .. }).then_some(())).await;
-    assert!(there.path().join("earlier-1/client_transcript.log").exists());
+    let saved = running.next(saved).await;
+    assert_eq!(saved.parent().unwrap().file_name().unwrap(), "session-2");
+    // Regression: a receipt named the files of the session after it.
+    for receipt in ["session-1", "session-2", "."].map(|folder| there.path().join(folder)) {
+        valid(Dialect::Pss, receipt.join("client_session_receipt.json"));
+    }
+    let first = std::fs::read_to_string(there.path().join("session-1/client_transcript.log")).unwrap();
+    assert_eq!((first.lines().count(), first), (4, ours));
+    let shown = std::fs::read_to_string(there.path().join("client_transcript.log")).unwrap();
+    assert_eq!(shown.lines().count(), 2);
+    valid(Dialect::Pss, here.path().join("server_received_receipt.json"));
+}
+
+/// Whether a receipt is good under the dialect's CA.
+fn valid(dialect: Dialect, receipt: PathBuf) {
+    let root = Folder::open(certificates(dialect), Role::Client, None).unwrap();
+    let report = verify(&Files::of(receipt), Some(root.ca())).unwrap();
+    assert_eq!(report.verdict, Verdict::Valid, "{report:?}");
+}
+
+/// Regression: a saved receipt did not cover the transcript beside it once something came after it.
+#[tokio::test]
+async fn what_comes_after_a_receipt_is_kept_beside_the_transcript() {
+    for dialect in [Dialect::Pkcs1, Dialect::Line] {
+        let (here, there) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+        let mut talkative = server(dialect, Some(there.path()));
+        talkative.says = Says::Script(["welcome".to_owned(), "goodbye".to_owned()].into());
+        let mut running = start(talkative).await;
+        let mut alice = client(dialect, Some("alice"), "secret");
+        alice.transcripts = Some(Transcripts::new(here.path().to_owned()));
+        let (told, outcome) = say(&alice, running.address, &[dialect.quit_word()]).await;
+        outcome.unwrap();
+        let kept = told.iter().find_map(saved).unwrap();
+        if dialect == Dialect::Pkcs1 {
+            valid(dialect, kept.clone());
+            let lines = |ending: &str| {
+                let path = kept.to_str().unwrap().replace("_receipt.json", ending);
+                std::fs::read_to_string(path).unwrap_or_default().lines().count()
+            };
+            assert_eq!(lines(".log") + lines("_after_receipt.log"), texts(&told).len());
+        } else {
+            // What a client has of cianr-line is the server's receipt over the server's lines.
+            valid(dialect, kept.to_str().unwrap().replace(".log", "_received_receipt.json").into());
+        }
+        valid(dialect, running.next(saved).await);
+    }
 }
 
 /// CL-30 to CL-33.
