@@ -27,6 +27,11 @@ pub enum ClassicError {
     /// What should decrypt does not.
     #[error("what the other side sent does not decrypt")]
     Decryption,
+    /// What should decrypt does not, and the peer's value is of the 768-bit group while ours is not.
+    #[error(
+        "the other side's Diffie-Hellman value has at most 768 bits: it uses the weak group of the existing programs, which --weak-group uses too"
+    )]
+    WeakGroup,
     /// The peer said no, in its own words.
     #[error("the other side refused: {0}")]
     Refused(String),
@@ -113,6 +118,7 @@ impl ClassicError {
             Self::BadCode => "bad-code",
             Self::DiffieHellman(_) => "bad-dh",
             Self::Decryption => "decryption",
+            Self::WeakGroup => "weak-group",
             Self::Refused(_) => "refused",
             Self::Denied(_) => "denied",
             Self::Limit { .. } => "limit",

@@ -162,3 +162,25 @@ fn the_menus_of_broadcast_lead_to_its_server_and_its_clients() {
     assert_eq!(Outcome::of(answers(&client, "2\n3\n")).code, 0);
     Outcome::of(answers(&client, "")).ended(2, "--login");
 }
+
+/// Regression: what a server said of an error could move the cursor, and write lines as if they were ours.
+#[test]
+fn what_a_server_says_is_shown_and_not_obeyed() {
+    use std::io::Write as _;
+    let place = Place::new();
+    place.run("classic certs certs --layout cianr-line --plain-keys").ok();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let text = "\\u001b[2J\\nREADY 1.1.1.1:1".to_owned() + &"x".repeat(60_000);
+            let _ = writeln!(stream.unwrap(), "{{\"type\": \"error\", \"msg\": \"{text}\"}}");
+        }
+    });
+    let talk = place.run(&format!(
+        "classic connect cianr-line {address} --accounts {address} --certs certs --login a@b.c --password-file pw"
+    ));
+    talk.refused("\\u{1b}[2J\\u{a}READY");
+    assert!(!talk.err.contains('\u{1b}') && talk.err.len() < 2_000, "{}", talk.err.len());
+    assert!(talk.out.lines().all(|line| line.starts_with('[')), "{}", talk.out);
+}

@@ -120,25 +120,29 @@ impl Server {
                 reporter.tell(What::Registered { user: username, email: None });
                 (true, "Registration successful")
             }
-            Err(UserStoreError::Taken) => (false, "Username already exists"),
             Err(error) => {
-                reporter.tell(What::Rejected { error: error.to_string() });
-                (false, "Registration failed")
+                let message = match error {
+                    UserStoreError::Taken => "Username already exists",
+                    _ => "Registration failed",
+                };
+                reporter.tell(What::Rejected { error: format!("{message}: {error}") });
+                (false, message)
             }
         })
     }
 
     /// The user's name as the store has it, or what the client is told.
     async fn login(&self, credentials: &Credentials, reporter: &Reporter) -> Result<String, &'static str> {
-        match self.users.by_username(&credentials.username).await {
-            Ok(Some(user)) if user.accepts(credentials.password.expose().as_bytes()) => Ok(user.username),
-            Ok(Some(_)) => Err("Invalid password"),
-            Ok(None) => Err("Username not found"),
-            Err(error) => {
-                reporter.tell(What::Rejected { error: error.to_string() });
-                Err("Authentication failed")
+        let (message, error) = match self.users.by_username(&credentials.username).await {
+            Ok(Some(user)) if user.accepts(credentials.password.expose().as_bytes()) => {
+                return Ok(user.username);
             }
-        }
+            Ok(Some(user)) => ("Invalid password", format!("Invalid password of {}", user.username)),
+            Ok(None) => ("Username not found", "Username not found".to_owned()),
+            Err(error) => ("Authentication failed", error.to_string()),
+        };
+        reporter.tell(What::Rejected { error });
+        Err(message)
     }
 }
 

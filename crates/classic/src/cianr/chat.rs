@@ -263,7 +263,7 @@ impl<W: AsyncWrite + Unpin> Chat<'_, W> {
             .then(|| format!("Server acknowledges: '{text}'"));
         self.reporter.tell(What::Message { from, seqno: Some(seqno), text });
         match answer {
-            Some(answer) => self.say(&answer).await,
+            Some(answer) => self.send(&answer).await,
             // Its receipt is still to come.
             None if quits && !self.left => self.leave().await,
             None => Ok(()),
@@ -330,6 +330,11 @@ impl<W: AsyncWrite + Unpin> Chat<'_, W> {
             self.reporter.tell(What::Refused { error });
             return Ok(());
         }
+        self.send(text).await
+    }
+
+    /// Sends a text that may be longer than what a person says: one of the other side's in an acknowledgement.
+    async fn send(&mut self, text: &str) -> Result<(), ClassicError> {
         let Party { dialect, session, signer, clock, .. } = &self.party;
         self.sent += 1;
         let message = SignedMessage::make(*dialect, session, signer, (self.sent, clock()), text)?;

@@ -53,14 +53,13 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Wire<'_, R, W> {
 
     /// Tells what a server's handshake failed of: to who watches, and to the client unless it has its answer or is gone.
     pub async fn name_fault(&mut self, error: &ClassicError, reporter: &Reporter) {
-        reporter.tell(What::Rejected { error: error.to_string() });
-        if !matches!(
-            error,
-            ClassicError::Denied(_)
-                | ClassicError::Refused(_)
-                | ClassicError::Ended(_)
-                | ClassicError::Io { .. }
-        ) {
+        let gone = matches!(error, ClassicError::Ended(_) | ClassicError::Io { .. });
+        if !gone {
+            reporter.tell(What::Rejected { error: error.to_string() });
+        }
+        let told =
+            matches!(error, ClassicError::Denied(_) | ClassicError::Refused(_) | ClassicError::WeakGroup);
+        if !gone && !told {
             // Whether the client still hears it changes nothing.
             let _ = self.send(&ErrorReply::new(self.dialect, Phase::Handshake, error)).await;
         }

@@ -25,6 +25,9 @@ EF9519B3CD3A431B302B0A6DF25F14374FE1356D6D51C245E485B576625E7EC6F44C42E9A63A3620
 
 static MODP_14_GROUP: LazyLock<Option<Group>> =
     LazyLock::new(|| Group::standard("MODP-14, 2048 bits", MODP_14));
+/// Size of its prime, in bits.
+const OAKLEY_1_BITS: u32 = 768;
+
 static OAKLEY_1_GROUP: LazyLock<Option<Group>> =
     LazyLock::new(|| Group::standard("Oakley group 1, 768 bits: weak", OAKLEY_1));
 
@@ -106,6 +109,11 @@ impl Group {
         &self.params
     }
 
+    /// Whether a value is most likely one of the 768-bit group, and this is another: one of 2,048 bits is that small once in 2^1280.
+    pub fn suspects_weak_peer(&self, value: &Number) -> bool {
+        self.prime.bits() > OAKLEY_1_BITS && value.bits() <= OAKLEY_1_BITS
+    }
+
     /// Refuses a public value outside 2 … p − 2.
     ///
     /// # Errors
@@ -113,6 +121,11 @@ impl Group {
     pub fn check(&self, value: &Number) -> Result<(), ClassicError> {
         let one = BoxedUint::one();
         let highest = self.prime.0.wrapping_sub(&one);
+        if value.0 >= highest && self.prime.bits() <= OAKLEY_1_BITS {
+            return Err(ClassicError::DiffieHellman(
+                "it is above our prime of 768 bits: try without --weak-group",
+            ));
+        }
         if value.0 <= one || value.0 >= highest {
             return Err(ClassicError::DiffieHellman("it is not between 2 and p - 2"));
         }

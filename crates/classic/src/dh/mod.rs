@@ -72,7 +72,7 @@ impl Number {
         self.0.to_be_bytes_trimmed_vartime()
     }
 
-    fn bits(&self) -> u32 {
+    pub(crate) fn bits(&self) -> u32 {
         self.0.bit_width_vartime()
     }
 }

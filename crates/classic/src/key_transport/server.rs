@@ -35,7 +35,14 @@ impl Server {
         mut stop: Stop,
     ) -> Result<(), ClassicError> {
         tokio::select! {
-            ended = self.listen(stream, reporter) => ended,
+            ended = self.listen(stream, reporter.clone()) => {
+                if let Err(error) = &ended
+                    && !matches!(error, ClassicError::Ended(_) | ClassicError::Io { .. })
+                {
+                    reporter.tell(What::Rejected { error: error.to_string() });
+                }
+                ended
+            }
             () = stop.told() => Ok(()),
         }
     }

@@ -6,6 +6,7 @@ use classic::ClassicError;
 use classic::certificate::Folder;
 use classic::cianr::{Dialect, Role, Transcripts};
 use classic::conversation::{Says, What};
+use classic::limits::MAX_TEXT;
 use classic::verify::{Files, Verdict, verify};
 use tempfile::TempDir;
 
@@ -224,4 +225,15 @@ async fn a_fault_is_heard_by_who_sends_on() {
     let mut heard = String::new();
     stream.read_to_string(&mut heard).await.unwrap();
     assert!(heard.contains("nonsense"), "{heard}");
+}
+
+/// Regression: a text that was about as long as a text may be had no answer.
+#[tokio::test]
+async fn the_longest_text_is_acknowledged() {
+    let running = start(server(Dialect::Pss, None)).await;
+    let long = "x".repeat(MAX_TEXT);
+    let (told, outcome) =
+        say(&client(Dialect::Pss, Some("alice"), "secret"), running.address, &[&long]).await;
+    outcome.unwrap();
+    assert_eq!(texts(&told), [format!("Server acknowledges: '{long}'")]);
 }

@@ -105,6 +105,22 @@ async fn credentials_of_cianr_pss_that_are_none() {
     }
 }
 
+/// Regression: nothing told a server why what the 768-bit group of the existing programs agreed on did not fit.
+#[tokio::test]
+async fn who_meets_the_weak_group_unawares_is_told() {
+    let share = Share::generate(&Group::weak_oakley_1().unwrap()).unwrap();
+    let mut raw = greeted(Dialect::Pss).await;
+    raw.send(&json!({"type": "auth_dh_init", "A_client": share.public().to_decimal()})).await;
+    raw.next("auth_dh_reply").await;
+    raw.send(&json!({"type": "auth_cred_encrypted", "payload": "AAAA"})).await;
+    assert_eq!(raw.next("auth_response").await["message"], "Decryption failed");
+    let (outcome, _) = raw.ended().await;
+    assert!(outcome.unwrap_err().to_string().contains("--weak-group"));
+    // The other way round a value is too large for the smaller group.
+    let error = share.agree(Share::generate(&Group::modp_14().unwrap()).unwrap().public()).err().unwrap();
+    assert!(error.to_string().contains("without --weak-group"), "{error}");
+}
+
 /// CL-30, CL-34.
 #[tokio::test]
 async fn credentials_of_the_other_dialects_that_are_none() {

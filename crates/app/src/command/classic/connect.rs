@@ -4,9 +4,9 @@ use std::io::IsTerminal;
 
 use classic::certificate::Role;
 use classic::cianr::{self, Account, Dialect};
-use classic::conversation::{Lines, Reporter, Stop};
+use classic::conversation::{Lines, Reporter, Stop, What};
 use classic::protocol::Protocol;
-use classic::{broadcast, key_transport};
+use classic::{ClassicError, broadcast, key_transport};
 use tokio::net::TcpStream;
 use tokio::signal::unix::SignalKind;
 use zeroize::Zeroizing;
@@ -91,6 +91,12 @@ fn who(arguments: &ClassicConnectArguments) -> Result<Option<Who>, Failure> {
     }
 }
 
+/// Tells that a connection is over, and how.
+fn ended(reporter: &Reporter, outcome: Result<(), ClassicError>) -> Result<(), Failure> {
+    reporter.tell(What::Disconnected { error: outcome.as_ref().err().map(ToString::to_string) });
+    Ok(outcome?)
+}
+
 struct Session<'a> {
     context: &'a Context,
     arguments: &'a ClassicConnectArguments,
@@ -140,17 +146,18 @@ impl Session<'_> {
                 if let Some(port) = self.arguments.protocol.accounts_port() {
                     let accounts = self.accounts(port);
                     let (stream, reporter) = self.open(&accounts).await?;
-                    client.account_session(stream, &reporter).await?;
+                    ended(&reporter, client.account_session(stream, &reporter).await)?;
                 }
                 let (stream, reporter) = self.open(&self.arguments.address).await?;
-                Ok(client.session(stream, lines, &reporter, stop).await?)
+                ended(&reporter, client.session(stream, lines, &reporter, stop).await)
             }
             Protocol::KeyTransport => {
                 let (stream, reporter) = self.open(&self.arguments.address).await?;
-                tokio::select! {
-                    ended = key_transport::connect(stream, lines, reporter) => Ok(ended?),
+                let outcome = tokio::select! {
+                    outcome = key_transport::connect(stream, lines, reporter.clone()) => outcome,
                     () = stop.told() => Ok(()),
-                }
+                };
+                ended(&reporter, outcome)
             }
             Protocol::Broadcast => {
                 let account = broadcast::Account {
@@ -159,10 +166,11 @@ impl Session<'_> {
                     is_new: who.register,
                 };
                 let (stream, reporter) = self.open(&self.arguments.address).await?;
-                tokio::select! {
-                    ended = broadcast::connect(stream, account, lines, reporter) => Ok(ended?),
+                let outcome = tokio::select! {
+                    outcome = broadcast::connect(stream, account, lines, reporter.clone()) => outcome,
                     () = stop.told() => Ok(()),
-                }
+                };
+                ended(&reporter, outcome)
             }
         }
     }
@@ -186,6 +194,8 @@ impl Session<'_> {
         let peer = stream.peer_addr().map_err(failed)?;
         // Without it, small messages wait for the other side's acknowledgement of the last one.
         let _ = stream.set_nodelay(true);
-        Ok((stream, Reporter::new(1, peer, events::printer(self.context.output))))
+        let reporter = Reporter::new(1, peer, events::printer(self.context.output));
+        reporter.tell(What::Connected);
+        Ok((stream, reporter))
     }
 }

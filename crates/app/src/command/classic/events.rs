@@ -12,6 +12,12 @@ use crate::terminal::Output;
 pub fn printer(output: Output) -> Arc<dyn Fn(Event) + Send + Sync> {
     Arc::new(move |event| {
         // Whoever read the output may have gone; the conversation goes on.
+        if let What::Receipt { same_transcript: false, .. } = event.what {
+            output.warn(
+                "another-transcript",
+                "the other side's receipt is over another transcript than ours: something was said by both at once, or something was changed",
+            );
+        }
         let _ = output.result(|| serde_json::to_value(&event).unwrap_or_else(|_| json!({})), || text(&event));
     })
 }

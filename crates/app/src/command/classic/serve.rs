@@ -24,6 +24,8 @@ use crate::terminal::Failure;
 
 /// Folder of `server_key.pem` if none is named.
 const KEY_FOLDER: &str = ".";
+/// Characters of an error of a classic protocol that are shown.
+const MAX_ERROR: usize = 400;
 /// Typed lines that wait for one slow session.
 const TYPED_AHEAD: usize = 256;
 
@@ -58,7 +60,11 @@ pub async fn run(context: &Context, arguments: ClassicServeArguments) -> Result<
     context.output.note("None of the classic protocols is safe; `countersign lab` shows why.");
     context.output.line(&format!("READY {}", local_address(&listener)?))?;
     if let Some(accounts) = &accounts {
-        context.output.line(&format!("ACCOUNTS {}", local_address(accounts)?))?;
+        let address = local_address(accounts)?;
+        context.output.result(
+            || serde_json::json!({ "event": "accounts", "listen": address.to_string() }),
+            || format!("ACCOUNTS {address}"),
+        )?;
     }
     let (handle, stop) = Stop::new();
     let sink = events::printer(context.output);
@@ -193,6 +199,14 @@ async fn users(text: &str) -> Result<Arc<dyn UserStore>, Failure> {
     users::open(text).await.map_err(|error| Failure::new("users", with_causes(&error)))
 }
 
+/// The beginning of what may be as long as the other side likes.
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(MAX_ERROR) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+    }
+}
+
 /// An error and what it came from.
 fn with_causes(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
@@ -216,6 +230,7 @@ fn local_address(listener: &TcpListener) -> Result<SocketAddr, Failure> {
 
 impl From<ClassicError> for Failure {
     fn from(error: ClassicError) -> Self {
-        Self::new(error.code(), with_causes(&error))
+        // What the other side says may be meant for the terminal, and not for who sits before it.
+        Self::new(error.code(), shortened(&evidence::verdict::safe(&with_causes(&error))))
     }
 }

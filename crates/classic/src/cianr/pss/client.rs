@@ -29,7 +29,8 @@ pub(in crate::cianr) async fn handshake<R: AsyncRead + Unpin, W: AsyncWrite + Un
     let share = Share::generate(&client.group)?;
     wire.send(&AuthDhInit { a_client: share.public().to_decimal() }).await?;
     let reply: AuthDhReply = wire.receive("auth_dh_reply").await?;
-    let k_auth = session_key(share.agree(&Number::from_decimal(&reply.b_server)?)?.minimal());
+    let value = Number::from_decimal(&reply.b_server)?;
+    let k_auth = session_key(share.agree(&value)?.minimal());
 
     let account = &client.account;
     let credentials = Credentials {
@@ -40,10 +41,18 @@ pub(in crate::cianr) async fn handshake<R: AsyncRead + Unpin, W: AsyncWrite + Un
     };
     let text = Zeroizing::new(json::write(&credentials)?);
     wire.send(&AuthCredentials { payload: base64(k_auth.seal_cbc(&text)?) }).await?;
-    let response: AuthResponse = wire.receive("auth_response").await?;
-    if response.status != "ok" {
-        return Err(ClassicError::Refused(response.message));
-    }
+    let response = wire.receive::<AuthResponse>("auth_response").await;
+    let response = match response {
+        Ok(response) if response.status == "ok" => Ok(()),
+        Err(ClassicError::Ended(_) | ClassicError::Refused(_)) | Ok(_)
+            if client.group.suspects_weak_peer(&value) =>
+        {
+            Err(ClassicError::WeakGroup)
+        }
+        Ok(response) => Err(ClassicError::Refused(response.message)),
+        Err(error) => Err(error),
+    };
+    response?;
     client.tell_admitted(reporter);
 
     let share = Share::generate(&client.group)?;

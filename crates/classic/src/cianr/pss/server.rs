@@ -16,6 +16,9 @@ use crate::conversation::Reporter;
 use crate::dh::{Number, Share, session_key};
 use crate::json::{self, base64, from_base64};
 
+/// What is said of credentials that do not decrypt.
+const UNDECRYPTABLE: &str = "Decryption failed";
+
 /// From the first byte until messages may be sent.
 pub(in crate::cianr) async fn handshake<R: AsyncRead + Unpin, W: AsyncWrite + Unpin>(
     server: &Server,
@@ -29,7 +32,8 @@ pub(in crate::cianr) async fn handshake<R: AsyncRead + Unpin, W: AsyncWrite + Un
 
     let init: AuthDhInit = wire.receive("auth_dh_init").await?;
     let share = Share::generate(&server.group)?;
-    let k_auth = session_key(share.agree(&Number::from_decimal(&init.a_client)?)?.minimal());
+    let value = Number::from_decimal(&init.a_client)?;
+    let k_auth = session_key(share.agree(&value)?.minimal());
     wire.send(&AuthDhReply { b_server: share.public().to_decimal() }).await?;
 
     let sealed: AuthCredentials = wire.receive("auth_cred_encrypted").await?;
@@ -39,7 +43,11 @@ pub(in crate::cianr) async fn handshake<R: AsyncRead + Unpin, W: AsyncWrite + Un
         Err(text) => ("error", *text),
     };
     wire.send(&AuthResponse { status: status.to_owned(), message: message.to_owned() }).await?;
-    let (_, Admitted { user, event }) = admitted.map_err(|text| ClassicError::Denied(text.to_owned()))?;
+    let denied = |text: &str| match text {
+        UNDECRYPTABLE if server.group.suspects_weak_peer(&value) => ClassicError::WeakGroup,
+        _ => ClassicError::Denied(text.to_owned()),
+    };
+    let (_, Admitted { user, event }) = admitted.map_err(denied)?;
     reporter.tell(event);
 
     let message = wire.receive_bytes("dh_client").await?;
@@ -59,7 +67,7 @@ async fn admit(
 ) -> Result<Result<(&'static str, Admitted), &'static str>, ClassicError> {
     let opened = from_base64(payload).and_then(|sealed| k_auth.open_cbc(&sealed));
     let Ok(credentials) = opened.and_then(|text| json::read::<Credentials>(&text)) else {
-        return Ok(Err("Decryption failed"));
+        return Ok(Err(UNDECRYPTABLE));
     };
     let Credentials { kind, email, username, password } = credentials;
     let (text, outcome) = match (kind.as_str(), username) {
