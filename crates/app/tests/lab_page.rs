@@ -14,6 +14,7 @@ const ENTER: &str = "\u{e007}";
 struct Lab {
     child: Child,
     link: String,
+    temporary: tempfile::TempDir,
 }
 
 impl Drop for Lab {
@@ -25,8 +26,10 @@ impl Drop for Lab {
 
 impl Lab {
     fn start() -> Self {
+        let temporary = tempfile::tempdir().unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_countersign"))
             .args(["lab", "--listen", "127.0.0.1:0"])
+            .env("TMPDIR", temporary.path())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -34,14 +37,16 @@ impl Lab {
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let link = line.trim().strip_prefix("READY ").unwrap().to_owned();
-        Self { child, link }
+        Self { child, link, temporary }
     }
 
     /// Ends it in order.
     fn stop(mut self) {
+        assert_eq!(std::fs::read_dir(self.temporary.path()).unwrap().count(), 1);
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
         assert!(self.child.wait().unwrap().success());
+        assert_eq!(std::fs::read_dir(self.temporary.path()).unwrap().count(), 0, "what is temporary goes");
     }
 }
 
@@ -83,6 +88,14 @@ async fn a_lesson_in_chromium() {
     browser.keys("#name", &format!("Alice!{ENTER}")).await;
     browser.shows("#problem", "a to z").await;
     browser.screenshot(&screenshots(), "bench").await;
+
+    // Regression: who was on the way in when the browser turned away stayed there for ever.
+    browser.keys("#name", &format!("dave{ENTER}")).await;
+    browser.client.goto(&format!("{}exhibits", lab.link.split('?').next().unwrap())).await.unwrap();
+    browser.click(".brand").await;
+    // The browser may not even have asked.
+    browser.keys("#name", &format!("dave{ENTER}")).await;
+    browser.find("#say-dave").await;
 
     // Attack, and the same against Countersign.
     choose(&browser, ".attack select[name=attack]", "mitm-dh").await;

@@ -8,6 +8,9 @@ use serde::Serialize;
 /// Most bytes that one capture keeps; what comes after is counted and not kept.
 pub const MAX_CAPTURE: usize = 64 * 1024 * 1024;
 
+/// What a frame counts for beside its bytes.
+const FRAME_COST: usize = 256;
+
 /// Which end sent something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -90,11 +93,12 @@ impl Capture {
     pub fn frame(&self, flow: usize, from: End, bytes: &[u8], note: Option<String>) {
         let at_us = (self.clock_us)();
         let mut recorded = self.lock();
-        if recorded.kept.saturating_add(bytes.len()) > MAX_CAPTURE {
+        let cost = bytes.len().saturating_add(FRAME_COST);
+        if recorded.kept.saturating_add(cost) > MAX_CAPTURE {
             recorded.left_out = recorded.left_out.saturating_add(bytes.len());
             return;
         }
-        recorded.kept = recorded.kept.saturating_add(bytes.len());
+        recorded.kept = recorded.kept.saturating_add(cost);
         recorded.frames.push(Frame { flow, at_us, from, bytes: bytes.to_vec(), note });
     }
 
@@ -124,6 +128,11 @@ impl Capture {
         let recorded = self.lock();
         let frames = recorded.frames.iter().skip(number).take(count).cloned().collect();
         Recorded { flows: recorded.flows.clone(), frames, ..Recorded::default() }
+    }
+
+    /// How many frames there are.
+    pub fn count(&self) -> usize {
+        self.lock().frames.len()
     }
 
     /// When the first frame came, Unix microseconds; 0 before.

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use classic::certificate::Role;
 use classic::cianr::Dialect;
@@ -24,6 +25,8 @@ use crate::stage::countersign::World;
 use crate::stage::{CianrServer, ClassicServer, Events, PATIENCE, Person, Room, Stage, dialect, enter};
 use crate::tap::{Marks, Tap};
 
+/// How long a session may go on after everybody has left: strangers may be there too.
+const SETTLE: Duration = Duration::from_secs(3);
 /// Lines that a server may be ahead of its sessions.
 const WAITING: usize = 16;
 
@@ -202,7 +205,7 @@ impl Host {
     pub async fn settle(&self) {
         // A server that has ended has no sessions either.
         let over = async { drop(self.sessions.clone().wait_for(|sessions| sessions.open == 0).await) };
-        let _ = timeout(PATIENCE, over).await;
+        let _ = timeout(SETTLE, over).await;
     }
 
     /// The rows of its user table.

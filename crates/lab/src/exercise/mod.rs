@@ -50,7 +50,16 @@ impl Exercise {
     /// # Errors
     /// [`LabError::Io`] without a place for temporary files.
     pub fn new(clock_ms: fn() -> u64, clock_us: fn() -> u64) -> Result<Self, LabError> {
-        Ok(Self { stage: Stage::new(clock_ms)?, view: View::new(clock_us), running: Mutex::new(None) })
+        Self::within(&std::env::temp_dir(), clock_ms, clock_us)
+    }
+
+    /// As [`Self::new`], with a folder in another one.
+    ///
+    /// # Errors
+    /// [`LabError::Io`].
+    pub fn within(parent: &Path, clock_ms: fn() -> u64, clock_us: fn() -> u64) -> Result<Self, LabError> {
+        let (stage, view) = (Stage::within(parent, clock_ms)?, View::new(clock_us));
+        Ok(Self { stage, view, running: Mutex::new(None) })
     }
 
     /// What is seen.

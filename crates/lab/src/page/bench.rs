@@ -166,33 +166,42 @@ pub(super) struct Say {
     text: String,
 }
 
-/// The browser stays where it is: what came of it comes by the stream.
-fn done<T>(lab: &Lab, outcome: &Result<T, LabError>) -> StatusCode {
-    lab.report(outcome);
-    StatusCode::NO_CONTENT
+/// Does it to its end, even if the browser does not wait for it; the browser stays where it is, and what came of it comes by the
+/// stream.
+async fn done<T, F>(lab: Arc<Lab>, act: impl FnOnce(Arc<Lab>) -> F) -> StatusCode
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T, LabError>> + Send + 'static,
+{
+    let doing = act(Arc::clone(&lab));
+    let done = tokio::spawn(async move { lab.report(&doing.await) }).await;
+    if done.is_ok() { StatusCode::NO_CONTENT } else { StatusCode::INTERNAL_SERVER_ERROR }
 }
 
 pub(super) async fn start(State(lab): State<Arc<Lab>>, Form(form): Form<Start>) -> StatusCode {
-    done(&lab, &lab.exercise.start(form.protocol).await)
+    done(lab, |lab| async move { lab.exercise.start(form.protocol).await }).await
 }
 
 pub(super) async fn stop(State(lab): State<Arc<Lab>>) -> StatusCode {
-    lab.exercise.stop().await;
-    done(&lab, &Ok(()))
+    done(lab, |lab| async move {
+        lab.exercise.stop().await;
+        Ok(())
+    })
+    .await
 }
 
 pub(super) async fn end(State(lab): State<Arc<Lab>>) -> StatusCode {
-    done(&lab, &lab.exercise.end().await)
+    done(lab, |lab| async move { lab.exercise.end().await }).await
 }
 
 pub(super) async fn connect(State(lab): State<Arc<Lab>>, Form(form): Form<Connect>) -> StatusCode {
-    done(&lab, &lab.exercise.connect(form.name.trim()).await)
+    done(lab, |lab| async move { lab.exercise.connect(form.name.trim()).await }).await
 }
 
 pub(super) async fn disconnect(State(lab): State<Arc<Lab>>, Form(form): Form<Disconnect>) -> StatusCode {
-    done(&lab, &lab.exercise.disconnect(form.number).await)
+    done(lab, |lab| async move { lab.exercise.disconnect(form.number).await }).await
 }
 
 pub(super) async fn say(State(lab): State<Arc<Lab>>, Form(form): Form<Say>) -> StatusCode {
-    done(&lab, &lab.exercise.say(form.number, &form.text).await)
+    done(lab, |lab| async move { lab.exercise.say(form.number, &form.text).await }).await
 }

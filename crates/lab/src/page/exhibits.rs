@@ -103,6 +103,9 @@ pub(super) async fn one(State(lab): State<Arc<Lab>>, Path(name): Path<String>) -
     let Ok(attack) = attack(&name) else { return not_found() };
     let runs: Vec<Arc<Run>> =
         Column::ALL.into_iter().filter_map(|column| lab.run_of(&attack.name, column)).collect();
+    let succeeds = |column: &Column| attack.expected(*column).outcome == Outcome::Succeeds;
+    let chosen = runs.first().map(|run| run.protocol).filter(|column| *column != Column::Countersign);
+    let chosen = chosen.or_else(|| attack.columns().find(succeeds));
     let body = html! {
         article.card.exhibit {
             p.number { "Exhibit " (attack.exhibit) }
@@ -118,7 +121,9 @@ pub(super) async fn one(State(lab): State<Arc<Lab>>, Path(name): Path<String>) -
             form.launch method="post" action={ "/exhibits/" (attack.name) } {
                 label { "Against "
                     select name="protocol" {
-                        @for column in attack.columns() { option value=(column) { (column) } }
+                        @for column in attack.columns() {
+                            option value=(column) selected[Some(column) == chosen] { (column) }
+                        }
                     }
                 }
                 button.bad #launch { "Launch the attack" }
@@ -177,7 +182,11 @@ pub(super) async fn launch(
     Form(form): Form<Launch>,
 ) -> Response {
     let Ok(attack) = attack(&name) else { return not_found() };
-    lab.launch(attack, form.protocol).await;
+    // To its end, even if the browser does not wait for it.
+    let launched = tokio::spawn(async move { lab.launch(attack, form.protocol).await }).await;
+    if launched.is_err() {
+        return (StatusCode::INTERNAL_SERVER_ERROR, "the attack could not be run").into_response();
+    }
     Redirect::to(&format!("/exhibits/{}#runs", attack.name)).into_response()
 }
 

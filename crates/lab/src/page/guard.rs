@@ -63,7 +63,8 @@ impl Guard {
             return Entry::Refused("the lab is asked for under another name than its own");
         }
         let own = |origin: &str| origin.strip_prefix("http://").is_some_and(|host| self.is_named(host));
-        if request.method() != Method::GET && header(ORIGIN).is_some_and(|origin| !own(origin)) {
+        let foreign = request.headers().contains_key(ORIGIN) && !header(ORIGIN).is_some_and(own);
+        if request.method() != Method::GET && foreign {
             return Entry::Refused("another page asked for this");
         }
         let query = request.uri().query().unwrap_or_default();
@@ -98,8 +99,7 @@ pub(super) async fn check(State(lab): State<Arc<Lab>>, request: Request, next: N
         Entry::ByLink => {
             let guard = &lab.guard;
             let cookie = format!("{}={}; Path=/; HttpOnly; SameSite=Strict", guard.cookie(), guard.token);
-            let path = request.uri().path().to_owned();
-            (StatusCode::SEE_OTHER, [(LOCATION, path), (SET_COOKIE, cookie)]).into_response()
+            (StatusCode::SEE_OTHER, [(LOCATION, "/".to_owned()), (SET_COOKIE, cookie)]).into_response()
         }
         Entry::Refused(why) => {
             (StatusCode::FORBIDDEN, layout::page("Refused", "", layout::sorry(why))).into_response()

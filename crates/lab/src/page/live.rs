@@ -19,6 +19,9 @@ const PAUSE: Duration = Duration::from_millis(120);
 /// Frames that are sent at a time.
 const MAX_FRAMES: usize = 200;
 
+/// Frames that a page keeps.
+const MAX_SHOWN: usize = 400;
+
 /// What one browser has been shown.
 struct Watcher {
     lab: Arc<Lab>,
@@ -49,6 +52,7 @@ pub(super) async fn stream(
         decoder: Decoder::new(column),
         waiting: VecDeque::new(),
     };
+    watcher.pass_over();
     // A browser that has lost the stream comes again and is shown everything.
     watcher.tell("clear", &html! {});
     let events = unfold(watcher, |mut watcher| async {
@@ -66,6 +70,15 @@ pub(super) async fn stream(
 }
 
 impl Watcher {
+    /// Reads the frames that no page would keep, for what they tell of later ones.
+    fn pass_over(&mut self) {
+        let capture = self.lab.exercise.view().look().capture.clone();
+        self.frames = capture.count().saturating_sub(MAX_SHOWN);
+        for frame in capture.recorded_from(0, self.frames).frames {
+            self.decoder.read(&frame);
+        }
+    }
+
     fn tell(&mut self, name: &str, what: &Markup) {
         // As JSON: an event's data has no newlines of its own. A text can always be written as JSON.
         if let Ok(data) = serde_json::to_string(&what.0) {

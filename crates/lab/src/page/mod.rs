@@ -21,13 +21,14 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::header::CONTENT_TYPE;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
+use tempfile::TempDir;
 use tokio::net::TcpListener;
 
 use crate::LabError;
 use crate::exercise::Exercise;
 use crate::exhibit::Column;
 use crate::matrix::Run;
-use crate::stage::Stage;
+use crate::stage::{Stage, private_folder};
 use guard::Guard;
 
 /// The style of the pages.
@@ -40,6 +41,8 @@ const MAX_FORM: usize = 16 * 1024;
 pub struct Page {
     listener: TcpListener,
     lab: Arc<Lab>,
+    /// Everything that the lab writes is in it. It goes with the page, whoever still looks at one.
+    folder: TempDir,
 }
 
 /// What all pages share.
@@ -69,15 +72,16 @@ impl Page {
         }
         let listener = TcpListener::bind(listen).await.map_err(LabError::io("cannot listen there"))?;
         let address = listener.local_addr().map_err(LabError::io("cannot listen there"))?;
+        let folder = private_folder(&std::env::temp_dir())?;
         let lab = Lab {
             guard: Guard::new(address)?,
-            exercise: Exercise::new(clock_ms, clock_us)?,
+            exercise: Exercise::within(folder.path(), clock_ms, clock_us)?,
             problem: Mutex::default(),
-            stage: tokio::sync::Mutex::new(Stage::new(clock_ms)?),
+            stage: tokio::sync::Mutex::new(Stage::within(folder.path(), clock_ms)?),
             runs: Mutex::default(),
             clock_us,
         };
-        Ok(Self { listener, lab: Arc::new(lab) })
+        Ok(Self { listener, lab: Arc::new(lab), folder })
     }
 
     /// The link that opens the lab; whoever has it can use the lab.
@@ -90,6 +94,7 @@ impl Page {
     /// # Errors
     /// [`LabError::Io`] for a listener that fails.
     pub async fn serve(self) -> Result<(), LabError> {
+        let Self { listener, lab, folder: _folder } = self;
         let pages = Router::new()
             .route("/", get(bench::page))
             .route("/live", get(live::stream))
@@ -107,9 +112,9 @@ impl Page {
             .route("/lab.js", get(([(CONTENT_TYPE, "text/javascript; charset=utf-8")], SCRIPT)))
             .fallback(layout::nowhere)
             .layer(DefaultBodyLimit::max(MAX_FORM))
-            .layer(from_fn_with_state(Arc::clone(&self.lab), guard::check))
-            .with_state(self.lab);
-        axum::serve(self.listener, pages).await.map_err(LabError::io("cannot serve the lab"))
+            .layer(from_fn_with_state(Arc::clone(&lab), guard::check))
+            .with_state(lab);
+        axum::serve(listener, pages).await.map_err(LabError::io("cannot serve the lab"))
     }
 }
 

@@ -9,6 +9,9 @@ use crate::exhibit::Column;
 /// Rows that are shown of a run; the capture has all.
 const MAX_ROWS: usize = 120;
 
+/// Rows that are shown before the first one that the attacker had a hand in; those before are folded.
+const BEFORE: usize = 3;
+
 /// A frame; `start_us` is when the recording began.
 pub(super) fn row(decoder: &mut Decoder, recorded: &Recorded, frame: &Frame, start_us: u64) -> Markup {
     let readable = decoder.read(frame);
@@ -38,10 +41,17 @@ pub(super) fn row(decoder: &mut Decoder, recorded: &Recorded, frame: &Frame, sta
 pub(super) fn table(column: Column, recorded: &Recorded) -> Markup {
     let mut decoder = Decoder::new(column);
     let start = recorded.frames.first().map_or(0, |frame| frame.at_us);
-    let more = recorded.frames.len().saturating_sub(MAX_ROWS);
+    let touched = recorded.frames.iter().position(|frame| frame.note.is_some()).unwrap_or_default();
+    let folded = touched.saturating_sub(BEFORE);
+    let more = recorded.frames.len().saturating_sub(folded).saturating_sub(MAX_ROWS);
+    let rows = recorded.frames.iter().map(|frame| row(&mut decoder, recorded, frame, start));
+    let mut rows = rows.collect::<Vec<_>>().into_iter();
     html! {
         div.wire {
-            @for frame in recorded.frames.iter().take(MAX_ROWS) { (row(&mut decoder, recorded, frame, start)) }
+            @if folded > 0 {
+                details { summary { (folded) " frames before" } @for row in rows.by_ref().take(folded) { (row) } }
+            }
+            @for row in rows.take(MAX_ROWS) { (row) }
             @if more > 0 { p.more { (more) " more are in the capture." } }
         }
     }

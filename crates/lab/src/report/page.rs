@@ -18,6 +18,7 @@ const MAX_TEXT: usize = 4_000;
 
 pub(super) fn of(report: &Report) -> Markup {
     let wrong = report.runs.iter().filter(|run| !run.ok).count();
+    let run = report.runs.iter().filter(|run| run.outcome != Outcome::NotApplicable).count();
     let made = utc(report.made_ms);
     html! {
         (DOCTYPE)
@@ -42,7 +43,7 @@ pub(super) fn of(report: &Report) -> Markup {
                     section.card #matrix {
                         h1 { "Attacks and protocols" }
                         p {
-                            (report.runs.len()) " cells, each of them run for real over TCP. "
+                            (run) " attacks on protocols, run for real; in " (report.runs.len() - run) " cells there is nothing to attack. "
                             @if wrong == 0 { "All went as the documentation says." }
                             @else { b.wrong { (wrong) " went otherwise than the documentation says." } }
                         }
@@ -117,7 +118,7 @@ fn conversation(session: &Session) -> Markup {
         section.card {
             h2 { (session.column) }
             p { a href={ (folder) "/wire.pcapng" } { "The wire" } ", " (session.frames) " frames" }
-            div.log { @for line in &session.log { p { (line) } } }
+            div.log.short { @for line in &session.log { p { (line) } } }
             @if session.evidence.is_empty() {
                 p.hint { "This protocol leaves nothing that a third party could check." }
             }

@@ -50,8 +50,15 @@ impl Stage {
     /// # Errors
     /// [`LabError::Io`] without a place for temporary files.
     pub fn new(clock: fn() -> u64) -> Result<Self, LabError> {
-        let folder =
-            TempDir::with_prefix("countersign-lab-").map_err(LabError::io("cannot make a folder"))?;
+        Self::within(&std::env::temp_dir(), clock)
+    }
+
+    /// An empty stage whose folder is in another one.
+    ///
+    /// # Errors
+    /// [`LabError::Io`].
+    pub fn within(parent: &Path, clock: fn() -> u64) -> Result<Self, LabError> {
+        let folder = private_folder(parent)?;
         Ok(Self {
             folder,
             clock,
@@ -74,6 +81,21 @@ impl Stage {
     pub fn clock(&self) -> fn() -> u64 {
         self.clock
     }
+}
+
+/// A temporary folder that nobody else can look into: there will be keys in it.
+///
+/// # Errors
+/// [`LabError::Io`].
+pub fn private_folder(parent: &Path) -> Result<TempDir, LabError> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix("countersign-lab-");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        builder.permissions(std::fs::Permissions::from_mode(0o700));
+    }
+    builder.tempdir_in(parent).map_err(LabError::io("cannot make a folder"))
 }
 
 /// What a classic server tells.

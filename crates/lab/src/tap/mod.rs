@@ -6,13 +6,14 @@ pub use marks::Marks;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{sleep, timeout};
 
 use crate::LabError;
 use crate::capture::{Capture, End};
@@ -20,6 +21,10 @@ use crate::stage::PATIENCE;
 
 /// Bytes that one end may send without a whole message among them.
 const MAX_UNFINISHED: usize = 1024 * 1024;
+/// Connections that pass through a tap at a time; more are closed.
+const MAX_CONNECTIONS: usize = 64;
+/// How long the listener rests when the system has no more files.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Events of both ends that wait for the hand.
 const WAITING: usize = 64;
 
@@ -121,7 +126,22 @@ impl Tap {
         let (count, open) = watch::channel(0_usize);
         let count = Arc::new(count);
         let task = tokio::spawn(async move {
-            while let Ok((client, peer)) = listener.accept().await {
+            // They end with the tap.
+            let mut connections = JoinSet::new();
+            loop {
+                let accepted = tokio::select! {
+                    accepted = listener.accept() => accepted,
+                    Some(_) = connections.join_next() => continue,
+                };
+                let (client, peer) = match accepted {
+                    Ok(accepted) if connections.len() < MAX_CONNECTIONS => accepted,
+                    Ok(_) => continue,
+                    // No more files: some will be closed.
+                    Err(_) => {
+                        sleep(ACCEPT_PAUSE).await;
+                        continue;
+                    }
+                };
                 let Ok(server) = TcpStream::connect(target).await else { continue };
                 let Ok(local) = server.local_addr() else { continue };
                 let (near, far) = match far {
@@ -134,7 +154,7 @@ impl Tap {
                 let middle = Middle { hand: Box::new(hands()), marks, capture: capture.clone(), near, far };
                 let count = Arc::clone(&count);
                 count.send_modify(|open| *open = open.saturating_add(1));
-                tokio::spawn(async move {
+                connections.spawn(async move {
                     middle.run(client, server).await;
                     count.send_modify(|open| *open = open.saturating_sub(1));
                 });

@@ -6,8 +6,10 @@ mod report;
 mod run;
 
 use lab::LabError;
+use tokio::signal::unix::SignalKind;
 
 use super::Context;
+use super::serve::stop_signal;
 use crate::cli::{LabArguments, LabCommand};
 use crate::terminal::Failure;
 
@@ -15,10 +17,22 @@ use crate::terminal::Failure;
 pub async fn run(context: &Context, arguments: LabArguments) -> Result<(), Failure> {
     match arguments.command {
         None => page::run(context, arguments.listen).await,
-        Some(LabCommand::Run(arguments)) => run::run(context, &arguments).await,
-        Some(LabCommand::Report(arguments)) => report::run(context, &arguments).await,
+        Some(LabCommand::Run(arguments)) => unless_stopped(run::run(context, &arguments)).await,
+        Some(LabCommand::Report(arguments)) => unless_stopped(report::run(context, &arguments)).await,
         Some(LabCommand::List) => list::run(context),
     }
+}
+
+/// Does it unless a signal comes before its end: what is half-made and what is temporary goes with it.
+async fn unless_stopped(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let (mut terminate, mut interrupt) =
+        (stop_signal(SignalKind::terminate())?, stop_signal(SignalKind::interrupt())?);
+    tokio::select! {
+        outcome = work => return outcome,
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Err(Failure::new("stopped", "it was stopped before its end"))
 }
 
 impl From<LabError> for Failure {

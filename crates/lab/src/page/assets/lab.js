@@ -33,13 +33,21 @@ function append(id, html) {
   if (follows) part.scrollTop = part.scrollHeight;
 }
 
+// What was sent last, to be put back if it was refused.
+let sent = null;
+let live = null;
+
 function watch() {
-  const live = new EventSource("/live");
+  live = new EventSource("/live");
   const on = (name, act) => live.addEventListener(name, (event) => act(JSON.parse(event.data)));
   on("clear", () => { for (const id of ["log", "wire"]) document.getElementById(id).replaceChildren(); });
   on("status", (html) => replace("status", html));
   on("people", (html) => replace("people", html));
-  on("problem", (html) => { document.getElementById("problem").innerHTML = html; });
+  on("problem", (html) => {
+    document.getElementById("problem").innerHTML = html;
+    const input = html && sent && document.getElementById(sent.id);
+    if (input && !input.value) input.value = sent.value;
+  });
   on("log", (html) => append("log", html));
   on("wire", (html) => append("wire", html));
   live.onerror = () => { document.getElementById("problem").textContent = "The lab does not answer: has it been stopped?"; };
@@ -50,7 +58,10 @@ document.addEventListener("submit", (event) => {
   const form = event.target;
   // The form has been read by then.
   setTimeout(() => {
-    for (const input of form.querySelectorAll("input:not([type=hidden])")) input.value = "";
+    for (const input of form.querySelectorAll("input:not([type=hidden])")) {
+      sent = { id: input.id, value: input.value };
+      input.value = "";
+    }
     if (form.matches(".attack, .launch")) {
       const button = form.querySelector("button");
       button.disabled = true;
@@ -62,6 +73,13 @@ document.addEventListener("submit", (event) => {
 document.addEventListener("change", (event) => {
   const attacked = document.querySelector(".attack select[name=protocol]");
   if (event.target.id === "protocol" && attacked) attacked.value = event.target.value;
+});
+
+// A browser has six connections for all windows together: those that nobody sees give theirs back.
+document.addEventListener("visibilitychange", () => {
+  if (!live) return;
+  live.close();
+  if (!document.hidden) watch();
 });
 
 if (document.getElementById("wire")) watch();
