@@ -83,7 +83,13 @@ async fn the_same_import_again_changes_nothing_and_who_has_joined_is_not_touched
     let mail = Some("Alice@Example.org");
     assert_eq!(running.import("Alice", mail, OLD).await, Imported::New(name("alice")));
     assert_eq!(running.import("Alice", mail, OLD).await, Imported::Unchanged(name("alice")));
-    assert_eq!(running.import("alice", None, OLD).await, Imported::Replaced(name("alice")));
+    // Regression: another alice of another source took the account over.
+    for (mail, password) in [(None, OLD), (Some("other@example.org"), "another")] {
+        let outcome = running.import("alice", mail, password).await;
+        assert!(matches!(outcome, Imported::Refused(ImportFault::OtherAddress(_))), "{outcome:?}");
+    }
+    let replaced = running.import_replacing("alice", None, OLD).await;
+    assert_eq!(replaced, Imported::Replaced(name("alice")));
     assert_eq!(running.import("alice", None, "another").await, Imported::Replaced(name("alice")));
     assert_eq!(running.import("alice", mail, OLD).await, Imported::Replaced(name("alice")));
     let link = running.invite_for("alice").await;

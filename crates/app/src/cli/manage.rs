@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, Subcommand, ValueEnum};
+use pki::Name;
 
 use super::classic::UsersUrl;
 
@@ -303,6 +304,12 @@ pub struct ImportArguments {
     /// Import a user under another name; may be given several times
     #[arg(long, value_name = "OLD=NEW")]
     pub rename: Vec<Rename>,
+    /// Import a user without the e-mail address that stands there; may be given several times
+    #[arg(long, value_name = "NAME")]
+    pub without_email: Vec<String>,
+    /// Take a user for the one of that name who waits, though the e-mail address is another; may be given several times
+    #[arg(long, value_name = "NAME", value_parser = Name::parse)]
+    pub replace: Vec<Name>,
     #[command(flatten)]
     pub keys: KeyArguments,
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use ::classic::users::{BadRow, ImportedUser, export};
 use serde_json::json;
-use server::console::{ClassicUser, Console, ImportFault, Imported};
+use server::console::{ClassicUser, Console, ImportFault, Imported, Importer};
 use server::organisation::{Authority, DataFolder};
 
 use super::Context;
@@ -21,19 +21,19 @@ pub async fn run(context: &Context, arguments: ImportArguments) -> Result<(), Fa
     let path = context.data_folder(&arguments.keys.data);
     let folder = DataFolder::existing(&path).ok_or_else(|| super::no_organisation(&path))?;
     let mut rows = export(&arguments.source.0).await?;
+    // By the names of the source, before any is another.
+    for name in &arguments.without_email {
+        user_of(&mut rows, name, "--without-email")?.email = None;
+    }
     for rename in arguments.rename {
-        let Some(user) = rows.iter_mut().flatten().find(|user| user.name == rename.from) else {
-            return Err(Failure::usage(format!(
-                "--rename: nobody in the source is called {:?}",
-                rename.from
-            )));
-        };
-        user.name = rename.to;
+        user_of(&mut rows, &rename.from, "--rename")?.name = rename.to;
     }
     let protection = KeyOptions::from(&arguments.keys).for_existing_keys(&context.output, &folder)?;
     let authority = Authority::load(&folder, &protection)?;
     let console = Console::open(&folder).await?;
-    let outcome = import(context, &console, &authority, rows, arguments.dry_run).await;
+    let mut importer = console.importer(&authority, arguments.dry_run).await?;
+    importer.replace(arguments.replace);
+    let outcome = import(context, importer, rows).await;
     console.close().await;
     let counts = outcome?;
     counts.print(context, arguments.dry_run)?;
@@ -46,14 +46,21 @@ pub async fn run(context: &Context, arguments: ImportArguments) -> Result<(), Fa
     }
 }
 
+/// The user that an option names.
+fn user_of<'a>(
+    rows: &'a mut [Result<ImportedUser, BadRow>],
+    name: &str,
+    option: &str,
+) -> Result<&'a mut ImportedUser, Failure> {
+    let found = rows.iter_mut().flatten().find(|user| user.name == name);
+    found.ok_or_else(|| Failure::usage(format!("{option}: nobody in the source is called {name:?}")))
+}
+
 async fn import(
     context: &Context,
-    console: &Console,
-    authority: &Authority,
+    mut importer: Importer<'_>,
     rows: Vec<Result<ImportedUser, BadRow>>,
-    dry_run: bool,
 ) -> Result<Counts, Failure> {
-    let mut importer = console.importer(authority, dry_run).await?;
     let mut counts = Counts::default();
     let total = rows.len();
     for (done, row) in rows.into_iter().enumerate() {
@@ -105,8 +112,13 @@ fn why(fault: &ImportFault, source: &str) -> String {
         |to: &str| format!("{fault}: --rename {}", super::shown(Path::new(&format!("{source}={to}"))));
     match fault {
         ImportFault::Name { suggestion, .. } => rename(suggestion.as_str()),
-        ImportFault::Repeated(_) | ImportFault::Taken | ImportFault::LooksAlike | ImportFault::Certified => {
-            rename("NAME")
+        ImportFault::OtherAddress(_)
+        | ImportFault::Repeated(_)
+        | ImportFault::Taken
+        | ImportFault::LooksAlike
+        | ImportFault::Certified => rename("NAME"),
+        ImportFault::Email(_) | ImportFault::EmailTaken => {
+            format!("{fault}, or --without-email {}", super::shown(Path::new(source)))
         }
         _ => fault.to_string(),
     }

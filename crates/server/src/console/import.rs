@@ -73,6 +73,11 @@ pub enum ImportFault {
     /// Another user has the e-mail address.
     #[error("another user has that e-mail address; correct or empty one of them")]
     EmailTaken,
+    /// A user of the name waits under another address: this may be somebody else.
+    #[error(
+        "a user of that name waits under the e-mail address {0}; import this one under another name, or, if both are one person, name it with --replace"
+    )]
+    OtherAddress(String),
     /// The salt is empty or too long.
     #[error("the salt has {0} bytes, not 1 to 64; nobody could log in by it: let the user join as a new one")]
     Salt(usize),
@@ -94,6 +99,7 @@ impl ImportFault {
             Self::Certified => "certified-before",
             Self::Email(_) => "bad-email",
             Self::EmailTaken => "email-taken",
+            Self::OtherAddress(_) => "other-address",
             Self::Salt(_) => "bad-salt",
             Self::Hash => "bad-hash",
         }
@@ -108,6 +114,8 @@ pub struct Importer<'a> {
     opaque: Option<Arc<ServerSetup>>,
     root: [u8; 32],
     dry_run: bool,
+    /// Names whose users are known to be the ones who wait, whatever their addresses.
+    replace: BTreeSet<Name>,
     /// Names that were imported, by their skeletons.
     names: BTreeMap<String, Name>,
     emails: BTreeSet<String>,
@@ -138,6 +146,7 @@ impl Console {
             opaque: opaque.map(Arc::new),
             root: *authority.root_fingerprint(),
             dry_run,
+            replace: BTreeSet::new(),
             names: BTreeMap::new(),
             emails: BTreeSet::new(),
         })
@@ -145,6 +154,11 @@ impl Console {
 }
 
 impl Importer<'_> {
+    /// Takes users of these names for the ones who wait, also if their addresses are others.
+    pub fn replace(&mut self, names: impl IntoIterator<Item = Name>) {
+        self.replace.extend(names);
+    }
+
     /// Imports a user. Takes the time of one Argon2id.
     ///
     /// # Errors
@@ -209,9 +223,15 @@ impl Importer<'_> {
             }
         }
         let (Some(account), Some(kept)) = (found, kept) else { return Ok(Imported::New(name.clone())) };
-        Ok(match self.is_same(user, &account, kept).await? {
-            true => Imported::Unchanged(name.clone()),
-            false => Imported::Replaced(name.clone()),
+        if self.is_same(user, &account, kept).await? {
+            return Ok(Imported::Unchanged(name.clone()));
+        }
+        let address = user.email.as_ref().map(Email::as_str);
+        Ok(match account.email {
+            Some(kept) if address != Some(&kept) && !self.replace.contains(name) => {
+                Imported::Refused(ImportFault::OtherAddress(kept))
+            }
+            _ => Imported::Replaced(name.clone()),
         })
     }
 

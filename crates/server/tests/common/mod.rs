@@ -72,8 +72,18 @@ impl Running {
 
     /// Imports a user of an earlier system whose salt is 16 times the first letter of its name.
     pub async fn import(&self, name: &str, email: Option<&str>, password: &str) -> Imported {
+        self.import_by(name, email, password, false).await
+    }
+
+    /// As [`Self::import`], of one who is known to be the one who waits.
+    pub async fn import_replacing(&self, name: &str, email: Option<&str>, password: &str) -> Imported {
+        self.import_by(name, email, password, true).await
+    }
+
+    async fn import_by(&self, name: &str, email: Option<&str>, password: &str, replace: bool) -> Imported {
         let console = self.console().await;
         let mut importer = console.importer(&self.authority(), false).await.unwrap();
+        importer.replace(replace.then(|| pki::Name::parse(name).unwrap()));
         let outcome = importer.import(classic(name, email, password)).await.unwrap();
         console.close().await;
         outcome
