@@ -1,7 +1,10 @@
 //! Messages of the classic protocols (classic.md, CL-21 to CL-50).
 
+use std::collections::BTreeMap;
+
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use x509_parser::pem::parse_x509_pem;
 
@@ -19,7 +22,8 @@ pub(super) fn read(column: Column, bytes: &[u8], repeats: &mut Repeats) -> Reada
         (Column::CianrPss | Column::CianrPkcs1, Some((_, message))) => message,
         _ => bytes.trim_ascii_end(),
     };
-    if let Ok(Value::Object(object)) = serde_json::from_slice(message) {
+    if let Ok(raw) = serde_json::from_slice::<BTreeMap<String, Box<RawValue>>>(message) {
+        let object = raw.into_iter().map(|(field, raw)| (field, value_of(&raw))).collect();
         return json(column, &object, repeats);
     }
     if column == Column::KeyTransport && message.starts_with(SERVER_KEY) {
@@ -34,6 +38,11 @@ pub(super) fn read(column: Column, bytes: &[u8], repeats: &mut Repeats) -> Reada
         return readable;
     }
     Readable { name: "no message of this protocol".to_owned(), ..bare("", message, "") }
+}
+
+/// A value; a number of hundreds of digits, which is none for most readers of JSON, as its text.
+fn value_of(raw: &RawValue) -> Value {
+    serde_json::from_str(raw.get()).unwrap_or_else(|_| Value::String(raw.get().to_owned()))
 }
 
 fn bare(name: &str, message: &[u8], learnt: &str) -> Readable {

@@ -49,7 +49,7 @@ pub(super) fn table(column: Column, recorded: &Recorded) -> Markup {
     html! {
         div.wire {
             @if folded > 0 {
-                details { summary { (folded) " frames before" } @for row in rows.by_ref().take(folded) { (row) } }
+                details { summary { "Frames before: " (folded) } @for row in rows.by_ref().take(folded) { (row) } }
             }
             @for row in rows.take(MAX_ROWS) { (row) }
             @if more > 0 { p.more { (more) " more are in the capture." } }

@@ -200,7 +200,8 @@ impl Middle {
             tokio::spawn(read(server_read, End::Server, self.marks, sender)),
         ];
         for (to, message) in self.hand.begin() {
-            let _ = self.send(to, &message, &mut client_write, &mut server_write).await;
+            let of_attacker = Some("what the attacker sends first");
+            let _ = self.send(to, &message, of_attacker, &mut client_write, &mut server_write).await;
         }
         while let Some((from, message)) = heard.recv().await {
             let Some(message) = message else {
@@ -229,6 +230,7 @@ impl Middle {
             _ => None,
         });
         let flow = if from == End::Client { self.near } else { self.far.unwrap_or(self.near) };
+        let of_attacker = note.as_ref().map(|_| "what the attacker sends then");
         self.capture.frame(flow, from, &self.marks.frame(message), note);
         for act in acts {
             let (to, message) = match act {
@@ -237,7 +239,7 @@ impl Middle {
                 Act::Note(_) => continue,
                 Act::Cut => return false,
             };
-            if self.send(to, &message, client, server).await.is_err() {
+            if self.send(to, &message, of_attacker, client, server).await.is_err() {
                 return true;
             }
         }
@@ -248,6 +250,7 @@ impl Middle {
         &mut self,
         to: End,
         message: &[u8],
+        note: Option<&str>,
         client: &mut OwnedWriteHalf,
         server: &mut OwnedWriteHalf,
     ) -> std::io::Result<()> {
@@ -255,7 +258,7 @@ impl Middle {
         let write = if to == End::Client { client } else { server };
         if let Some(far) = self.far {
             let flow = if to == End::Client { self.near } else { far };
-            self.capture.frame(flow, to.other(), &bytes, None);
+            self.capture.frame(flow, to.other(), &bytes, note.map(str::to_owned));
         }
         write.write_all(&bytes).await
     }

@@ -43,6 +43,18 @@ fn an_equal_prefix_is_marked_for_key_transport() {
     assert!(seen.learnt.iter().any(|line| line.contains("the same 16 bytes")), "{seen:?}");
 }
 
+/// Regression: a number of 600 digits made a message of the exchange “credentials”.
+#[test]
+fn the_values_of_an_exchange_have_names() {
+    let message =
+        framed(format!("{{\"type\": \"dh_client\", \"g\": 2, \"A\": {}}}", "9".repeat(617)).as_bytes());
+    let seen = read(&mut Decoder::new(Column::CianrPkcs1), &message);
+    let fields: Vec<_> =
+        seen.fields.iter().map(|field| (field.name.as_str(), field.value.as_str())).collect();
+    assert_eq!(seen.name, "dh_client");
+    assert_eq!(fields, [("A", "999999999999999999999999… (617 characters)"), ("g", "2")]);
+}
+
 #[test]
 fn of_countersign_kind_epoch_and_size_are_seen() {
     let record = [&[6, 0, 0, 0, 2, 0, 83][..], &[7; 83]].concat();
