@@ -8,67 +8,38 @@
 
 mod watch;
 
-use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::path::Path;
 use std::sync::Arc;
 
 use classic::broadcast::{self, Account, Password};
 use classic::conversation::{Lines, Stop, What, serve};
 use classic::key_transport::{self, key_of_folder};
 use classic::users::credentials_file::CredentialsFile;
+use testkit::program;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc::{self, UnboundedReceiver};
-use tokio::time::timeout;
-use watch::{LONG, Watch, script};
+use tokio::sync::mpsc;
+use watch::{Watch, script};
 
 /// A running `classic_peers.py`; stopped when dropped.
-struct Python {
-    child: Child,
-    input: Option<ChildStdin>,
-    lines: UnboundedReceiver<String>,
-}
-
-impl Drop for Python {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
+struct Python(program::Python);
 
 impl Python {
     fn run(arguments: &[&str]) -> Self {
-        let python = std::env::var_os("COUNTERSIGN_TEST_PYTHON").expect(
-            "COUNTERSIGN_TEST_PYTHON is not set: run `cargo xtask test`, which prepares the tests' Python",
-        );
-        let program = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/python/classic_peers.py");
-        let mut child = Command::new(python)
-            .arg(program)
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let output = BufReader::new(child.stdout.take().unwrap());
-        let (sender, lines) = mpsc::unbounded_channel();
-        std::thread::spawn(move || output.lines().for_each(|line| drop(sender.send(line.unwrap()))));
-        Self { input: child.stdin.take(), child, lines }
+        Self(program::Python::start("classic_peers.py", arguments.iter().copied()))
     }
 
     fn say(&mut self, line: &str) {
-        writeln!(self.input.as_mut().unwrap(), "{line}").unwrap();
+        self.0.say(line);
     }
 
     /// Ends what is typed, and waits for the end of the program.
-    async fn leave(mut self) {
-        drop(self.input.take());
-        while timeout(LONG, self.lines.recv()).await.unwrap().is_some() {}
-        assert!(self.child.wait().unwrap().success());
+    async fn leave(self) {
+        self.0.end().await;
     }
 
     async fn line(&mut self) -> String {
-        timeout(LONG, self.lines.recv()).await.unwrap().expect("the Python program ended")
+        self.0.line().await
     }
 
     /// What it hears next.

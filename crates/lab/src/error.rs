@@ -28,6 +28,14 @@ pub enum LabError {
     /// The page would be seen by other machines.
     #[error("the lab listens on loopback addresses only, and {0} is none: say --listen 127.0.0.1:8090")]
     NotLoopback(std::net::SocketAddr),
+    /// The page's address cannot be had.
+    #[error("cannot listen on {address}: {source}; choose another with --listen, such as 127.0.0.1:0")]
+    Listen {
+        /// The address.
+        address: std::net::SocketAddr,
+        /// Why not.
+        source: std::io::Error,
+    },
     /// A report would be mixed with what is there.
     #[error("{} is not empty: name a new folder", .0.display())]
     Occupied(std::path::PathBuf),

@@ -3,6 +3,7 @@
 //! - [`browser`]: a Chromium for one test.
 //! - [`database`]: a MariaDB server for one test.
 //! - [`peer`]: one end of a session by hand, request by request.
+//! - [`program`]: a Python program that a test talks to.
 //! - [`member`]: an enrolled user that signs whatever a test wants signed.
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test's helper fails the test")]
@@ -11,3 +12,4 @@ pub mod browser;
 pub mod database;
 pub mod member;
 pub mod peer;
+pub mod program;

@@ -10,6 +10,7 @@ mod doctor;
 mod external_root;
 mod invite;
 mod lab;
+mod lab_page;
 mod migration;
 mod people;
 mod serve;

@@ -377,7 +377,7 @@ mod tests {
     use std::sync::{Arc, Mutex};
     use std::task::{Context, Poll};
 
-    use tokio::io::{ReadBuf, sink};
+    use tokio::io::{AsyncWriteExt as _, ReadBuf, sink};
 
     use super::*;
     use crate::certificate::{Folder, issue};
@@ -402,9 +402,8 @@ mod tests {
         }
     }
 
-    /// Regression: who never stopped sending was never left (CL-2, `LEAVE_DEADLINE`).
-    #[tokio::test]
-    async fn a_side_that_is_told_to_stop_leaves_one_that_never_stops_sending() {
+    /// Has a server leave at once, and listens to what the other side sends; how many errors came.
+    async fn heard_after_leaving(sends: impl AsyncRead + Unpin) -> usize {
         let folder = tempfile::tempdir().unwrap();
         issue::make_folder(folder.path(), Dialect::Line, None, None, NOW_MS).unwrap();
         let identity = Folder::open(folder.path(), Role::Server, None).unwrap();
@@ -426,9 +425,29 @@ mod tests {
         let reporter = Reporter::new(1, ([127, 0, 0, 1], 1).into(), count);
         let (handle, stop) = Stop::new();
         handle.send(true).unwrap();
-        let mut reader = FrameReader::new(Flood(100), Framing::Line);
-        // With the flood's end it would fail for want of a receipt, had it not left.
+        let mut reader = FrameReader::new(sends, Framing::Line);
+        // With the end of what is sent it would fail for want of a receipt, had it not left.
         chat(&mut reader, sink(), party, Lines::Nothing, &reporter, stop).await.unwrap();
-        assert_eq!(*heard.lock().unwrap(), 100);
+        *heard.lock().unwrap()
+    }
+
+    /// Regression: who never stopped sending was never left (CL-2, `LEAVE_DEADLINE`).
+    #[tokio::test]
+    async fn a_side_that_is_told_to_stop_leaves_one_that_never_stops_sending() {
+        assert_eq!(heard_after_leaving(Flood(100)).await, 100);
+    }
+
+    /// `LEAVE_DEADLINE` is from one message to the next, `LEAVE_LIMIT` for all of them.
+    #[tokio::test(start_paused = true)]
+    async fn who_goes_on_after_we_have_left_is_heard_for_a_limited_time() {
+        let (mut far, near) = tokio::io::duplex(1024);
+        let sending = tokio::spawn(async move {
+            while far.write_all(b"{\"type\": \"error\"}\n").await.is_ok() {
+                tokio::time::sleep(LEAVE_DEADLINE / 2).await;
+            }
+        });
+        let heard = heard_after_leaving(near).await;
+        assert_eq!(heard, usize::try_from(LEAVE_LIMIT.as_secs() / (LEAVE_DEADLINE / 2).as_secs()).unwrap());
+        sending.await.unwrap();
     }
 }

@@ -78,7 +78,7 @@ fn shown(text: &str) -> String {
 
 /// Bytes that are no text, as they are shown.
 fn octets(bytes: &[u8]) -> String {
-    let start: String = bytes.iter().take(SHORT / 2).map(|byte| format!("{byte:02x}")).collect();
+    let start = hex::encode(bytes.get(..SHORT / 2).unwrap_or(bytes));
     let more = if bytes.len() > SHORT / 2 { "…" } else { "" };
     format!("{start}{more} ({} bytes)", bytes.len())
 }

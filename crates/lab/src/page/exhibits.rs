@@ -110,14 +110,7 @@ pub(super) async fn one(State(lab): State<Arc<Lab>>, Path(name): Path<String>) -
         article.card.exhibit {
             p.number { "Exhibit " (attack.exhibit) }
             h1 { (attack.title) }
-            div.columns {
-                div.words {
-                    h2 { "What is sent" } p { (attack.sent) }
-                    h2 { "What breaks" } p { (attack.breaks) }
-                    h2 { "What stops it" } p { (attack.stops) " " (rule_link(attack)) }
-                }
-                (picture::draw(&attack.picture))
-            }
+            (words_and_picture(attack))
             form.launch method="post" action={ "/exhibits/" (attack.name) } {
                 label { "Against "
                     select name="protocol" {
@@ -136,8 +129,22 @@ pub(super) async fn one(State(lab): State<Arc<Lab>>, Path(name): Path<String>) -
     layout::page(&attack.title, "/exhibits", body).into_response()
 }
 
-fn rule_link(attack: &Attack) -> Markup {
-    html! { @if let Some(rule) = &attack.expected(Column::Countersign).rule { span.rule { (rule) } } }
+/// What an attack is (LA-2).
+pub(crate) fn words_and_picture(attack: &Attack) -> Markup {
+    html! {
+        div.columns {
+            dl.words {
+                dt { "What is sent" } dd { (attack.sent) }
+                dt { "What breaks" } dd { (attack.breaks) }
+                dt { "What stops it" }
+                dd {
+                    (attack.stops)
+                    @if let Some(rule) = &attack.expected(Column::Countersign).rule { " " span.rule { (rule) } }
+                }
+            }
+            (picture::draw(&attack.picture))
+        }
+    }
 }
 
 /// Rules, with commas between their numbers, in the words of their specifications.

@@ -13,7 +13,7 @@ use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::{Lab, layout};
+use super::Lab;
 use crate::LabError;
 
 /// Bytes of the token.
@@ -36,7 +36,7 @@ impl Guard {
     pub fn new(address: SocketAddr) -> Result<Self, LabError> {
         let mut token = [0; TOKEN];
         aws_lc_rs::rand::fill(&mut token).map_err(|_| LabError::stage("no randomness"))?;
-        Ok(Self { token: token.iter().map(|byte| format!("{byte:02x}")).collect(), address })
+        Ok(Self { token: hex::encode(token), address })
     }
 
     pub fn link(&self) -> String {
@@ -60,12 +60,12 @@ impl Guard {
     fn let_in(&self, request: &Request) -> Entry {
         let header = |name: HeaderName| request.headers().get(name).and_then(|value| value.to_str().ok());
         if !header(HOST).is_some_and(|host| self.is_named(host)) {
-            return Entry::Refused("the lab is asked for under another name than its own");
+            return Entry::Refused("The lab is asked for under another name than its own.");
         }
         let own = |origin: &str| origin.strip_prefix("http://").is_some_and(|host| self.is_named(host));
         let foreign = request.headers().contains_key(ORIGIN) && !header(ORIGIN).is_some_and(own);
         if request.method() != Method::GET && foreign {
-            return Entry::Refused("another page asked for this");
+            return Entry::Refused("Another page asked for this.");
         }
         let query = request.uri().query().unwrap_or_default();
         if request.method() == Method::GET && query.strip_prefix("token=").is_some_and(|token| self.is(token))
@@ -80,7 +80,7 @@ impl Guard {
             .any(|token| self.is(token));
         match shown {
             true => Entry::Granted,
-            false => Entry::Refused("open the link that `countersign lab` printed: it holds a token"),
+            false => Entry::Refused("Open the link that “countersign lab” printed: it holds a token."),
         }
     }
 }
@@ -101,9 +101,7 @@ pub(super) async fn check(State(lab): State<Arc<Lab>>, request: Request, next: N
             let cookie = format!("{}={}; Path=/; HttpOnly; SameSite=Strict", guard.cookie(), guard.token);
             (StatusCode::SEE_OTHER, [(LOCATION, "/".to_owned()), (SET_COOKIE, cookie)]).into_response()
         }
-        Entry::Refused(why) => {
-            (StatusCode::FORBIDDEN, layout::page("Refused", "", layout::sorry(why))).into_response()
-        }
+        Entry::Refused(why) => (StatusCode::FORBIDDEN, why).into_response(),
     };
     for (name, value) in [
         (CONTENT_SECURITY_POLICY, POLICY),

@@ -1,4 +1,4 @@
-//! The lab in a browser: a bench where a protocol is tried by hand, and the exhibits, whose attacks are launched from it (LA-50 to LA-56).
+//! The lab in a browser: a bench where a protocol is tried by hand, and the exhibits, whose attacks are launched from it (LA-50 to LA-55).
 //!
 //! - `guard`: who may see it. `bench`: the bench's page and what its forms do; `live`: what changes on it.
 //! - `exhibits`: the exhibits' pages and their runs. `wire`: frames as rows of a table. `layout`: what all pages have.
@@ -10,7 +10,8 @@ mod layout;
 mod live;
 mod wire;
 
-pub(crate) use exhibits::{matrix, rules, verdict};
+pub(crate) use exhibits::{matrix, rules, verdict, words_and_picture};
+pub(crate) use layout::document;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -61,7 +62,7 @@ impl Page {
     /// Listens on a loopback address. The clocks give Unix milliseconds and microseconds.
     ///
     /// # Errors
-    /// [`LabError::NotLoopback`]; [`LabError::Io`] for an address that cannot be had, or without a place for temporary files.
+    /// [`LabError::NotLoopback`]; [`LabError::Listen`]; [`LabError::Io`] without a place for temporary files.
     pub async fn open(
         listen: SocketAddr,
         clock_ms: fn() -> u64,
@@ -70,8 +71,9 @@ impl Page {
         if !listen.ip().is_loopback() {
             return Err(LabError::NotLoopback(listen));
         }
-        let listener = TcpListener::bind(listen).await.map_err(LabError::io("cannot listen there"))?;
-        let address = listener.local_addr().map_err(LabError::io("cannot listen there"))?;
+        let failed = |source| LabError::Listen { address: listen, source };
+        let listener = TcpListener::bind(listen).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
         let folder = private_folder(&std::env::temp_dir())?;
         let lab = Lab {
             guard: Guard::new(address)?,

@@ -2,14 +2,13 @@
 
 use classic::users::{BadRow, ImportedUser};
 use evidence::verdict::utc;
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, PreEscaped, html};
 
 use super::session::Session;
 use super::{Report, SESSIONS, Users};
 use crate::exhibit::{Attack, Column, Outcome, attacks};
 use crate::matrix::Run;
-use crate::page::{STYLE, matrix, rules, verdict};
-use crate::picture;
+use crate::page::{STYLE, document, matrix, rules, verdict, words_and_picture};
 
 /// Characters of a hash or salt that are shown: enough to tell rows apart, too few to guess against.
 const SHOWN: usize = 8;
@@ -20,50 +19,35 @@ pub(super) fn of(report: &Report) -> Markup {
     let wrong = report.runs.iter().filter(|run| !run.ok).count();
     let run = report.runs.iter().filter(|run| run.outcome != Outcome::NotApplicable).count();
     let made = utc(report.made_ms);
-    html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                title { "Countersign lab: report" }
-                style { (PreEscaped(STYLE)) }
+    let style = html! { style { (PreEscaped(STYLE)) } };
+    let parts =
+        [("matrix", "Matrix"), ("exhibits", "Exhibits"), ("sessions", "Sessions"), ("users", "Users")];
+    let header = html! {
+        span.brand { "Countersign " b { "lab" } " report" }
+        nav { @for (id, name) in parts { a href={ "#" (id) } { (name) } } }
+        p.hint { "Made at " (made) " by countersign " (env!("CARGO_PKG_VERSION")) }
+    };
+    let main = html! {
+        section.card #matrix {
+            h1 { "Attacks and protocols" }
+            p {
+                (run) " attacks on protocols, run for real; in " (report.runs.len() - run) " cells there is nothing to attack. "
+                @if wrong == 0 { "All went as the documentation says." }
+                @else { b.wrong { (wrong) " went otherwise than the documentation says." } }
             }
-            body {
-                header.top {
-                    span.brand { "Countersign " b { "lab" } " report" }
-                    nav {
-                        @for (id, name) in
-                            [("matrix", "Matrix"), ("exhibits", "Exhibits"), ("sessions", "Sessions"), ("users", "Users")]
-                        { a href={ "#" (id) } { (name) } }
-                    }
-                    p.hint { "Made at " (made) " by countersign " (env!("CARGO_PKG_VERSION")) }
-                }
-                main {
-                    section.card #matrix {
-                        h1 { "Attacks and protocols" }
-                        p {
-                            (run) " attacks on protocols, run for real; in " (report.runs.len() - run) " cells there is nothing to attack. "
-                            @if wrong == 0 { "All went as the documentation says." }
-                            @else { b.wrong { (wrong) " went otherwise than the documentation says." } }
-                        }
-                        (matrix("#", |attack, column| cell(report, attack, column)))
-                    }
-                    h1 #exhibits { "Exhibits" }
-                    @for attack in attacks().unwrap_or_default() { (exhibit(report, attack)) }
-                    h1 #sessions { "Sessions" }
-                    @for session in &report.sessions { (conversation(session)) }
-                    section.card #users {
-                        h1 { "Users" }
-                        p.hint {
-                            "Salts and hashes are shortened: a whole hash is worth as much as the password to who can guess."
-                        }
-                        @for users in &report.users { (table(users)) }
-                    }
-                }
-            }
+            (matrix("#", |attack, column| cell(report, attack, column)))
         }
-    }
+        h1 #exhibits { "Exhibits" }
+        @for attack in attacks().unwrap_or_default() { (exhibit(report, attack)) }
+        h1 #sessions { "Sessions" }
+        @for session in &report.sessions { (conversation(session)) }
+        section.card #users {
+            h1 { "Users" }
+            p.hint { "Salts and hashes are shortened: a whole hash is worth as much as the password to who can guess." }
+            @for users in &report.users { (table(users)) }
+        }
+    };
+    document("Countersign lab: report", style, header, main)
 }
 
 fn found<'a>(report: &'a Report, attack: &Attack, column: Column) -> Option<&'a Run> {
@@ -85,14 +69,7 @@ fn exhibit(report: &Report, attack: &Attack) -> Markup {
         article.card.exhibit id=(attack.name) {
             p.number { "Exhibit " (attack.exhibit) }
             h2 { (attack.title) }
-            div.columns {
-                div.words {
-                    h3 { "What is sent" } p { (attack.sent) }
-                    h3 { "What breaks" } p { (attack.breaks) }
-                    h3 { "What stops it" } p { (attack.stops) }
-                }
-                (picture::draw(&attack.picture))
-            }
+            (words_and_picture(attack))
             table.matrix {
                 tbody {
                     @for run in Column::ALL.into_iter().filter_map(|column| found(report, attack, column)) {
@@ -158,17 +135,13 @@ fn user(row: &Result<ImportedUser, BadRow>) -> Markup {
                 Ok(user) => {
                     td { (user.name) }
                     td { (user.email.as_deref().unwrap_or("–")) }
-                    td { code { (short(&hex(&user.salt))) } }
+                    td { code { (short(&hex::encode(&user.salt))) } }
                     td { code { (short(&user.password_hash)) } }
                 }
                 Err(bad) => { td.wrong colspan="4" { (bad) } }
             }
         }
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn short(digits: &str) -> String {

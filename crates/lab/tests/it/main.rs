@@ -8,5 +8,7 @@ mod countersign;
 mod decode;
 mod exercise;
 mod key_transport;
+mod page;
 mod pcap;
+mod tap;
 mod world;

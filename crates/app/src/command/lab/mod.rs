@@ -40,6 +40,7 @@ impl From<LabError> for Failure {
         let code = match &error {
             LabError::UnknownAttack(_) | LabError::NotLoopback(_) => return Self::usage(error.to_string()),
             LabError::Io { .. } => "io",
+            LabError::Listen { .. } => "listen",
             LabError::Occupied(_) => "exists",
             LabError::Users(_) => "users",
             LabError::Data(_) | LabError::NotWritten { .. } | LabError::Stage(_) => "failed",

@@ -1,54 +1,12 @@
 //! The lab's page, driven in a real browser as a teacher would (LA-50 to LA-55).
 
-#![expect(clippy::unwrap_used, reason = "clippy.toml exempts test functions and not what they call")]
-
-use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 
 use testkit::browser::Browser;
 
+use crate::support::{Place, Server};
+
 const ENTER: &str = "\u{e007}";
-
-/// A running lab; killed when it is dropped.
-struct Lab {
-    child: Child,
-    link: String,
-    temporary: tempfile::TempDir,
-}
-
-impl Drop for Lab {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Lab {
-    fn start() -> Self {
-        let temporary = tempfile::tempdir().unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_countersign"))
-            .args(["lab", "--listen", "127.0.0.1:0"])
-            .env("TMPDIR", temporary.path())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let link = line.trim().strip_prefix("READY ").unwrap().to_owned();
-        Self { child, link, temporary }
-    }
-
-    /// Ends it in order.
-    fn stop(mut self) {
-        assert_eq!(std::fs::read_dir(self.temporary.path()).unwrap().count(), 1);
-        let id = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
-        assert!(self.child.wait().unwrap().success());
-        assert_eq!(std::fs::read_dir(self.temporary.path()).unwrap().count(), 0, "what is temporary goes");
-    }
-}
 
 fn screenshots() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("screenshots")
@@ -60,12 +18,20 @@ async fn choose(browser: &Browser, select: &str, value: &str) {
 
 #[tokio::test]
 async fn a_lesson_in_chromium() {
-    let lab = Lab::start();
+    let place = Place::new();
+    let temporary = place.path("tmp");
+    std::fs::create_dir(&temporary).unwrap();
+    let left = || std::fs::read_dir(&temporary).unwrap().count();
+    let mut lab = place.command("lab --listen 127.0.0.1:0");
+    lab.env("TMPDIR", &temporary);
+    let lab = Server::start(lab);
+    let link = lab.ready.strip_prefix("READY ").unwrap();
+    let bare = link.split('?').next().unwrap();
     let browser = Browser::start(1500, 1000).await;
     // Who has not the link sees nothing.
-    browser.client.goto(lab.link.split('?').next().unwrap()).await.unwrap();
-    browser.shows("main", "open the link").await;
-    browser.client.goto(&lab.link).await.unwrap();
+    browser.client.goto(bare).await.unwrap();
+    browser.shows("body", "Open the link").await;
+    browser.client.goto(link).await.unwrap();
     browser.shows(".state", "no server runs").await;
     assert!(!browser.client.current_url().await.unwrap().as_str().contains("token"));
 
@@ -91,7 +57,7 @@ async fn a_lesson_in_chromium() {
 
     // Regression: who was on the way in when the browser turned away stayed there for ever.
     browser.keys("#name", &format!("dave{ENTER}")).await;
-    browser.client.goto(&format!("{}exhibits", lab.link.split('?').next().unwrap())).await.unwrap();
+    browser.client.goto(&format!("{bare}exhibits")).await.unwrap();
     browser.click(".brand").await;
     // The browser may not even have asked.
     browser.keys("#name", &format!("dave{ENTER}")).await;
@@ -104,7 +70,7 @@ async fn a_lesson_in_chromium() {
     browser.shows("#runs .run:last-child h2", "countersign refused").await;
     browser.shows("#runs .run:last-child .ruletext", "CH-").await;
     browser.screenshot(&screenshots(), "exhibit").await;
-    browser.client.goto(&format!("{}exhibits", lab.link.split('?').next().unwrap())).await.unwrap();
+    browser.client.goto(&format!("{bare}exhibits")).await.unwrap();
     browser.shows(".matrix", "Shifting a digit").await;
     browser.screenshot(&screenshots(), "exhibits").await;
 
@@ -130,5 +96,7 @@ async fn a_lesson_in_chromium() {
     browser.shows("#log", "of carol/laptop: signed, logged, countersigned").await;
     browser.shows("#wire", "a size class").await;
     browser.screenshot(&screenshots(), "countersign").await;
-    lab.stop();
+    assert_eq!(left(), 1);
+    assert_eq!(lab.end("-TERM").0, 0);
+    assert_eq!(left(), 0, "what is temporary goes");
 }
