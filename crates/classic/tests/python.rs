@@ -1,10 +1,6 @@
 //! Other programs, written in Python from `docs/classic.md` alone, speak with ours in both roles.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "clippy.toml exempts test functions and not what they call"
-)]
+#![expect(clippy::unwrap_used, reason = "clippy.toml exempts test functions and not what they call")]
 
 mod watch;
 
