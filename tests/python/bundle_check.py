@@ -179,7 +179,13 @@ def digest(number, salt, value):
     return H(dcbor(["countersign v1 field", number, salt, value]))
 
 
-FILE_NAME_BARS = re.compile(r"[/\\\x00-\x1f\x7f-\x9f\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+BARS = r"\x00-\x1f\x7f-\x9f\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
+FILE_NAME_BARS, REACTION_BARS = re.compile(rf"[/\\{BARS}]"), re.compile(f"[{BARS}]")
+NAME = re.compile("[a-z0-9]+(-[a-z0-9]+)*")
+RESERVED = "admin administrator all anonymous countersign everyone here me nobody root security server support system"
+REPLY, EDIT, REACTION, MENTIONS, DELETION = 4, 5, 6, 8, 9
+STANDS_WITHOUT = {EDIT: {4, 7}, REACTION: {1, 4, 5, 7, 8, 9}, DELETION: {1, 4, 5, 6, 7, 8}}
+STANDS_BESIDE = {REPLY: {1, 7}, EDIT: {1}, MENTIONS: {1}}
 MEDIA_TYPE = re.compile("[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+")
 
 
@@ -202,6 +208,32 @@ def attachments(fields, code):
         told.append({"name": name, "media_type": media_type, "bytes": size, "sha256": sha256.hex()})
     need(sum(file["bytes"] for file in told) <= 98_304, code)
     return told
+
+
+def check_fields(fields, whole, code):
+    """EV-6: which fields stand together, and references, reactions and mentions; of a whole content what they need too."""
+    need(fields and set(fields) <= set(range(1, 10)), code)
+    for number, value in fields.items():
+        need(not STANDS_WITHOUT.get(number, set()) & set(fields), code)
+        need(not whole or number not in STANDS_BESIDE or STANDS_BESIDE[number] & set(fields), code)
+        if number == 1:
+            need(isinstance(value, str) and len(value.encode()) <= 65_536, code)
+        if number in (2, 3):
+            need(type(value) is int and (number == 3 or value >= 0), code)
+        if number in (REPLY, EDIT, DELETION):
+            need(isinstance(value, list) and len(value) == 2, code)
+        if number == REACTION:
+            need(isinstance(value, list) and len(value) == 4 and type(value[3]) is bool, code)
+            need(isinstance(value[2], str) and 1 <= len(value[2].encode()) <= 64, code)
+            need(not REACTION_BARS.search(value[2]), code)
+        if number in (REPLY, EDIT, REACTION, DELETION):
+            need(type(value[0]) is int and value[0] >= 0, code)
+            need(isinstance(value[1], bytes) and len(value[1]) == 32, code)
+        if number == MENTIONS:
+            need(isinstance(value, list) and 1 <= len(value) <= 64, code)
+            need(all(isinstance(name, str) and NAME.fullmatch(name) for name in value), code)
+            need(all(len(name) <= 32 and name not in RESERVED.split() for name in value), code)
+            need(value == sorted(set(value)), code)
 
 
 def commitment(user, certificate, room, seq, digests):
@@ -504,7 +536,9 @@ def check(path, pinned):
             if kind > 1:
                 where = signer.issue["user"], signer_hash, room, header[SEQ], digests
                 fields = {number: value for number, _, value in shown}
-                files = attachments(fields, "opening" if kind == 2 else "malformed")
+                code = "opening" if kind == 2 else "malformed"
+                check_fields(fields, kind == 2, code)
+                files = attachments(fields, code)
                 need(commitment(*where) == payload, "opening")
             if kind == 2:
                 need(H(item[3]) == header[CIPHERTEXT], "ciphertext")
@@ -551,10 +585,11 @@ def vectors(folder):
         try:
             content = strict(unhex(case["content"]))
             fields = {number: value for number, (_, value) in content.items()}
-            found = attachments(fields, "malformed")
+            check_fields(fields, True, "malformed")
+            found, numbers = attachments(fields, "malformed"), list(fields)
         except (Bad, ValueError):
-            found = None
-        assert found == case["attachments"], case["says"]
+            found = numbers = None
+        assert found == case["attachments"] and numbers == case["numbers"], case["says"]
 
     log = json.loads((folder / "log.json").read_text())
     tree, leaves = Compact(), [leaf_hash(unhex(e)) for e in log["entries"]]

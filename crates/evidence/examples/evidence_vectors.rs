@@ -15,7 +15,9 @@ use std::error::Error;
 use std::fs;
 use std::path::Path;
 
-use evidence::content::{Attachment, Binding, Content, Field, FileName, MediaType, Salt};
+use evidence::content::{
+    Attachment, Binding, Content, Field, FileName, MediaType, Reaction, Reference, Salt,
+};
 use evidence::cose::Object;
 use evidence::log::{CompactTree, Tree, cover, leaf_hash};
 use evidence::membership::Change;
@@ -135,8 +137,77 @@ fn hashes() -> Value {
     })
 }
 
-/// Contents with files, good and hostile: what is told of the files, or null if it is no content.
+/// Contents, good and hostile: what is told of their files, and the numbers of their fields; or null if it is no content.
 fn contents() -> Value {
+    let told = |content: &[u8]| {
+        let content = Content::from_bytes(content).ok()?;
+        Some(content.attachments().iter().map(Attachment::info).collect::<Vec<_>>())
+    };
+    let numbers = |content: &[u8]| {
+        let content = Content::from_bytes(content).ok()?;
+        Some(content.fields().map(Field::number).collect::<Vec<_>>())
+    };
+    let cases = contents_with_files().into_iter().chain(contents_with_references());
+    cases
+        .map(|(says, content)| {
+            json!({ "says": says, "content": hex::encode(&content), "attachments": told(&content), "numbers": numbers(&content) })
+        })
+        .collect()
+}
+
+type Case = (&'static str, Vec<u8>);
+
+fn contents_with_references() -> Vec<Case> {
+    let to = Reference { index: 12, leaf: [9; 32] };
+    let name = |name: &str| Name::parse(name).unwrap();
+    let text = || Field::Text("Say again, @cmp.".to_owned());
+    let bytes = |fields: Vec<Field>| {
+        let salted = (1..).map(|n| Salt::from_bytes([n; 32])).zip(fields).collect();
+        Content::with_salts(salted).unwrap().to_bytes()
+    };
+    let edited = |good: &[u8], from: &[u8], to: &[u8]| {
+        let at = good.windows(from.len()).position(|at| at == from).unwrap();
+        [&good[..at], to, &good[at + from.len()..]].concat()
+    };
+    let reply = bytes(vec![text(), Field::Reply(to)]);
+    let reaction = |given| bytes(vec![Field::Reaction(Reaction::new(to, "👍", given).unwrap())]);
+    let mentions = bytes(vec![text(), Field::Mentions(vec![name("cdr"), name("cmp")])]);
+    let deletion = bytes(vec![Field::Deletion(to)]);
+    // The fields of two contents in one map: the text's is the first of the second.
+    let both = |one: &[u8], other: &[u8]| [&[one[0] + (other[0] - 0xa0)], &one[1..], &other[1..]].concat();
+    let without_text = |content: &[u8]| {
+        let from = bytes(vec![text()]).len();
+        [&[content[0] - 1], &content[from..]].concat()
+    };
+    vec![
+        ("a reply", reply.clone()),
+        ("an edit with a mention", bytes(vec![text(), Field::Edit(to), Field::Mentions(vec![name("cmp")])])),
+        ("a reaction", reaction(true)),
+        ("a reaction taken back", reaction(false)),
+        ("mentions", mentions.clone()),
+        ("a deletion", deletion.clone()),
+        ("a reply to nothing", without_text(&reply)),
+        ("mentions without a text", without_text(&mentions)),
+        ("an edit without a text", without_text(&bytes(vec![text(), Field::Edit(to)]))),
+        ("a text with a reaction", both(&bytes(vec![text()]), &reaction(true))),
+        ("a text with a deletion", both(&bytes(vec![text()]), &deletion)),
+        ("a reaction that deletes", both(&reaction(true), &deletion)),
+        ("an edit that replies", both(&reply, &without_text(&bytes(vec![text(), Field::Edit(to)])))),
+        ("a reference of one item", edited(&deletion, b"\x82\x0c\x58\x20\x09", b"\x81\x0c\x58\x20\x09")),
+        ("an index in two bytes", edited(&deletion, b"\x0c\x58\x20", b"\x18\x0c\x58\x20")),
+        ("a short hash", edited(&deletion, b"\x0c\x58\x20\x09", b"\x0c\x58\x1f")),
+        ("an empty reaction", edited(&reaction(true), "\x64👍".as_bytes(), b"\x60")),
+        ("a reaction with an escape", edited(&reaction(true), "👍".as_bytes(), b"\x1b[2J")),
+        ("a reaction neither given nor taken back", edited(&reaction(true), b"\xf5", b"\xf6")),
+        ("names out of order", edited(&mentions, b"\x63cdr\x63cmp", b"\x63cmp\x63cdr")),
+        ("a name twice", edited(&mentions, b"\x63cdr\x63cmp", b"\x63cdr\x63cdr")),
+        ("a name in capitals", edited(&mentions, b"\x63cdr", b"\x63Cdr")),
+        ("a reserved name", edited(&mentions, b"\x63cdr", b"\x63all")),
+        ("no name", edited(&mentions, b"\x82\x63cdr\x63cmp", b"\x80")),
+    ]
+}
+
+fn contents_with_files() -> Vec<Case> {
     let file = |name: &str, media_type: Option<&str>, bytes: &[u8]| {
         let media_type = media_type.and_then(MediaType::parse);
         Attachment::inline(FileName::parse(name).unwrap(), media_type, bytes.to_vec())
@@ -153,11 +224,7 @@ fn contents() -> Value {
         let at = good.windows(from.len()).position(|at| at == from).unwrap();
         [&good[..at], to, &good[at + from.len()..]].concat()
     };
-    let told = |content: &[u8]| {
-        let content = Content::from_bytes(content).ok()?;
-        Some(content.attachments().iter().map(Attachment::info).collect::<Vec<_>>())
-    };
-    let cases = [
+    vec![
         ("one file", good.clone()),
         (
             "a text and two files, one of them empty",
@@ -176,8 +243,7 @@ fn contents() -> Value {
         ("a name with NUL", edited(b"plan.txt", b"pla\0.txt")),
         ("no name", edited(b"\x68plan.txt", b"\x60")),
         ("a media type in capitals", edited(b"text/plain", b"Text/plain")),
-    ];
-    cases.iter().map(|(says, content)| json!({ "says": says, "content": hex::encode(content), "attachments": told(content) })).collect()
+    ]
 }
 
 fn log() -> Value {

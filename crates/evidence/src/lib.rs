@@ -4,6 +4,7 @@
 //! - [`cose`]: signed objects. [`statement`], [`membership`], [`entry`], [`receipt`], [`refusal`] have their kinds.
 //! - [`room`]: ids, and the rules by which entries follow each other.
 //! - [`log`]: the Merkle tree. [`checkpoint`]: signed tree heads. [`directory`]: the log of certificates.
+//! - [`relation`]: what messages say of earlier ones, and what comes of that.
 //! - [`bundle`]: exported evidence, written and verified. [`verdict`]: what came of it, for people and programs.
 //!
 //! Nothing here reads a clock or opens anything: times, bytes and readers are passed in. Called by server, client
@@ -21,6 +22,7 @@ pub mod log;
 pub mod membership;
 pub mod receipt;
 pub mod refusal;
+pub mod relation;
 pub mod room;
 pub mod statement;
 pub mod verdict;

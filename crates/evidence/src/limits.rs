@@ -14,6 +14,10 @@ pub const MAX_ATTACHMENTS: usize = 16;
 pub const MAX_FILE_NAME: usize = 255;
 /// Longest media type of an attachment, in bytes.
 pub const MAX_MEDIA_TYPE: usize = 127;
+/// Longest text of a reaction, in bytes of UTF-8.
+pub const MAX_REACTION: usize = 64;
+/// Most users mentioned by one content.
+pub const MAX_MENTIONS: usize = 64;
 /// Longest receipt, in bytes.
 pub const MAX_RECEIPT: usize = 16_384;
 /// Longest device statement, refusal or directory leaf, in bytes.

@@ -233,9 +233,9 @@ fn said(content: Option<&[u8]>, unopened: Option<u8>) -> What {
     let (mut composed_ms, mut script_ms) = (None, None);
     for field in content.fields() {
         match field {
-            Field::Text(_) | Field::Attachments(_) => {}
             Field::Composed(at) => composed_ms = Some(*at),
             Field::Script(at) => script_ms = Some(*at),
+            _ => {}
         }
     }
     What::Said {

@@ -32,7 +32,7 @@ impl FileName {
     /// [`BadFileName`].
     pub fn parse(name: &str) -> Result<Self, BadFileName> {
         let fits = (1..=MAX_FILE_NAME).contains(&name.len()) && name != "." && name != "..";
-        let bad = |c: char| matches!(c, '/' | '\\') || c.is_control() || directs_text(c);
+        let bad = |c: char| matches!(c, '/' | '\\') || deceives(c);
         if fits && !name.contains(bad) { Ok(Self(name.to_owned())) } else { Err(BadFileName) }
     }
 
@@ -42,9 +42,11 @@ impl FileName {
     }
 }
 
-/// Line and paragraph separators, and the controls of the Unicode Bidirectional Algorithm (UAX 9, section 2).
-fn directs_text(c: char) -> bool {
-    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+/// Control characters, line and paragraph separators, and the controls of the Unicode Bidirectional Algorithm (UAX 9,
+/// section 2).
+pub(super) fn deceives(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// What kind of file its sender says it is: `type/subtype` (RFC 6838, section 4.2), without parameters.

@@ -2,12 +2,13 @@
 
 use minicbor::encode::Error as EncodeError;
 use minicbor::{Decoder, Encoder};
-use pki::sha256;
+use pki::{Name, sha256};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use super::{Attachment, BadContent};
+use super::reference::{read_names, write_names};
+use super::{Attachment, BadContent, Reaction, Reference};
 use crate::hash::Hash;
-use crate::limits::{MAX_ATTACHMENTS, MAX_INLINE_ATTACHMENT, MAX_TEXT};
+use crate::limits::{MAX_ATTACHMENTS, MAX_INLINE_ATTACHMENT, MAX_MENTIONS, MAX_TEXT};
 
 const FIELD_CONTEXT: &str = "countersign v1 field";
 
@@ -18,7 +19,12 @@ const AROUND_VALUE: usize = 96;
 pub(super) const TEXT: u64 = 1;
 const COMPOSED: u64 = 2;
 const SCRIPT: u64 = 3;
-const ATTACHMENTS: u64 = 7;
+pub(super) const REPLY: u64 = 4;
+pub(super) const EDIT: u64 = 5;
+pub(super) const REACTION: u64 = 6;
+pub(super) const ATTACHMENTS: u64 = 7;
+pub(super) const MENTIONS: u64 = 8;
+pub(super) const DELETION: u64 = 9;
 
 /// 32 random bytes that keep a field from being guessed by its digest.
 #[derive(Zeroize, ZeroizeOnDrop)]
@@ -65,8 +71,18 @@ pub enum Field {
     Composed(u64),
     /// 3: time of a script's line, in milliseconds of the script's own clock.
     Script(i64),
+    /// 4: what this replies to.
+    Reply(Reference),
+    /// 5: what has another text from now on, that of field 1.
+    Edit(Reference),
+    /// 6: a reaction, given or taken back.
+    Reaction(Reaction),
     /// 7: files, at most [`MAX_ATTACHMENTS`] with [`MAX_INLINE_ATTACHMENT`] bytes together.
     Attachments(Vec<Attachment>),
+    /// 8: users mentioned in the text, at most [`MAX_MENTIONS`], in ascending order.
+    Mentions(Vec<Name>),
+    /// 9: what is not to be shown any more.
+    Deletion(Reference),
 }
 
 impl Field {
@@ -76,7 +92,12 @@ impl Field {
             Self::Text(_) => TEXT,
             Self::Composed(_) => COMPOSED,
             Self::Script(_) => SCRIPT,
+            Self::Reply(_) => REPLY,
+            Self::Edit(_) => EDIT,
+            Self::Reaction(_) => REACTION,
             Self::Attachments(_) => ATTACHMENTS,
+            Self::Mentions(_) => MENTIONS,
+            Self::Deletion(_) => DELETION,
         }
     }
 
@@ -84,7 +105,7 @@ impl Field {
     pub fn text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
-            Self::Composed(_) | Self::Script(_) | Self::Attachments(_) => None,
+            _ => None,
         }
     }
 
@@ -92,7 +113,7 @@ impl Field {
     pub fn attachments(&self) -> &[Attachment] {
         match self {
             Self::Attachments(attachments) => attachments,
-            Self::Text(_) | Self::Composed(_) | Self::Script(_) => &[],
+            _ => &[],
         }
     }
 
@@ -112,7 +133,15 @@ impl Field {
     pub(super) fn check(&self) -> Result<(), BadContent> {
         let fits = match self {
             Self::Text(text) => text.len() <= MAX_TEXT,
-            Self::Composed(_) | Self::Script(_) => true,
+            Self::Mentions(names) if names.is_empty() => return Err(BadContent::Empty),
+            Self::Mentions(names) if !names.is_sorted_by(|a, b| a < b) => return Err(BadContent::Order),
+            Self::Mentions(names) => names.len() <= MAX_MENTIONS,
+            Self::Composed(_)
+            | Self::Script(_)
+            | Self::Reply(_)
+            | Self::Edit(_)
+            | Self::Reaction(_)
+            | Self::Deletion(_) => true,
             Self::Attachments(attachments) if attachments.is_empty() => return Err(BadContent::Empty),
             Self::Attachments(attachments) => {
                 let bytes: usize = attachments.iter().map(|attachment| attachment.bytes().len()).sum();
@@ -131,6 +160,9 @@ impl Field {
             Self::Text(text) => e.str(text)?.ok(),
             Self::Composed(at) => e.u64(*at)?.ok(),
             Self::Script(at) => e.i64(*at)?.ok(),
+            Self::Reply(to) | Self::Edit(to) | Self::Deletion(to) => to.write(e),
+            Self::Reaction(reaction) => reaction.write(e),
+            Self::Mentions(names) => write_names(names, e),
             Self::Attachments(attachments) => {
                 e.array(u64::try_from(attachments.len()).unwrap_or(u64::MAX))?;
                 attachments.iter().try_for_each(|attachment| attachment.write(e))
@@ -148,6 +180,11 @@ impl Field {
                 let count = d.array().ok()??;
                 Self::Attachments((0..count).map(|_| Attachment::read(d)).collect::<Option<_>>()?)
             }
+            REPLY => Self::Reply(Reference::read(d)?),
+            EDIT => Self::Edit(Reference::read(d)?),
+            REACTION => Self::Reaction(Reaction::read(d)?),
+            MENTIONS => Self::Mentions(read_names(d)?),
+            DELETION => Self::Deletion(Reference::read(d)?),
             _ => return None,
         })
     }
@@ -157,6 +194,21 @@ impl std::fmt::Debug for Field {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Field({}, …)", self.number())
     }
+}
+
+/// Whether fields with these numbers may stand in one content (EV-6).
+pub(super) fn may_stand_together(numbers: &[u64]) -> bool {
+    let has = |number| numbers.contains(&number);
+    let without = |field, others: &[u64]| !has(field) || !others.iter().any(|other| has(*other));
+    without(EDIT, &[REPLY, ATTACHMENTS])
+        && without(REACTION, &[TEXT, REPLY, EDIT, ATTACHMENTS, MENTIONS, DELETION])
+        && without(DELETION, &[TEXT, REPLY, EDIT, REACTION, ATTACHMENTS, MENTIONS])
+}
+
+/// Whether the fields are there that these numbers need (EV-6).
+pub(super) fn have_what_they_need(numbers: &[u64]) -> bool {
+    let has = |number| numbers.contains(&number);
+    (!has(REPLY) || has(TEXT) || has(ATTACHMENTS)) && (!(has(EDIT) || has(MENTIONS)) || has(TEXT))
 }
 
 /// Reads a map from number to salt and value, in the order found.

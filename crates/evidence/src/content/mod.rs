@@ -3,6 +3,7 @@
 mod attachment;
 mod field;
 mod opening;
+mod reference;
 
 use minicbor::Encoder;
 use pki::{Name, sha256};
@@ -11,9 +12,10 @@ use wire::cbor;
 pub use attachment::{Attachment, AttachmentInfo, BadFileName, FileName, MediaType};
 pub use field::{Field, Salt};
 pub use opening::{OpenField, Opening};
+pub use reference::{BadReaction, Reaction, Reference};
 
 use crate::hash::{Hash, HashBytes};
-use crate::limits::{MAX_ATTACHMENTS, MAX_CONTENT, MAX_INLINE_ATTACHMENT, MAX_TEXT};
+use crate::limits::{MAX_ATTACHMENTS, MAX_CONTENT, MAX_INLINE_ATTACHMENT, MAX_MENTIONS, MAX_TEXT};
 use crate::room::RoomId;
 
 /// Bytes of a field, its text aside, at most.
@@ -24,16 +26,22 @@ const COMMITMENT_CONTEXT: &str = "countersign v1 commitment";
 /// Why something is no content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadContent {
-    /// No field at all, or one for files without a file.
-    #[error("content without a field, or a field of files without a file")]
+    /// No field at all, or one for files without a file, or for names without a name.
+    #[error("content without a field, or a field of files or names without one")]
     Empty,
-    /// A field twice, or not in ascending order.
-    #[error("the fields of the content are not in order")]
+    /// A field or a name twice, or not in ascending order.
+    #[error("the fields or names of the content are not in order")]
     Order,
-    /// A text above [`MAX_TEXT`], files above [`MAX_ATTACHMENTS`] or [`MAX_INLINE_ATTACHMENT`], or content above [`MAX_CONTENT`].
+    /// Fields that do not stand together, or one without another that it needs (EV-6).
+    #[error(
+        "a reply needs a text or files; an edit and mentions need a text; an edit has no files; a reaction and a deletion stand \
+         alone"
+    )]
+    Together,
+    /// A text above [`MAX_TEXT`], names above [`MAX_MENTIONS`], files above [`MAX_ATTACHMENTS`] or [`MAX_INLINE_ATTACHMENT`], or content above [`MAX_CONTENT`].
     #[error(
         "too long: a message has at most {MAX_TEXT} bytes of text, {MAX_ATTACHMENTS} files of {MAX_INLINE_ATTACHMENT} bytes \
-         together, and {MAX_CONTENT} bytes in all; send it in parts"
+         together, {MAX_MENTIONS} mentions, and {MAX_CONTENT} bytes in all; send it in parts"
     )]
     TooLong,
     /// Not encoded as content is, or with a field that this version does not know.
@@ -106,7 +114,12 @@ impl Content {
             return Err(BadContent::Order);
         }
         fields.iter().try_for_each(|(_, field)| field.check())?;
-        Ok(Self { fields })
+        let numbers: Vec<u64> = fields.iter().map(|(_, field)| field.number()).collect();
+        if field::may_stand_together(&numbers) && field::have_what_they_need(&numbers) {
+            Ok(Self { fields })
+        } else {
+            Err(BadContent::Together)
+        }
     }
 
     /// The dCBOR map, which suite 0 sends as it is (EV-4).
@@ -139,7 +152,7 @@ impl Content {
     }
 
     /// The fields in ascending order.
-    pub fn fields(&self) -> impl Iterator<Item = &Field> {
+    pub fn fields(&self) -> impl Iterator<Item = &Field> + Clone {
         self.fields.iter().map(|(_, field)| field)
     }
 

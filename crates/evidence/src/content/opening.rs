@@ -4,6 +4,7 @@ use minicbor::data::Type;
 use minicbor::encode::Error as EncodeError;
 use minicbor::{Decoder, Encoder};
 
+use super::field::may_stand_together;
 use super::{Binding, Field, Salt};
 use crate::hash::Hash;
 
@@ -40,12 +41,15 @@ impl Opening {
         })
     }
 
-    /// Whether at least one field is shown and one is not, the shown ones in ascending order and within limits.
+    /// Whether at least one field is shown and one is not, the shown ones in ascending order, within limits, and such as
+    /// may stand together.
     pub(crate) fn is_proper(&self) -> bool {
         let shown: Vec<&Field> = self.shown().collect();
+        let numbers: Vec<u64> = shown.iter().map(|field| field.number()).collect();
         !shown.is_empty()
             && shown.len() < self.fields.len()
-            && shown.iter().is_sorted_by(|a, b| a.number() < b.number())
+            && numbers.is_sorted_by(|a, b| a < b)
+            && may_stand_together(&numbers)
             && shown.iter().all(|field| field.check().is_ok())
     }
 

@@ -2,7 +2,7 @@ use minicbor::Decoder;
 use proptest::prelude::*;
 
 use super::*;
-use crate::limits::{MAX_FILE_NAME, MAX_MEDIA_TYPE};
+use crate::limits::{MAX_FILE_NAME, MAX_MEDIA_TYPE, MAX_MENTIONS, MAX_REACTION};
 
 fn content() -> Content {
     Content::with_salts(vec![
@@ -33,6 +33,46 @@ fn raw(length: u64, items: impl FnOnce(&mut Encoder<Vec<u8>>)) -> Vec<u8> {
     let mut e = Encoder::new(Vec::new());
     e.map(1).and_then(|e| e.u8(7)?.array(2)?.bytes(&[7; 32])?.array(1)?.array(length)).unwrap();
     items(&mut e);
+    e.into_writer()
+}
+
+const TO: Reference = Reference { index: 12, leaf: [9; 32] };
+
+fn text() -> Field {
+    Field::Text("Say again, @cmp.".into())
+}
+
+fn reaction() -> Field {
+    Field::Reaction(Reaction::new(TO, "👍", true).unwrap())
+}
+
+fn names(count: usize) -> Field {
+    Field::Mentions((0..count).map(|n| Name::canonical(&format!("crew{n:02}")).unwrap()).collect())
+}
+
+/// One content with each field that says something of others.
+fn with_relations() -> Vec<Content> {
+    [
+        vec![text(), Field::Composed(1), Field::Reply(TO), names(2)],
+        vec![text(), Field::Edit(TO), names(1)],
+        vec![Field::Composed(1), reaction()],
+        vec![Field::Deletion(TO)],
+    ]
+    .into_iter()
+    .map(|fields| Content::new(fields).unwrap())
+    .collect()
+}
+
+/// Content with a text and one field more, whose value is written as told.
+fn raw_field(number: u64, value: impl FnOnce(&mut Encoder<Vec<u8>>)) -> Vec<u8> {
+    let mut e = Encoder::new(Vec::new());
+    let with_text = [4, 5, 8].contains(&number);
+    e.map(1 + u64::from(with_text)).unwrap();
+    if with_text {
+        e.u8(1).and_then(|e| e.array(2)?.bytes(&[1; 32])?.str("so")).unwrap();
+    }
+    e.u64(number).and_then(|e| e.array(2)?.bytes(&[7; 32])).unwrap();
+    value(&mut e);
     e.into_writer()
 }
 
@@ -301,6 +341,150 @@ fn files_have_limits_in_bytes_in_number_and_with_the_text() {
 }
 
 #[test]
+fn what_is_said_of_others_is_read_back_and_opened_alone() {
+    let user = Name::parse("cdr").unwrap();
+    for content in with_relations() {
+        let again = Content::from_bytes(&content.to_bytes()).unwrap();
+        assert!(again.fields().eq(content.fields()));
+        let numbers: Vec<u64> = content.fields().map(Field::number).collect();
+        for number in numbers.iter().filter(|_| numbers.len() > 1) {
+            // EV-35, kind 3: what the field needs beside it may be withheld.
+            let opening = again.open(&[*number]);
+            assert!(opening.is_proper(), "{number}");
+            let mut e = Encoder::new(Vec::new());
+            opening.write(&mut e).unwrap();
+            let bytes = e.into_writer();
+            let read = Opening::read(&mut Decoder::new(&bytes)).unwrap();
+            assert_eq!(read.commitment(&binding(&user)), content.commitment(&binding(&user)));
+            assert!(read.shown().eq(content.fields().filter(|field| field.number() == *number)));
+        }
+    }
+}
+
+#[test]
+fn fields_that_do_not_stand_together_are_no_content() {
+    let file = || Field::Attachments(vec![file("a", None, b"x")]);
+    let good = [
+        vec![file(), names(1)],
+        vec![Field::Reply(TO)],
+        vec![Field::Reply(TO), names(1)],
+        vec![Field::Edit(TO)],
+        vec![names(1)],
+        vec![text(), Field::Reply(TO), Field::Edit(TO)],
+        vec![text(), Field::Edit(TO), file()],
+        vec![text(), reaction()],
+        vec![Field::Reply(TO), reaction()],
+        vec![Field::Edit(TO), reaction()],
+        vec![reaction(), file()],
+        vec![reaction(), names(1)],
+        vec![reaction(), Field::Deletion(TO)],
+        vec![text(), Field::Deletion(TO)],
+        vec![Field::Reply(TO), Field::Deletion(TO)],
+        vec![Field::Edit(TO), Field::Deletion(TO)],
+        vec![file(), Field::Deletion(TO)],
+        vec![names(1), Field::Deletion(TO)],
+    ];
+    for fields in good {
+        assert_eq!(Content::new(fields).map(|_| ()), Err(BadContent::Together));
+    }
+    for fields in [
+        vec![Field::Reply(TO), file()],
+        vec![text(), Field::Reply(TO), file(), names(1)],
+        vec![Field::Composed(1), Field::Script(1), Field::Deletion(TO)],
+    ] {
+        assert!(Content::new(fields).is_ok());
+    }
+}
+
+#[test]
+fn an_opening_that_shows_fields_which_do_not_stand_together_is_not_proper() {
+    let open = |field| OpenField::Open { salt: Salt::from_bytes([1; 32]), field };
+    let closed = || OpenField::Closed([0; 32]);
+    assert!(Opening::new(vec![closed(), open(Field::Edit(TO))]).is_proper());
+    assert!(!Opening::new(vec![open(text()), closed(), open(reaction())]).is_proper());
+    assert!(!Opening::new(vec![closed(), open(Field::Edit(TO)), open(Field::Deletion(TO))]).is_proper());
+    assert!(!Opening::new(vec![closed(), open(Field::Mentions(vec![]))]).is_proper());
+}
+
+#[test]
+fn mentions_are_canonical_names_in_order_and_reactions_short_texts() {
+    let mentions = |names: &[&str]| {
+        raw_field(8, |e| {
+            e.array(names.len() as u64).unwrap();
+            for name in names {
+                e.str(name).unwrap();
+            }
+        })
+    };
+    let outcome = |bytes: &[u8]| Content::from_bytes(bytes).map(|_| ());
+    assert_eq!(outcome(&mentions(&["cdr", "cmp"])), Ok(()));
+    assert_eq!(outcome(&mentions(&["cmp", "cdr"])), Err(BadContent::Order));
+    assert_eq!(outcome(&mentions(&["cdr", "cdr"])), Err(BadContent::Order));
+    assert_eq!(outcome(&mentions(&[])), Err(BadContent::Empty));
+    for name in ["Cdr", "all", "c--r", "", "a b", "é"] {
+        assert_eq!(outcome(&mentions(&[name])), Err(BadContent::Malformed), "{name}");
+    }
+    assert!(Content::new(vec![text(), names(MAX_MENTIONS)]).is_ok());
+    assert_eq!(Content::new(vec![text(), names(MAX_MENTIONS + 1)]).unwrap_err(), BadContent::TooLong);
+    let reaction = |text: &str| {
+        raw_field(6, |e| {
+            e.array(4).and_then(|e| e.u8(12)?.bytes(&[9; 32])?.str(text)?.bool(false)).unwrap();
+        })
+    };
+    let longest = "x".repeat(MAX_REACTION);
+    for good in ["👍", "👩\u{200d}🚀", "+1", "a/b", &longest] {
+        assert_eq!(outcome(&reaction(good)), Ok(()), "{good}");
+    }
+    let long = format!("{longest}x");
+    for bad in ["", "\u{1b}[2J", "\n", "\u{202e}x", "\u{2028}", "\u{85}", &long] {
+        assert_eq!(outcome(&reaction(bad)), Err(BadContent::Malformed), "{bad:?}");
+        assert_eq!(Reaction::new(TO, bad, true), Err(BadReaction), "{bad:?}");
+    }
+}
+
+#[test]
+fn a_reference_is_an_index_and_a_hash_in_their_one_encoding() {
+    for number in [4, 5, 9] {
+        let outcome =
+            |value: fn(&mut Encoder<Vec<u8>>)| Content::from_bytes(&raw_field(number, value)).map(|_| ());
+        assert_eq!(
+            outcome(|e| {
+                e.array(2).and_then(|e| e.u8(12)?.bytes(&[9; 32])).unwrap();
+            }),
+            Ok(())
+        );
+        let malformed: [fn(&mut Encoder<Vec<u8>>); 6] = [
+            |e| {
+                e.array(2).and_then(|e| e.u8(12)?.bytes(&[9; 31])).unwrap();
+            },
+            |e| {
+                e.array(2).and_then(|e| e.i8(-1)?.bytes(&[9; 32])).unwrap();
+            },
+            |e| {
+                e.array(2).and_then(|e| e.u8(12)?.str("so")).unwrap();
+            },
+            |e| {
+                e.array(3).and_then(|e| e.u8(12)?.bytes(&[9; 32])?.null()).unwrap();
+            },
+            |e| {
+                e.array(1).and_then(|e| e.u8(12)).unwrap();
+            },
+            |e| {
+                e.null().unwrap();
+            },
+        ];
+        for value in malformed {
+            assert_eq!(outcome(value), Err(BadContent::Malformed), "{number}");
+        }
+    }
+    let good =
+        Content::with_salts(vec![(Salt::from_bytes([7; 32]), Field::Deletion(TO))]).unwrap().to_bytes();
+    let at = good.iter().position(|byte| *byte == 12).unwrap();
+    let longer = [&good[..at], &[0x18, 12], &good[at + 1..]].concat();
+    assert_eq!(Content::from_bytes(&longer).unwrap_err(), BadContent::Malformed);
+}
+
+#[test]
 fn nothing_said_is_in_debug_output() {
     let shown = format!("{:?} {:?} {:?}", content(), content().open(&[1]), with_files());
     let files = format!("{:?} {:?}", with_files().attachments(), with_files().open(&[7]));
@@ -327,6 +511,34 @@ proptest! {
         let content = Content::with_salts(vec![(Salt::from_bytes(salt), Field::Attachments(files))]).unwrap();
         let again = Content::from_bytes(&content.to_bytes()).unwrap();
         prop_assert_eq!(again.attachments(), content.attachments());
+    }
+
+    #[test]
+    fn what_is_said_of_others_is_read_back(index: u64, leaf: [u8; 32], emoji in "[👍🚀a-z ]{1,16}", given: bool) {
+        let to = Reference { index, leaf };
+        let Ok(reaction) = Reaction::new(to, &emoji, given) else { return Ok(()) };
+        for fields in [
+            vec![Field::Reaction(reaction)],
+            vec![Field::Text(emoji.clone()), Field::Reply(to)],
+            vec![Field::Text(emoji.clone()), Field::Edit(to)],
+            vec![Field::Deletion(to)],
+        ] {
+            let content = Content::new(fields).unwrap();
+            let again = Content::from_bytes(&content.to_bytes()).unwrap();
+            prop_assert!(again.fields().eq(content.fields()));
+        }
+    }
+
+    #[test]
+    fn what_is_said_of_others_cannot_be_changed_unnoticed(which in 0..4_usize, at: prop::sample::Index, byte: u8) {
+        let content = with_relations().swap_remove(which);
+        let mut spoiled = content.to_bytes();
+        *at.get_mut(&mut spoiled) = byte;
+        let user = Name::parse("cdr").unwrap();
+        if let Ok(other) = Content::from_bytes(&spoiled) {
+            let same = spoiled == content.to_bytes();
+            prop_assert_eq!(other.commitment(&binding(&user)) == content.commitment(&binding(&user)), same);
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use evidence::bundle::{Root, verify};
 use evidence::checkpoint::Cosignature;
-use evidence::content::{Attachment, Binding, Content};
+use evidence::content::{Attachment, Binding, Content, Field};
 use evidence::cose::{Malformed, Object};
 use evidence::entry::Entry;
 use evidence::log::{CompactTree, ConsistencyProof, InclusionProof, Tree, cover, leaf_hash};
@@ -63,16 +63,18 @@ fn rooms_and_commitments() {
 }
 
 #[test]
-fn contents_with_files() {
+fn contents_good_and_hostile() {
     let cases = json("contents.json");
     for case in cases.as_array().unwrap() {
         let content = Content::from_bytes(&bytes(&case["content"])).ok();
+        let numbers = content.as_ref().map(|content| content.fields().map(Field::number).collect::<Vec<_>>());
+        assert_eq!(serde_json::to_value(numbers).unwrap(), case["numbers"], "{}", case["says"]);
         let told =
             content.map(|content| content.attachments().iter().map(Attachment::info).collect::<Vec<_>>());
         assert_eq!(serde_json::to_value(told).unwrap(), case["attachments"], "{}", case["says"]);
     }
     let refused = cases.as_array().unwrap().iter().filter(|case| case["attachments"].is_null()).count();
-    assert_eq!((cases.as_array().unwrap().len(), refused), (15, 13));
+    assert_eq!((cases.as_array().unwrap().len(), refused), (39, 31));
 }
 
 #[test]

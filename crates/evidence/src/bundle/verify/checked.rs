@@ -110,6 +110,11 @@ impl Checked {
                 Field::Attachments(files) => {
                     self.shown.attachments = files.iter().map(Attachment::info).collect();
                 }
+                Field::Reply(_)
+                | Field::Edit(_)
+                | Field::Reaction(_)
+                | Field::Mentions(_)
+                | Field::Deletion(_) => {}
             }
         }
     }
