@@ -32,7 +32,7 @@ mod vault;
 pub use account::{Joiner, Progress, join, join_device};
 pub use client::{
     Client, ClientOptions, Contradiction, Device, DeviceRequest, Invite, InviteSummary, MemberDevice,
-    Outgoing, RoomSummary, User,
+    Outgoing, Queued, RoomSummary, User,
 };
 pub use clock::{Clock, system_clock};
 pub use connection::{Address, ConnectionError};

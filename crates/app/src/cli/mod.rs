@@ -15,8 +15,8 @@ pub use manage::{
     InviteCommand, KeyArguments, ListenAddress, PasswdArguments, RoleArgument, ServeArguments, UserCommand,
 };
 pub use talk::{
-    ChatArguments, DemoArguments, ExportArguments, JoinArguments, RoomCommand, SendArguments, TailArguments,
-    VerifyArguments,
+    ChatArguments, DeleteArguments, DemoArguments, EditArguments, ExportArguments, JoinArguments,
+    ReactArguments, RoomCommand, SendArguments, TailArguments, VerifyArguments,
 };
 
 use std::path::PathBuf;
@@ -95,6 +95,12 @@ pub enum Command {
     Room(RoomCommand),
     /// Send one message
     Send(SendArguments),
+    /// Give a message of yours another text
+    Edit(EditArguments),
+    /// React to a message, or take that back
+    React(ReactArguments),
+    /// Ask readers not to show a message of yours any more; it stays on record
+    Delete(DeleteArguments),
     /// Print a room's messages
     Tail(TailArguments),
     /// Write evidence of a room to a file
@@ -130,7 +136,8 @@ mod tests {
     use super::Cli;
 
     /// Commands whose exit codes a script has to tell apart.
-    const WITH_EXIT_CODES: [&str; 7] = ["demo", "serve", "chat", "send", "verify", "doctor", "countersign"];
+    const WITH_EXIT_CODES: [&str; 10] =
+        ["demo", "serve", "chat", "send", "edit", "react", "delete", "verify", "doctor", "countersign"];
 
     #[test]
     fn the_definition_is_sound() {

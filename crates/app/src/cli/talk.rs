@@ -47,8 +47,14 @@ pub struct JoinArguments {
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  countersign chat ops\n  countersign chat @bob\n  countersign chat ops --plain --export ops.bundle\n\n\
-                        A line that begins with / is a command. Who pipes in text of others puts one more / before such lines: \
-                        /file would send a file of this machine.\n\n\
+                        A line that begins with / is a command; N is the number before a message:\n  \
+                        /reply N TEXT    reply to a message\n  \
+                        /edit N TEXT     give a message of yours another text\n  \
+                        /react N EMOJI   react to a message\n  \
+                        /delete N        ask readers not to show a message of yours; it stays on record\n  \
+                        /file PATH       send a file\n  \
+                        /quit            leave\n\n\
+                        Who pipes in text of others puts one more / before such lines: /file would send a file of this machine.\n\n\
                         Exit codes: 0 all messages are logged; 1 one was refused for good (standard error says which), or failed; \
                         2 usage."
 )]
@@ -56,7 +62,7 @@ pub struct ChatArguments {
     /// A room's name or id, or @USER for a direct message
     #[arg(value_name = "ROOM|@USER")]
     pub room: Option<String>,
-    /// A line a message; /file PATH sends a file; /quit or the end of input leaves after the last acknowledgement
+    /// A line a message; /reply, /edit, /react, /delete and /file as below; /quit or the end of input leaves after the last acknowledgement
     #[arg(long)]
     pub plain: bool,
     /// Write evidence of the whole room to this file on leaving
@@ -112,7 +118,8 @@ pub enum RoomCommand {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  countersign send ops 'all quiet'\n  \
                         journalctl -n 50 | countersign send ops -\n  \
-                        countersign send @bob 'the signed order' --file order.pdf\n\n\
+                        countersign send @bob 'the signed order' --file order.pdf\n  \
+                        countersign send ops 'say again?' --reply-to 17\n\n\
                         Exit codes: 0 it is logged; 1 refused, or the server is away; 2 usage.")]
 pub struct SendArguments {
     /// A room's name or id, or @USER
@@ -123,6 +130,60 @@ pub struct SendArguments {
     /// Send this file, 96 KiB at most; given again, more files, 96 KiB and 16 files together
     #[arg(long = "file", value_name = "F")]
     pub files: Vec<PathBuf>,
+    /// Reply to the message with this log index, the number before it
+    #[arg(long, value_name = "N")]
+    pub reply_to: Option<u64>,
+}
+
+/// Arguments of `edit`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  countersign edit ops 17 'all quiet, 20:00 UTC'\n\n\
+                        Readers are shown the new text, and that it is one. What you said before stays on record, in evidence too.\n\n\
+                        Exit codes: 0 it is logged; 1 refused, not your message, or the server is away; 2 usage.")]
+pub struct EditArguments {
+    /// A room's name or id, or @USER
+    #[arg(value_name = "ROOM|@USER")]
+    pub room: String,
+    /// Log index of your message, the number before it
+    #[arg(value_name = "N")]
+    pub index: u64,
+    /// The new text; - reads standard input
+    pub text: String,
+}
+
+/// Arguments of `react`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  countersign react ops 17 👍\n  countersign react ops 17 👍 --remove\n\n\
+                        Exit codes: 0 it is logged; 1 refused, or the server is away; 2 usage."
+)]
+pub struct ReactArguments {
+    /// A room's name or id, or @USER
+    #[arg(value_name = "ROOM|@USER")]
+    pub room: String,
+    /// Log index of the message, the number before it
+    #[arg(value_name = "N")]
+    pub index: u64,
+    /// An emoji, or another text of 64 bytes at most
+    pub emoji: String,
+    /// Take it back
+    #[arg(long)]
+    pub remove: bool,
+}
+
+/// Arguments of `delete`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  countersign delete ops 17\n\n\
+                        Readers are asked not to show the message any more. It is not erased: it stays in the log, with the server and \
+                        with those who hold it, and evidence shows what it said and that it was deleted.\n\n\
+                        Exit codes: 0 it is logged; 1 refused, not your message, or the server is away; 2 usage.")]
+pub struct DeleteArguments {
+    /// A room's name or id, or @USER
+    #[arg(value_name = "ROOM|@USER")]
+    pub room: String,
+    /// Log index of your message, the number before it
+    #[arg(value_name = "N")]
+    pub index: u64,
 }
 
 /// Arguments of `tail`.

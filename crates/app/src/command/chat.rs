@@ -16,6 +16,9 @@ use crate::cli::ChatArguments;
 use crate::file;
 use crate::terminal::Failure;
 
+/// What can be typed beside messages.
+const COMMANDS: &str = "/reply N TEXT, /edit N TEXT, /react N EMOJI and /delete N are about the message with the number N, /file \
+                        PATH sends a file, /quit leaves, // at the start sends a line that begins with /";
 /// Entries shown on entering.
 const SHOWN_ON_ENTERING: u64 = 20;
 /// Characters of a message by which it is told that it was not sent.
@@ -42,9 +45,9 @@ async fn talk_in(context: &Context, client: &Client, arguments: &ChatArguments) 
         None => only_room(context, client).await?,
     };
     if !arguments.plain {
-        context
-            .output
-            .note("A line is a message; /file PATH sends a file, /quit leaves, // starts a line with /. The server can read what is said (content suite 0).");
+        context.output.note(&format!(
+            "A line is a message. {COMMANDS}. The server can read what is said (content suite 0)."
+        ));
     }
     let mut talk = Talk { context, client, room, next: 0, sent: JoinSet::new(), last: 0, unsent: 0 };
     let size = room_size(client, room).await?;
@@ -145,10 +148,28 @@ impl Talk<'_> {
         match Typed::parse(&line) {
             Typed::Quit => return Ok(false),
             Typed::Nothing => {}
-            Typed::Unknown(word) => self.context.output.note(&format!(
-                "not sent: there is no command {}; /file PATH sends a file, /quit leaves, // at the start sends a line that begins with /",
-                safe(word)
-            )),
+            Typed::Unknown(word) => {
+                self.context.output.note(&format!("not sent: there is no command {}. {COMMANDS}", safe(word)))
+            }
+            Typed::Incomplete(usage) => self
+                .context
+                .output
+                .note(&format!("not sent: type {usage}; N is the number before the message")),
+            Typed::Reply(index, text) => {
+                self.send(&line, Outgoing { reply_to: Some(index), ..Outgoing::text(text) }).await;
+            }
+            Typed::Edit(index, text) => {
+                let queued = self.client.edit(self.room, index, text).await;
+                self.queued(&line, queued);
+            }
+            Typed::React(index, emoji) => {
+                let queued = self.client.react(self.room, index, emoji, true).await;
+                self.queued(&line, queued);
+            }
+            Typed::Delete(index) => {
+                let queued = self.client.delete(self.room, index).await;
+                self.queued(&line, queued);
+            }
             Typed::Message(text) => self.send(text, Outgoing::text(text)).await,
             Typed::File(path) => match file::read(Path::new(path)) {
                 Ok(file) => {
@@ -163,7 +184,13 @@ impl Talk<'_> {
 
     /// Sends what was typed.
     async fn send(&mut self, typed: &str, message: Outgoing) {
-        match self.client.send(self.room, message).await {
+        let queued = self.client.send(self.room, message).await;
+        self.queued(typed, queued);
+    }
+
+    /// Waits for what was typed, or tells why it is not sent.
+    fn queued(&mut self, typed: &str, queued: Result<SendHandle, ClientError>) {
+        match queued {
             Ok(handle) => {
                 self.sent.spawn(logged(typed.to_owned(), handle));
             }
@@ -243,6 +270,12 @@ enum Typed<'a> {
     Nothing,
     Quit,
     Unknown(&'a str),
+    /// A command without what it needs: how it is typed.
+    Incomplete(&'static str),
+    Reply(u64, &'a str),
+    Edit(u64, &'a str),
+    React(u64, &'a str),
+    Delete(u64),
     File(&'a str),
     Message(&'a str),
 }
@@ -256,8 +289,25 @@ impl<'a> Typed<'a> {
             Some(_) => match line.split_whitespace().next() {
                 Some("/quit") => Self::Quit,
                 Some("/file") => Self::File(line.strip_prefix("/file").unwrap_or_default().trim()),
+                Some("/reply") => Self::about(line, "/reply N TEXT", Self::Reply),
+                Some("/edit") => Self::about(line, "/edit N TEXT", Self::Edit),
+                Some("/react") => Self::about(line, "/react N EMOJI", Self::React),
+                Some("/delete") => match line.split_whitespace().skip(1).collect::<Vec<_>>().as_slice() {
+                    [index] => index.parse().map_or(Self::Incomplete("/delete N"), Self::Delete),
+                    _ => Self::Incomplete("/delete N"),
+                },
                 word => Self::Unknown(word.unwrap_or(line)),
             },
+        }
+    }
+
+    /// A command with the index of a message and a text.
+    fn about(line: &'a str, usage: &'static str, make: fn(u64, &'a str) -> Self) -> Self {
+        let rest = line.split_once(char::is_whitespace).map_or("", |(_, rest)| rest).trim_start();
+        let (index, text) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+        match (index.parse(), text.trim()) {
+            (Ok(index), text) if !text.is_empty() => make(index, text),
+            _ => Self::Incomplete(usage),
         }
     }
 }
@@ -328,6 +378,18 @@ mod tests {
             ("/file plan of today.pdf ", Typed::File("plan of today.pdf")),
             ("/file", Typed::File("")),
             ("//file x", Typed::Message("/file x")),
+            ("/reply 12 Yes, sir. ", Typed::Reply(12, "Yes, sir.")),
+            ("/edit  12  two  words", Typed::Edit(12, "two  words")),
+            ("/react 12 👍", Typed::React(12, "👍")),
+            ("/delete 12 ", Typed::Delete(12)),
+            ("/reply", Typed::Incomplete("/reply N TEXT")),
+            ("/reply 12", Typed::Incomplete("/reply N TEXT")),
+            ("/reply yes", Typed::Incomplete("/reply N TEXT")),
+            ("/edit -1 x", Typed::Incomplete("/edit N TEXT")),
+            ("/react 👍 12", Typed::Incomplete("/react N EMOJI")),
+            ("/delete", Typed::Incomplete("/delete N")),
+            ("/delete 1 2", Typed::Incomplete("/delete N")),
+            ("//edit 1 x", Typed::Message("/edit 1 x")),
             ("/files x", Typed::Unknown("/files")),
             ("/exit now", Typed::Unknown("/exit")),
             ("/", Typed::Unknown("/")),

@@ -1,7 +1,7 @@
 //! What each command does. [`run`] is called with the parsed command line; every command has a file of its name.
 //!
 //! - On a server's folder: [`serve`], [`backup`], [`ca`], [`invite`] (or through a home), [`import`], [`doctor`]; how its keys open: [`keys`].
-//! - Through a home: [`join`], [`chat`], [`room`], [`send`], [`tail`], [`export`], [`user`], [`device`], [`passwd`].
+//! - Through a home: [`join`], [`chat`], [`room`], [`send`] (and edit, react, delete), [`tail`], [`export`], [`user`], [`device`], [`passwd`].
 //! - On evidence: [`verify`]. On none of these: [`classic`], the protocols that came before; [`lab`], attacks on them.
 //! - [`context`]: what all of them are given. [`failure`]: errors of the libraries as they end a command.
 
@@ -72,6 +72,9 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Chat(arguments) => chat::run(&context, arguments).await,
         Command::Room(command) => room::run(&context, command).await,
         Command::Send(arguments) => send::run(&context, arguments).await,
+        Command::Edit(arguments) => send::edit(&context, arguments).await,
+        Command::React(arguments) => send::react(&context, arguments).await,
+        Command::Delete(arguments) => send::delete(&context, arguments).await,
         Command::Tail(arguments) => tail::run(&context, arguments).await,
         Command::Export(arguments) => export::run(&context, arguments).await,
         Command::Verify(arguments) => verify::run(&context, arguments).await,

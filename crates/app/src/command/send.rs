@@ -1,14 +1,14 @@
-//! `send`: one message, acknowledged before the command ends.
+//! `send`, `edit`, `react`, `delete`: one message, acknowledged before the command ends.
 
 use std::io::Read;
 
-use client::{Client, Logged, Outgoing};
+use client::{Client, ClientError, Logged, Outgoing, SendHandle};
 use evidence::limits::MAX_TEXT;
 use evidence::room::RoomId;
 use serde_json::json;
 
 use super::{Context, room_to_talk_in, started};
-use crate::cli::SendArguments;
+use crate::cli::{DeleteArguments, EditArguments, ReactArguments, SendArguments};
 use crate::file;
 use crate::terminal::Failure;
 
@@ -23,9 +23,35 @@ pub async fn run(context: &Context, arguments: SendArguments) -> Result<(), Fail
     if text.is_empty() && attachments.is_empty() {
         return Err(Failure::usage("there is nothing to send"));
     }
+    let message = Outgoing { attachments, reply_to: arguments.reply_to, ..Outgoing::text(text) };
+    say(context, &arguments.room, async |client, room| client.send(room, message).await).await
+}
+
+/// Gives a message another text.
+pub async fn edit(context: &Context, arguments: EditArguments) -> Result<(), Failure> {
+    let text = if arguments.text == "-" { read_input()? } else { arguments.text };
+    say(context, &arguments.room, async |client, room| client.edit(room, arguments.index, &text).await).await
+}
+
+/// Gives a reaction, or takes it back.
+pub async fn react(context: &Context, arguments: ReactArguments) -> Result<(), Failure> {
+    let ReactArguments { room, index, emoji, remove } = arguments;
+    say(context, &room, async |client, room| client.react(room, index, &emoji, !remove).await).await
+}
+
+/// Asks readers not to show a message any more.
+pub async fn delete(context: &Context, arguments: DeleteArguments) -> Result<(), Failure> {
+    say(context, &arguments.room, async |client, room| client.delete(room, arguments.index).await).await
+}
+
+/// Says something and waits for the acknowledgement.
+async fn say(
+    context: &Context,
+    room: &str,
+    what: impl AsyncFnOnce(&Client, RoomId) -> Result<SendHandle, ClientError>,
+) -> Result<(), Failure> {
     let (client, away) = started(context).await?;
-    let outcome =
-        send(&client, &arguments.room, Outgoing { attachments, ..Outgoing::text(text) }, away).await;
+    let outcome = say_in(&client, room, away, what).await;
     client.close().await;
     let (room, logged) = outcome?;
     let statement = hex::encode(logged.statement);
@@ -35,14 +61,14 @@ pub async fn run(context: &Context, arguments: SendArguments) -> Result<(), Fail
     )
 }
 
-async fn send(
+async fn say_in(
     client: &Client,
     room: &str,
-    message: Outgoing,
     away: Option<String>,
+    what: impl AsyncFnOnce(&Client, RoomId) -> Result<SendHandle, ClientError>,
 ) -> Result<(RoomId, Logged), Failure> {
     let room = room_to_talk_in(client, room).await?;
-    let mut handle = client.send(room, message).await?;
+    let mut handle = what(client, room).await?;
     match away {
         None => Ok((room, handle.logged().await?)),
         Some(why) => Err(Failure::new(

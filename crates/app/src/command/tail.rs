@@ -1,6 +1,7 @@
 //! `tail`: a room's messages, those there are and, with `--follow`, those that come.
 
-use client::{Client, Event, MessageState, TimelineItem};
+use client::{Client, Event, MessageState, Queued, TimelineItem};
+use evidence::relation::Relations;
 use evidence::room::RoomId;
 use evidence::verdict::{file_line, safe, utc};
 use serde_json::{Value, json};
@@ -105,13 +106,17 @@ impl Printer<'_> {
 
     /// Prints what this device has said and the server has not acknowledged.
     async fn print_queued(&self) -> Result<(), Failure> {
-        for (seq, text) in self.client.outbox(self.room).await? {
+        for queued in self.client.outbox(self.room).await? {
+            let Queued { seq, text, relations } = &queued;
             self.output.result(
                 || {
-                    json!({ "index": null, "seq": seq, "from": self.client.user(), "device": self.client.device(),
-                            "time": null, "text": text, "statement": null, "state": "queued" })
+                    with_relations(
+                        json!({ "index": null, "seq": seq, "from": self.client.user(), "device": self.client.device(),
+                                "time": null, "text": text, "statement": null, "state": "queued" }),
+                        relations,
+                    )
                 },
-                || format!("[queued] {}: {}", self.client.user(), safe(&text)),
+                || format!("[queued] {}", said(self.client.user(), text, relations)),
             )?;
         }
         Ok(())
@@ -119,7 +124,8 @@ impl Printer<'_> {
 
     /// Saves the files of a message; says where they are.
     async fn save(&self, item: &TimelineItem) -> Result<Vec<String>, Failure> {
-        let Some(folder) = self.folder.filter(|_| !item.attachments().is_empty()) else {
+        let shown = !item.attachments().is_empty() && item.deleted().is_none();
+        let Some(folder) = self.folder.filter(|_| shown) else {
             return Ok(Vec::new());
         };
         let files = self.client.attachments(self.room, item.index).await?;
@@ -147,7 +153,10 @@ pub fn object(item: &TimelineItem) -> Value {
         "attachments": item.attachments(),
         "statement": hex::encode(item.statement),
         "state": state(&item.state),
+        "edited": item.edited(),
+        "deleted": item.deleted(),
     });
+    value = with_relations(value, item.relations().unwrap_or(&Relations::default()));
     if let (Some(object), MessageState::Received { by }) = (value.as_object_mut(), &item.state) {
         object.insert("received_by".into(), json!(by));
     }
@@ -157,19 +166,76 @@ pub fn object(item: &TimelineItem) -> Value {
     value
 }
 
+/// An object with what a message says of earlier ones and of people.
+fn with_relations(mut object: Value, relations: &Relations) -> Value {
+    if let (Some(object), Ok(Value::Object(relations))) =
+        (object.as_object_mut(), serde_json::to_value(relations))
+    {
+        object.extend(relations);
+    }
+    object
+}
+
 /// An entry as a line, and one for each file.
 pub fn line(item: &TimelineItem) -> String {
-    let files = item.attachments().iter().map(file_line);
+    let files = item.attachments().iter().filter(|_| item.deleted().is_none()).map(file_line);
     files.fold(text_line(item), |line, file| format!("{line}\n      {file}"))
 }
 
 fn text_line(item: &TimelineItem) -> String {
     let time = utc(item.time_ms);
     let time = time.get(11..16).unwrap_or_default();
-    match (item.text(), item.notice()) {
-        (Some(text), _) => format!("[{}] {time} {}: {}", item.index, item.from, safe(text)),
-        (None, Some(notice)) => format!("[{}] {time} — {}", item.index, safe(&notice)),
-        (None, None) => format!("[{}] {time} {} (no text)", item.index, item.from),
+    let what = match (item.relations(), item.notice()) {
+        (Some(relations), _) => message(item, relations),
+        (None, notice) => format!("— {}", safe(&notice.unwrap_or_default())),
+    };
+    format!("[{}] {time} {what}", item.index)
+}
+
+/// A message as it stands: its newest text, or that it was deleted.
+fn message(item: &TimelineItem, relations: &Relations) -> String {
+    let from = &item.from;
+    match (item.deleted(), &relations.edits, item.edited()) {
+        (Some(_), Some(edits), _) => format!("{from} edited {} (deleted)", edits.index),
+        (Some(_), None, _) => format!("{from} (deleted)"),
+        (None, _, Some(edited)) => {
+            let text = edited.text.as_deref().unwrap_or_default();
+            format!("{}  (edited)", said(from, text, relations))
+        }
+        (None, _, None) => said(from, item.text().unwrap_or_default(), relations),
+    }
+}
+
+/// Who says what of which message. Only a text follows a colon, so that none passes for anything else.
+fn said(from: &str, text: &str, relations: &Relations) -> String {
+    let text = safe(text);
+    if let Some(reaction) = &relations.reaction {
+        let (emoji, index, bad) = (safe(&reaction.text), reaction.index, remark(reaction.good));
+        return match reaction.given {
+            true => format!("{from} reacted {emoji} to {index}{bad}"),
+            false => format!("{from} took back {emoji} from {index}{bad}"),
+        };
+    }
+    let line = match (&relations.edits, &relations.deletes) {
+        (Some(edits), _) => format!("{from} edited {}{}: {text}", edits.index, remark(edits.good)),
+        (_, Some(deletes)) => format!("{from} deleted {}{}", deletes.index, remark(deletes.good)),
+        _ if text.is_empty() => format!("{from} (no text)"),
+        _ => format!("{from}: {text}"),
+    };
+    match &relations.reply_to {
+        Some(reply) if reply.good == Some(false) => {
+            format!("{line}  (reply to {}, which is not a message before this one)", reply.index)
+        }
+        Some(reply) => format!("{line}  (reply to {})", reply.index),
+        None => line,
+    }
+}
+
+/// What is to be known of a reference that does not stand, or of which this device cannot tell.
+fn remark(good: Option<bool>) -> &'static str {
+    match good {
+        Some(false) => " (not good: it changes nothing)",
+        Some(true) | None => "",
     }
 }
 

@@ -4,7 +4,7 @@ use std::process::Stdio;
 use crate::support::{Outcome, Place, mode};
 
 /// A server, and ann (an administrator) and bob (a member) with homes of their names.
-fn two(place: &Place) -> crate::support::Server {
+pub fn two(place: &Place) -> crate::support::Server {
     let server = place.serve_with("--data d --plain-keys");
     let admin = place.run("invite create --data d --role admin").ok().to_owned();
     place.join("ann", &admin);

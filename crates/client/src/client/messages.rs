@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use evidence::content::{Attachment, Content, Field};
+use evidence::relation::Relations;
 use evidence::room::RoomId;
 
 use super::Client;
 use crate::ClientError;
 use crate::outbox::{Draft, SendHandle};
+use crate::room::Room;
 use crate::timeline::TimelineItem;
 use crate::vault::Alarm;
 
@@ -22,6 +24,8 @@ pub struct Outgoing {
     pub script_ms: Option<i64>,
     /// Files, at most 98,304 bytes together; with the text, 131,072 bytes in all.
     pub attachments: Vec<Attachment>,
+    /// Log index of the message that this one replies to; this device must hold it.
+    pub reply_to: Option<u64>,
 }
 
 impl Outgoing {
@@ -30,20 +34,38 @@ impl Outgoing {
         Self { text: text.into(), ..Self::default() }
     }
 
-    fn into_content(self) -> Result<Content, ClientError> {
+    async fn into_content(self, client: &Client, room: &Room) -> Result<Content, ClientError> {
         if self.text.is_empty() && self.attachments.is_empty() {
             return Err(ClientError::Input("an empty message cannot be sent".to_owned()));
         }
+        let mentions = client.mentions(room, &self.text).await?;
+        let reply = match self.reply_to {
+            Some(index) => Some(Field::Reply(client.reference(room, index).await?)),
+            None => None,
+        };
         let text = (!self.text.is_empty()).then_some(Field::Text(self.text));
         let attachments = (!self.attachments.is_empty()).then_some(Field::Attachments(self.attachments));
         let fields = text
             .into_iter()
             .chain(self.composed_ms.map(Field::Composed))
             .chain(self.script_ms.map(Field::Script))
+            .chain(reply)
             .chain(attachments)
+            .chain(mentions)
             .collect();
         Content::new(fields).map_err(|error| ClientError::Input(error.to_string()))
     }
+}
+
+/// Something that this device said and that is not in the log yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Queued {
+    /// Its number; it may get another if the server refuses this one.
+    pub seq: u64,
+    /// The text, empty if it has none.
+    pub text: String,
+    /// What it says of earlier messages and of people; whether its reference is good is found once it is logged.
+    pub relations: Relations,
 }
 
 /// Why a room is not followed any more.
@@ -66,11 +88,13 @@ impl Client {
     /// until the server has answered. Messages of one caller keep their order.
     ///
     /// # Errors
-    /// [`ClientError::NotAMember`], [`ClientError::Input`] for a message that is too long, [`ClientError::Stopped`],
+    /// [`ClientError::NotAMember`], [`ClientError::Input`] for a message that is too long or replies to no message,
+    /// [`ClientError::NotFound`] for a reply to what this device does not hold, [`ClientError::Stopped`],
     /// [`ClientError::Vault`].
     pub async fn send(&self, room: RoomId, message: Outgoing) -> Result<SendHandle, ClientError> {
         let room = self.room(&room)?;
-        self.queue(room, Draft::Said(message.into_content()?)).await
+        let content = message.into_content(self, &room).await?;
+        self.queue(room, Draft::Said(content)).await
     }
 
     /// Says several things one after the other, like [`Self::send`]; they share transactions on this device.
@@ -84,7 +108,10 @@ impl Client {
         messages: Vec<Outgoing>,
     ) -> Result<Vec<SendHandle>, ClientError> {
         let room = self.room(&room)?;
-        let contents: Vec<_> = messages.into_iter().map(Outgoing::into_content).collect::<Result<_, _>>()?;
+        let mut contents = Vec::with_capacity(messages.len());
+        for message in messages {
+            contents.push(message.into_content(self, &room).await?);
+        }
         let mut queued = Vec::with_capacity(contents.len());
         for content in contents {
             queued.push(self.enqueue(Arc::clone(&room), Draft::Said(content)).await?);
@@ -96,18 +123,22 @@ impl Client {
         Ok(handles)
     }
 
-    /// Texts of this device that are not in the log yet, empty for files alone, each with its number, in order.
+    /// What this device said and is not in the log yet, in order.
     ///
     /// # Errors
     /// [`ClientError::NotFound`], [`ClientError::Vault`].
-    pub async fn outbox(&self, room: RoomId) -> Result<Vec<(u64, String)>, ClientError> {
+    pub async fn outbox(&self, room: RoomId) -> Result<Vec<Queued>, ClientError> {
         let room = self.room(&room)?;
         let rows = self.core().vault.outbox(room.key, 0, usize::MAX).await?;
         Ok(rows
             .into_iter()
             .filter_map(|row| {
                 let content = Content::from_bytes(row.parcel.content.as_deref()?).ok()?;
-                Some((row.seq, content.text().unwrap_or_default().to_owned()))
+                Some(Queued {
+                    seq: row.seq,
+                    text: content.text().unwrap_or_default().to_owned(),
+                    relations: Relations::new(content.fields(), None),
+                })
             })
             .collect())
     }

@@ -1,5 +1,6 @@
 //! The handle that an application holds.
 
+mod changes;
 mod messages;
 mod names;
 mod people;
@@ -15,7 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-pub use messages::{Contradiction, Outgoing};
+pub use messages::{Contradiction, Outgoing, Queued};
 pub use people::{Device, DeviceRequest, Invite, InviteSummary, User};
 pub use rooms::{MemberDevice, RoomSummary};
 

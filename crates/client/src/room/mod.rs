@@ -24,6 +24,7 @@ pub(crate) use received::Received;
 pub(crate) use sync::Batch;
 
 use crate::ClientError;
+use crate::timeline::Acts;
 use crate::vault::{RoomKey, RoomRow};
 
 /// A room that this device knows.
@@ -38,6 +39,8 @@ pub(crate) struct Room {
     facts: watch::Sender<Facts>,
     received: Mutex<Received>,
     told: Mutex<Told>,
+    /// Edits and deletions, as far as somebody read the timeline.
+    pub(crate) acts: tokio::sync::Mutex<Acts>,
     acknowledged: AtomicU64,
 }
 
@@ -91,6 +94,7 @@ impl Room {
             facts: watch::Sender::new(facts),
             received: Mutex::default(),
             told: Mutex::new(Told { delivered: row.delivered, shown: row.shown, shown_told: row.shown_told }),
+            acts: tokio::sync::Mutex::default(),
             acknowledged: AtomicU64::new(0),
         }
     }

@@ -339,7 +339,10 @@ impl Core {
             let known = |hash: &_| evidence::room::Certificates::certificate(&*self.certificates, hash);
             let bytes = entry.entry.bytes();
             let content = entry.content.as_deref();
-            let item = item(index, &Claims::from(&entry.entry), bytes, content, *unopened, known);
+            let mut item = item(index, &Claims::from(&entry.entry), bytes, content, *unopened, known);
+            if item.refers() {
+                item = self.timeline(room, index, 1).await?.pop().unwrap_or(item);
+            }
             self.emit(Event::Item { room: room.id, item: Arc::new(item) });
         }
         Ok(())

@@ -7,6 +7,7 @@ use evidence::content::{Attachment, AttachmentInfo, Content, Field};
 use evidence::entry::{Entry, Place, RevocationClaim, UnverifiedEntry};
 use evidence::membership::{Change, DeviceRef, MembershipClaim};
 use evidence::receipt::Unopened;
+use evidence::relation::{Edited, Relations};
 use evidence::statement::StatementClaim;
 use pki::VerifiedCertificate;
 
@@ -35,6 +36,13 @@ pub enum What {
         script_ms: Option<i64>,
         /// Its files; [`crate::Client::attachments`] has their bytes.
         attachments: Vec<AttachmentInfo>,
+        /// What it says of earlier messages and of people.
+        relations: Relations,
+        /// The text that stands instead, if its user has edited it.
+        edited: Option<Edited>,
+        /// Log index of the deletion, if its user asked that it is not shown any more; of an edit, the deletion of what
+        /// it edits.
+        deleted: Option<u64>,
     },
     /// Somebody said something before this device was a member.
     Earlier,
@@ -96,6 +104,34 @@ impl TimelineItem {
             What::Said { text, .. } => text.as_deref(),
             _ => None,
         }
+    }
+
+    /// What a message says of earlier ones and of people; none for other entries.
+    pub fn relations(&self) -> Option<&Relations> {
+        match &self.what {
+            What::Said { relations, .. } => Some(relations),
+            _ => None,
+        }
+    }
+
+    /// The text that stands instead of the message's own.
+    pub fn edited(&self) -> Option<&Edited> {
+        match &self.what {
+            What::Said { edited, .. } => edited.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// Log index of the deletion: what the message says is not to be shown any more.
+    pub fn deleted(&self) -> Option<u64> {
+        match &self.what {
+            What::Said { deleted, .. } => *deleted,
+            _ => None,
+        }
+    }
+
+    pub(crate) fn refers(&self) -> bool {
+        self.relations().is_some_and(Relations::refer)
     }
 
     /// The files of a message.
@@ -243,6 +279,9 @@ fn said(content: Option<&[u8]>, unopened: Option<u8>) -> What {
         composed_ms,
         script_ms,
         attachments: content.attachments().iter().map(Attachment::info).collect(),
+        relations: Relations::new(content.fields(), None),
+        edited: None,
+        deleted: None,
     }
 }
 

@@ -1,7 +1,9 @@
 //! A room's log as people read it.
 
+mod acts;
 mod item;
 
+pub(crate) use acts::Acts;
 pub(crate) use item::{Claims, item};
 pub use item::{MessageState, TimelineItem, What};
 
@@ -24,6 +26,8 @@ impl Core {
     ) -> Result<Vec<TimelineItem>, ClientError> {
         let held = self.vault.room(&room.id.0).await?.map_or(0, |row| row.held);
         let entries = self.vault.entries(room.key, from, limit).await?;
+        let mut acts = room.acts.lock().await;
+        self.find_acts(room, &mut acts, from.min(held), held).await?;
         let mut items = Vec::with_capacity(entries.len());
         for (index, entry) in entries.into_iter().take_while(|(index, _)| *index < held) {
             let parsed = Entry::parse(&entry.entry).map_err(|_| VaultError::Damaged("segment"))?;
@@ -31,6 +35,7 @@ impl Core {
             let claims = Claims::from(&parsed);
             let mut line =
                 item(index, &claims, &entry.entry, entry.content.as_deref(), entry.unopened, known);
+            self.relate(room, &mut acts, &entry, &mut line, held).await?;
             let by = room.received().users(index, &line.from);
             if !by.is_empty() {
                 line.state = MessageState::Received { by };

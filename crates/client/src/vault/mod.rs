@@ -31,7 +31,7 @@ pub use error::VaultError;
 pub(crate) use outbox::{OutboxRow, OutboxState, Parcel};
 pub(crate) use receipts::StoredReceipt;
 pub(crate) use rooms::{Alarm, CHECKPOINT_SPACING_S, RoomKey, RoomRecord, RoomRow, Step, VerifiedHead};
-pub(crate) use segments::NewStoredEntry;
+pub(crate) use segments::{NewStoredEntry, StoredEntry};
 pub(crate) use values::Profile;
 
 use crate::platform;

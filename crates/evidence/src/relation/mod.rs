@@ -153,6 +153,21 @@ impl Relations {
         }
         relations
     }
+
+    /// Notes whether the reference is good.
+    pub fn judge(&mut self, good: Option<bool>) {
+        for referred in [&mut self.reply_to, &mut self.edits, &mut self.deletes].into_iter().flatten() {
+            referred.good = good;
+        }
+        if let Some(reaction) = &mut self.reaction {
+            reaction.good = good;
+        }
+    }
+
+    /// Whether they refer to an earlier message.
+    pub fn refer(&self) -> bool {
+        self.reply_to.is_some() || self.edits.is_some() || self.reaction.is_some() || self.deletes.is_some()
+    }
 }
 
 /// What good edits and deletions make of a message (EV-44).
@@ -171,13 +186,24 @@ impl Fate {
         let mut fate = Self::default();
         for (index, act) in acts {
             match act {
-                _ if fate.deleted.is_some() => break,
-                Act::Edit(_) => fate.edited = Some(index),
-                Act::Delete(_) => fate.deleted = Some(index),
+                Act::Edit(_) => fate.edit(index),
+                Act::Delete(_) => fate.delete(index),
                 Act::Reply(_) | Act::React(_) => {}
             }
         }
         fate
+    }
+
+    /// A good edit at `index`, behind all acts before.
+    pub fn edit(&mut self, index: u64) {
+        if self.deleted.is_none() {
+            self.edited = Some(index);
+        }
+    }
+
+    /// A good deletion at `index`, behind all acts before.
+    pub fn delete(&mut self, index: u64) {
+        self.deleted.get_or_insert(index);
     }
 }
 

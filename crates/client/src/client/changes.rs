@@ -1,0 +1,179 @@
+//! Saying something about what was said: replies, edits, reactions, deletions, mentions (EV-6).
+
+use std::collections::BTreeSet;
+
+use evidence::content::{Content, Field, Reaction, Reference};
+use evidence::limits::MAX_MENTIONS;
+use evidence::room::RoomId;
+use pki::Name;
+
+use super::Client;
+use crate::ClientError;
+use crate::outbox::{Draft, SendHandle};
+use crate::room::Room;
+use crate::timeline::What;
+
+impl Client {
+    /// Gives the user's own message at log index `index` another text, and queues that like [`Self::send`]. What was said
+    /// before stays on record.
+    ///
+    /// # Errors
+    /// Those of [`Self::send`]; [`ClientError::NotFound`] for an index that this device does not hold;
+    /// [`ClientError::Input`] for a message of somebody else, for one that was deleted, for an entry that is no message,
+    /// and for an empty text.
+    pub async fn edit(&self, room: RoomId, index: u64, text: &str) -> Result<SendHandle, ClientError> {
+        let room = self.room(&room)?;
+        if text.is_empty() {
+            return Err(ClientError::Input(
+                "an edit needs a text; to take a message back, delete it".to_owned(),
+            ));
+        }
+        let edit = Field::Edit(self.own_message(&room, index).await?);
+        let mentions = self.mentions(&room, text).await?;
+        let fields = [Field::Text(text.to_owned()), edit].into_iter().chain(mentions).collect();
+        self.queue(room, Draft::Said(content(fields)?)).await
+    }
+
+    /// Gives a reaction to the message at log index `index`, or takes it back, and queues that like [`Self::send`].
+    ///
+    /// # Errors
+    /// Those of [`Self::send`]; [`ClientError::NotFound`] for an index that this device does not hold;
+    /// [`ClientError::Input`] for an entry that is no message, and for a text that is no reaction.
+    pub async fn react(
+        &self,
+        room: RoomId,
+        index: u64,
+        text: &str,
+        given: bool,
+    ) -> Result<SendHandle, ClientError> {
+        let room = self.room(&room)?;
+        let to = self.reference(&room, index).await?;
+        let reaction = Reaction::new(to, text, given).map_err(|e| ClientError::Input(e.to_string()))?;
+        self.queue(room, Draft::Said(content(vec![Field::Reaction(reaction)])?)).await
+    }
+
+    /// Asks readers not to show the user's own message at log index `index` any more, and queues that like
+    /// [`Self::send`]. What was said stays on record (EV-44).
+    ///
+    /// # Errors
+    /// As [`Self::edit`].
+    pub async fn delete(&self, room: RoomId, index: u64) -> Result<SendHandle, ClientError> {
+        let room = self.room(&room)?;
+        let deletion = Field::Deletion(self.own_message(&room, index).await?);
+        self.queue(room, Draft::Said(content(vec![deletion])?)).await
+    }
+
+    /// The reference to the message at `index`.
+    pub(super) async fn reference(&self, room: &Room, index: u64) -> Result<Reference, ClientError> {
+        match self.core().seen_at(room, index).await? {
+            Some(seen) if seen.is_statement => Ok(Reference { index, leaf: seen.leaf }),
+            Some(_) => Err(ClientError::Input(format!(
+                "the entry at index {index} is a change of the room, not a message; name the index of a message"
+            ))),
+            None => Err(not_held(index)),
+        }
+    }
+
+    /// The reference to a message that this user may change.
+    async fn own_message(&self, room: &Room, index: u64) -> Result<Reference, ClientError> {
+        let reference = self.reference(room, index).await?;
+        let core = self.core();
+        let seen = core.seen_at(room, index).await?.ok_or_else(|| not_held(index))?;
+        if seen.user.as_deref() != Some(self.user()) {
+            return Err(ClientError::Input(format!(
+                "the message at index {index} is not yours; only {} can edit or delete it",
+                seen.user.as_deref().unwrap_or("its sender")
+            )));
+        }
+        match seen.is_plain() {
+            Some(true) => {}
+            Some(false) => {
+                return Err(ClientError::Input(format!(
+                    "what is at index {index} is itself an edit, a reaction or a deletion; name the message that it is about"
+                )));
+            }
+            None => {
+                return Err(ClientError::Input(format!(
+                    "this device does not hold what the message at index {index} says, so it cannot change it; use a device \
+                     that does"
+                )));
+            }
+        }
+        let item = core.timeline(room, index, 1).await?.pop().map(|item| item.what);
+        match item {
+            Some(What::Said { deleted: Some(at), .. }) => Err(ClientError::Input(format!(
+                "the message at index {index} was deleted at {at}; nothing changes it any more"
+            ))),
+            _ => Ok(reference),
+        }
+    }
+
+    /// The members of a room whom a text mentions.
+    pub(super) async fn mentions(&self, room: &Room, text: &str) -> Result<Option<Field>, ClientError> {
+        if !text.contains('@') {
+            return Ok(None);
+        }
+        let members = self.core().with_log(room, |log| {
+            let members = log.state().into_iter().flat_map(|state| state.members());
+            members.map(|(_, member)| member.user.clone()).collect::<BTreeSet<Name>>()
+        });
+        let mentioned = mentioned(text, &members.await?);
+        Ok((!mentioned.is_empty()).then(|| Field::Mentions(mentioned.into_iter().collect())))
+    }
+}
+
+fn content(fields: Vec<Field>) -> Result<Content, ClientError> {
+    Content::new(fields).map_err(|error| ClientError::Input(error.to_string()))
+}
+
+fn not_held(index: u64) -> ClientError {
+    ClientError::NotFound(format!(
+        "there is no entry at index {index} in this home; the number before a message is its index"
+    ))
+}
+
+/// Names of members that stand after an `@` as words of their own, the first [`MAX_MENTIONS`] of them.
+fn mentioned(text: &str, members: &BTreeSet<Name>) -> BTreeSet<Name> {
+    let in_name = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    let in_word = |c: char| c.is_alphanumeric() || c == '_' || c == '@';
+    let mut found = BTreeSet::new();
+    for (at, _) in text.match_indices('@') {
+        let (before, after) = text.split_at(at);
+        let after = after.trim_start_matches('@');
+        let word = after.split(|c| !in_name(c)).next().unwrap_or_default();
+        let behind = after.get(word.len()..).and_then(|rest| rest.chars().next());
+        // Part of an address or of a longer word is no mention.
+        let apart = !before.ends_with(in_word) && !behind.is_some_and(in_word);
+        let name = Name::parse(word.trim_end_matches('-')).ok();
+        if apart && found.len() < MAX_MENTIONS {
+            found.extend(name.filter(|name| members.contains(name)));
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_are_mentioned_by_words_that_begin_with_an_at_sign() {
+        let members = ["alice", "bob", "mary-ann"].map(|name| Name::parse(name).unwrap()).into();
+        for (text, names) in [
+            ("@bob", &["bob"][..]),
+            ("@Bob, @alice: see this.", &["alice", "bob"]),
+            ("(@mary-ann)", &["mary-ann"]),
+            ("@bob- and @bob again", &["bob"]),
+            ("Grüße @bob's", &["bob"]),
+            ("bob", &[]),
+            ("mail bob@alice", &[]),
+            ("@bob@example", &[]),
+            ("@bobby @bob_ @bobé", &[]),
+            ("@carol @all @", &[]),
+            ("@mary", &[]),
+        ] {
+            let found: Vec<String> = mentioned(text, &members).iter().map(ToString::to_string).collect();
+            assert_eq!(found, names, "{text}");
+        }
+    }
+}
