@@ -236,6 +236,70 @@ def check_fields(fields, whole, code):
             need(value == sorted(set(value)), code)
 
 
+ACTS = {REPLY: "reply_to", EDIT: "edits", REACTION: "reaction", DELETION: "deletes"}
+
+
+def is_plain(fields, state):
+    """EV-43: whether content is no edit, reaction or deletion; None if what is shown does not tell."""
+    if {EDIT, REACTION, DELETION} & set(fields):
+        return False
+    if {REPLY, 7} & set(fields) or state == "disclosed":
+        return True
+    return None
+
+
+def is_good(number, index, user, reference, passed, first):
+    """EV-43; `passed` has (leaf hash, whether it is a statement, user, is_plain) by index, None for what is not shown."""
+    to, leaf = reference
+    if to >= index:
+        return False
+    if to not in passed:
+        return None
+    if to < first:
+        return False
+    found, statement, by, plain = passed[to]
+    if leaf != found or statement is False:
+        return False
+    if number in (REPLY, REACTION):
+        return statement
+    if (by is not None and by != user) or plain is False:
+        return False
+    return None if by is None or plain is None else statement
+
+
+def relations(fields, index, user, passed, first):
+    """EV-40: what a message says of others."""
+    told = dict.fromkeys(ACTS.values())
+    for number in set(ACTS) & set(fields):
+        value = fields[number]
+        referred = {"index": value[0], "good": is_good(number, index, user, value[:2], passed, first)}
+        if number == REACTION:
+            referred |= {"text": value[2], "given": value[3]}
+        told[ACTS[number]] = referred
+    return {**told, "mentions": fields.get(MENTIONS, []), "edited": None, "deleted": None}
+
+
+def mark_changed(said):
+    """EV-44: what good edits and deletions make of other messages."""
+    by_index = {message["index"]: message for message in said}
+
+    def good(referred):
+        return referred is not None and referred["good"] is True
+
+    for message in said:
+        if good(message["deletes"]):
+            target = by_index[message["deletes"]["index"]]
+            if target["deleted"] is None:
+                target["deleted"] = message["index"]
+        if good(message["edits"]):
+            target = by_index[message["edits"]["index"]]
+            if target["deleted"] is None:
+                target["edited"] = {"index": message["index"], "text": message["text"]}
+    for message in said:
+        if good(message["edits"]):
+            message["deleted"] = by_index[message["edits"]["index"]]["deleted"]
+
+
 def commitment(user, certificate, room, seq, digests):
     """EV-7"""
     return H(dcbor(["countersign v1 commitment", user, certificate, room, seq, digests]))
@@ -494,7 +558,7 @@ def check(path, pinned):
     proof = [proof[at : at + 32] for at in range(0, len(proof), 32)]
     tree, state, said = Compact(), Room(), []
     expected = first
-    members = {}
+    members, passed = {}, {}
     for item, raw in sequence(parts["entries.cbor"]):
         need(dcbor(item) == raw, "malformed")
         index, kind = item[0], item[1]
@@ -509,7 +573,9 @@ def check(path, pinned):
             need(index >= first, "membership")
             state.skip(1)
             tree.push(item[2])
-            said.append({"index": index, "from": None, "text": None, "attachments": [], "state": "hidden"})
+            told = {"text": None, "attachments": [], **relations({}, index, None, passed, first)}
+            said.append({"index": index, "from": None, **told, "state": "hidden"})
+            passed[index] = item[2], None, None, None
             continue
         entry = item[2]
         signer_hash = strict(cbor2.loads(entry).value[0])[34][1]
@@ -543,12 +609,16 @@ def check(path, pinned):
             if kind == 2:
                 need(H(item[3]) == header[CIPHERTEXT], "ciphertext")
             states = {1: "withheld", 2: "disclosed", 3: "partly"}
-            told = {"text": fields.get(1), "attachments": files, "state": states[kind]}
-            said.append({"index": index, "from": signer.issue["user"], **told})
+            user = signer.issue["user"]
+            told = {"text": fields.get(1), "attachments": files, **relations(fields, index, user, passed, first)}
+            said.append({"index": index, "from": user, **told, "state": states[kind]})
+            passed[index] = leaf_hash(entry), True, user, is_plain(fields, states[kind])
         else:
             need(kind == 1, "opening")
+            passed[index] = leaf_hash(entry), False, None, None
         tree.push(leaf_hash(entry))
     need(expected == to + 1, "missing")
+    mark_changed(said)
     roots = dict(tree.roots)
     for mark in sorted({given.size for given in receipts if to + 2 <= given.size < size}):
         tree.fill(mark, proof)

@@ -33,13 +33,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let write = |name: &str, value: &Value| -> Result<(), Box<dyn Error>> {
         Ok(fs::write(folder.join(name), serde_json::to_string_pretty(value)? + "\n")?)
     };
-    let world = talk();
+    let mut world = talk();
     write("hashes.json", &hashes())?;
     write("contents.json", &contents())?;
     write("log.json", &log())?;
     write("objects.json", &objects(&world))?;
     let mut list = Vec::new();
-    for (name, says, verdict, codes, bytes) in bundles(&world) {
+    for (name, says, verdict, codes, bytes) in bundles(&mut world) {
         let file = format!("{name}.bundle");
         fs::write(folder.join(&file), bytes)?;
         list.push(json!({ "file": file, "says": says, "verdict": verdict, "codes": codes }));
@@ -68,7 +68,7 @@ fn talk() -> World {
 
 type Bundle = (&'static str, &'static str, &'static str, Vec<&'static str>, Vec<u8>);
 
-fn bundles(world: &World) -> Vec<Bundle> {
+fn bundles(world: &mut World) -> Vec<Bundle> {
     let last = world.tree.size() - 1;
     let all = world.bundle();
     let bad = |name, says, code, bytes| (name, says, "invalid", vec![code], bytes);
@@ -96,10 +96,19 @@ fn bundles(world: &World) -> Vec<Bundle> {
     export.changes_before.retain(|index| *index != 3);
     let hidden = world.write(&export, |_| Show::All);
     let foreign = edited(|_| {}).bundle();
+    world.relate();
+    let related = world.bundle();
     vec![
         ("all", "a whole talk, all of it shown", "valid", vec![], all),
         ("one-field", "the text of one message alone", "valid", vec![], one),
         ("withheld", "one message withheld to its place, one to who and when", "valid", vec![], mixed),
+        (
+            "relations",
+            "replies, edits, reactions, deletions and mentions, good and not",
+            "valid",
+            vec![],
+            related,
+        ),
         bad("cut", "the file ends early", "cut", cut),
         bad("page", "a byte of the page changed", "manifest", page),
         bad("text", "a text changed, the manifest made to fit", "opening", archive::repack(forged)),

@@ -6,7 +6,7 @@ use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use evidence::verdict::{Said, State, Verdict, Word, file_line, utc};
+use evidence::verdict::{Said, State, Verdict, Word, file_line, remarks, utc};
 
 use crate::terminal::Failure;
 
@@ -90,6 +90,9 @@ fn render_checked(out: &mut String, verdict: &Verdict, said: &[Said]) -> std::fm
             .attachments
             .iter()
             .fold(what, |what, file| format!("{what}\n<code>{}</code>", escape(&file_line(file))));
+        let what = remarks(message)
+            .iter()
+            .fold(what, |what, remark| format!("{what}\n<span class=quiet>{}</span>", escape(remark)));
         let who = match (&message.from, &message.device) {
             (Some(from), Some(device)) => {
                 format!("{} <span class=quiet>({})</span>", escape(from), escape(device))

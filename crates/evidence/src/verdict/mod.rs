@@ -6,9 +6,10 @@ mod text;
 pub use code::{Code, NoteCode};
 use pki::Fingerprint;
 use serde::{Serialize, Serializer};
-pub use text::{file_line, render, safe, utc};
+pub use text::{file_line, remarks, render, safe, utc};
 
 use crate::content::AttachmentInfo;
+use crate::relation::{Edited, Relations};
 use crate::room::RoomId;
 
 /// Problems after these are counted and not listed (EV-40).
@@ -91,6 +92,13 @@ pub struct Said {
     pub fields: Fields,
     /// The files, if they are shown.
     pub attachments: Vec<AttachmentInfo>,
+    /// What it says of earlier messages and of people, if that is shown.
+    #[serde(flatten)]
+    pub relations: Relations,
+    /// The text that stands instead by a good edit that the bundle shows.
+    pub edited: Option<Edited>,
+    /// Log index of a good deletion that the bundle shows; of an edit, that of what it edits.
+    pub deleted: Option<u64>,
     /// How much is shown.
     pub state: State,
     /// Users other than the sender who gave a receipt for it.

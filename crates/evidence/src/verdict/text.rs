@@ -4,6 +4,7 @@ use std::fmt::{self, Write};
 
 use super::{Said, State, Verdict, Word};
 use crate::content::AttachmentInfo;
+use crate::relation::Referred;
 
 /// Messages listed at each end when there are more than twice as many.
 const LISTED_AT_ENDS: usize = 20;
@@ -136,6 +137,8 @@ fn message(out: &mut impl Write, said: &Said) -> fmt::Result {
     }
     let text = match (said.state, &said.text) {
         (State::Disclosed | State::Partly, Some(text)) => safe(text),
+        (State::Disclosed, None) if said.relations.reaction.is_some() => "(a reaction)".to_owned(),
+        (State::Disclosed, None) if said.relations.deletes.is_some() => "(a deletion)".to_owned(),
         (State::Disclosed, None) => "(no text)".to_owned(),
         (State::Partly, None) => "(no text shown)".to_owned(),
         (State::Mismatch, _) => "(does not match what was signed)".to_owned(),
@@ -151,7 +154,49 @@ fn message(out: &mut impl Write, said: &Said) -> fmt::Result {
         1..=3 => writeln!(out, "  (received by {})", said.received_by.join(", "))?,
         many => writeln!(out, "  (received by {many} users)")?,
     }
-    said.attachments.iter().try_for_each(|file| writeln!(out, "      {}", file_line(file)))
+    said.attachments.iter().try_for_each(|file| writeln!(out, "      {}", file_line(file)))?;
+    remarks(said).iter().try_for_each(|remark| writeln!(out, "      {remark}"))
+}
+
+/// What a message says of others and what others made of it, in words, each for a line of its own: a text cannot pass for
+/// one, as [`safe`] leaves no line feeds in texts.
+pub fn remarks(said: &Said) -> Vec<String> {
+    let relations = &said.relations;
+    let told = |what: &str, index: u64, good: Option<bool>, must_be: &str| match good {
+        Some(true) => format!("[{what} {index}]"),
+        Some(false) => format!("[{what} {index}, which is not {must_be}: it changes nothing]"),
+        None => format!("[{what} {index}, which this bundle does not allow to check]"),
+    };
+    let referred = |what: &str, referred: &Option<Referred>, must_be: &str| {
+        referred.as_ref().map(|referred| told(what, referred.index, referred.good, must_be))
+    };
+    let (before, own) = ("a message before this one", "a message of the same user before this one");
+    let reaction = relations.reaction.as_ref().map(|reaction| {
+        let what = if reaction.given { "reaction" } else { "taken back: reaction" };
+        told(&format!("{what} {} to", safe(&reaction.text)), reaction.index, reaction.good, before)
+    });
+    let mentions =
+        (!relations.mentions.is_empty()).then(|| format!("[mentions {}]", relations.mentions.join(", ")));
+    let edited = said.edited.as_ref().map(|edited| match &edited.text {
+        Some(text) => format!("[edited at {}: {}]", edited.index, safe(text)),
+        None => format!("[edited at {}]", edited.index),
+    });
+    let deleted = said.deleted.map(|index| match relations.edits {
+        Some(_) => format!("[what it edits was deleted at {index}]"),
+        None => format!("[deleted at {index}: its user asked not to show it any more]"),
+    });
+    [
+        referred("reply to", &relations.reply_to, before),
+        referred("new text of", &relations.edits, own),
+        reaction,
+        referred("deletion of", &relations.deletes, own),
+        mentions,
+        edited,
+        deleted,
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// What is told of a file, as a line of its own: a text cannot pass for it, as [`safe`] leaves no line feeds in texts.

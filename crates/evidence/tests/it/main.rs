@@ -12,6 +12,7 @@ mod archive;
 mod bundle;
 mod forged;
 mod objects;
+mod relations;
 mod room;
 mod tools;
 mod vectors;

@@ -154,9 +154,6 @@ fn python_agrees_on_vectors_and_bundles() {
     };
     assert_eq!(python(&["--vectors".as_ref(), vectors.as_os_str()]), "vectors hold\n");
     let world = talk();
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("talk.bundle");
-    let root = world.root.fingerprint().to_string();
     for show in [
         Show::All,
         Show::Nothing,
@@ -166,22 +163,67 @@ fn python_agrees_on_vectors_and_bundles() {
         Show::Fields(&[2, 7]),
     ] {
         for from in 0..3 {
-            let bundle = world.write(&world.export(from, 2), |_| show);
-            fs::write(&path, &bundle).unwrap();
-            let answer = python(&[path.as_os_str(), "--root".as_ref(), root.as_ref()]);
-            let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
-            let (verdict, said) = world.verify(&bundle);
-            assert_eq!((verdict.word, &answer["verdict"]), (Word::Valid, &"valid".into()), "{answer}");
-            let own = verdict.to_json(&said);
-            for (ours, theirs) in
-                own["said"].as_array().unwrap().iter().zip(answer["said"].as_array().unwrap())
-            {
-                for name in ["index", "from", "text", "attachments", "state", "received_by"] {
-                    assert_eq!(ours[name], theirs[name], "{name}");
-                }
-            }
-            assert_eq!(answer["said"].as_array().unwrap().len(), said.len());
+            agree(&world, &world.write(&world.export(from, 2), |_| show));
         }
+    }
+}
+
+/// The same is told of every message by the checker and by this crate, and nothing is wrong with it.
+fn agree(world: &World, bundle: &[u8]) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("talk.bundle");
+    fs::write(&path, bundle).unwrap();
+    let script = workspace().join("tests/python/bundle_check.py");
+    let root = world.root.fingerprint().to_string();
+    let output = Command::new(python()).arg(script).arg(path).args(["--root", &root]).output().unwrap();
+    let answer: serde_json::Value = serde_json::from_str(&succeed(&output)).unwrap();
+    let (verdict, said) = world.verify(bundle);
+    assert_eq!((verdict.word, &answer["verdict"]), (Word::Valid, &"valid".into()), "{answer}");
+    let own = verdict.to_json(&said);
+    for (ours, theirs) in own["said"].as_array().unwrap().iter().zip(answer["said"].as_array().unwrap()) {
+        for name in [
+            "index",
+            "from",
+            "text",
+            "attachments",
+            "reply_to",
+            "edits",
+            "reaction",
+            "deletes",
+            "mentions",
+            "edited",
+            "deleted",
+            "state",
+            "received_by",
+        ] {
+            assert_eq!(ours[name], theirs[name], "{name} at {}", ours["index"]);
+        }
+    }
+    assert_eq!(answer["said"].as_array().unwrap().len(), said.len());
+}
+
+#[test]
+fn python_agrees_on_what_messages_say_of_each_other() {
+    let mut world = talk();
+    let first = world.relate();
+    let last = world.tree.size() - 1;
+    for from in [0, first, first + 1, first + 3] {
+        let export = world.export(from, last);
+        agree(&world, &world.write(&export, |_| Show::All));
+        let kinds: [fn(u64) -> Show; 3] = [|_| Show::Nothing, |_| Show::PlaceOnly, |_| Show::Fields(&[1])];
+        for kind in kinds {
+            agree(
+                &world,
+                &world.write(&export, |index| if index == first { kind(index) } else { Show::All }),
+            );
+        }
+        // A reference alone, its text withheld; a field that stands alone is shown whole.
+        let alone = |index: u64| match index - first {
+            1 => Show::Fields(&[4]),
+            3 | 4 | 5 | 10 => Show::Fields(&[5]),
+            _ => Show::All,
+        };
+        agree(&world, &world.write(&export, |index| if index < first { Show::All } else { alone(index) }));
     }
 }
 

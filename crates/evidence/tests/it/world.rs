@@ -6,7 +6,7 @@ use std::io::Cursor;
 use evidence::Hash;
 use evidence::bundle::{DirectoryProof, Export, Item, Root, Scope, Writer, verify};
 use evidence::checkpoint::{Checkpoint, Cosignature, Origin, SignedCheckpoint, device_name};
-use evidence::content::{Attachment, Content, Field, FileName, MediaType};
+use evidence::content::{Attachment, Content, Field, FileName, MediaType, Reaction, Reference};
 use evidence::cose::Object;
 use evidence::directory::{Issue, Leaf, Revoke, Subject};
 use evidence::entry::{Place, RevocationClaim};
@@ -245,6 +245,34 @@ impl World {
         );
         let at = Field::Composed(self.now_ms);
         self.say_fields(by, vec![Field::Text(text.to_owned()), at, Field::Attachments(vec![file])], |_| {})
+    }
+
+    /// The reference to an entry.
+    pub fn reference(&self, index: u64) -> Reference {
+        Reference { index, leaf: leaf_hash(&self.entries[usize::try_from(index).unwrap()]) }
+    }
+
+    /// A message of device 0, and what it and device 1, of another user, say of it, good and not; its index, after which
+    /// the others follow.
+    pub fn relate(&mut self) -> u64 {
+        let first = self.say(0, "one");
+        let (to, created) = (self.reference(first), self.reference(0));
+        let text = |text: &str| Field::Text(text.to_owned());
+        let react = |to, emoji, given| vec![Field::Reaction(Reaction::new(to, emoji, given).unwrap())];
+        let mentions = Field::Mentions(vec![self.devices[0].user()]);
+        self.say_fields(1, vec![text("Say again, @cdr."), Field::Reply(to), mentions], |_| {});
+        self.say_fields(1, react(to, "👍", true), |_| {});
+        let edit = self.say_fields(0, vec![text("uno"), Field::Edit(to)], |_| {});
+        let (of_edit, later) = (self.reference(edit), Reference { index: 10_000, ..to });
+        self.say_fields(1, vec![text("of another user"), Field::Edit(to)], |_| {});
+        self.say_fields(0, vec![text("of an edit"), Field::Edit(of_edit)], |_| {});
+        self.say_fields(1, react(Reference { leaf: [0; 32], ..to }, "👎", true), |_| {});
+        self.say_fields(1, vec![text("to no message"), Field::Reply(created)], |_| {});
+        self.say_fields(1, vec![text("to what is not there"), Field::Reply(later)], |_| {});
+        self.say_fields(0, vec![Field::Deletion(to)], |_| {});
+        self.say_fields(0, vec![text("too late"), Field::Edit(to)], |_| {});
+        self.say_fields(1, react(to, "👍", false), |_| {});
+        first
     }
 
     /// Logs bytes, whatever they are, and signs a checkpoint over them.

@@ -6,6 +6,7 @@ use crate::content::{Attachment, AttachmentInfo, Content, Field, Opening};
 use crate::entry::Entry;
 use crate::hash::Hash;
 use crate::log::leaf_hash;
+use crate::relation::{Act, Relations};
 use crate::statement::Statement;
 use crate::verdict::{Code, Fields, Problem, State};
 
@@ -25,6 +26,10 @@ pub(super) struct Shown {
     pub(super) text: Option<String>,
     pub(super) fields: Fields,
     pub(super) attachments: Vec<AttachmentInfo>,
+    pub(super) relations: Relations,
+    pub(super) act: Option<Act>,
+    /// Whether the content is neither an edit nor a reaction nor a deletion, as far as that shows.
+    pub(super) is_plain: Option<bool>,
 }
 
 impl Checked {
@@ -41,6 +46,9 @@ impl Checked {
                 text: None,
                 fields: Fields::default(),
                 attachments: Vec::new(),
+                relations: Relations::default(),
+                act: None,
+                is_plain: None,
             },
             problems: Vec::new(),
         };
@@ -102,6 +110,15 @@ impl Checked {
     }
 
     fn show(&mut self, fields: Vec<Field>) {
+        self.shown.relations = Relations::new(fields.iter(), None);
+        self.shown.act = Act::of(&fields);
+        let rules_others_out = |field: &Field| matches!(field, Field::Reply(_) | Field::Attachments(_));
+        self.shown.is_plain = match &self.shown.act {
+            Some(act) if !act.is_reply() => Some(false),
+            // EV-6: beside these fields none of the others stands.
+            _ if fields.iter().any(rules_others_out) => Some(true),
+            _ => (self.shown.state == State::Disclosed).then_some(true),
+        };
         for field in fields {
             match field {
                 Field::Text(text) => self.shown.text = Some(text),

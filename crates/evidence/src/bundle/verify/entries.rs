@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io::Read;
+use std::rc::Rc;
 
 use pki::trust::NoRevocations;
 use rayon::prelude::*;
@@ -21,6 +22,7 @@ use crate::entry::Entry;
 use crate::hash::Hash;
 use crate::limits::{ANCHOR_SLACK_MS, MAX_SKEW_MS};
 use crate::log::{CompactTree, Tree, cover, empty_root};
+use crate::relation::Target;
 use crate::room::{Context, RoomState, Roots, Seen, Unacceptable};
 use crate::verdict::{Code, Said, State};
 
@@ -86,6 +88,9 @@ pub(super) fn fold<R: Read>(
         disclosed: 0,
         seen_unchecked: 0,
         used: HashSet::new(),
+        changes_before: HashSet::new(),
+        users: HashMap::new(),
+        passed: Vec::new(),
     };
     let mut body = open(reader, ENTRIES)?;
     if body.left() > MAX_PART {
@@ -141,6 +146,19 @@ struct Fold<'a, P> {
     disclosed: u64,
     seen_unchecked: u64,
     used: HashSet<Hash>,
+    /// Indices below the range that are shown.
+    changes_before: HashSet<u64>,
+    /// Users by their certificates, as far as they were met.
+    users: HashMap<Hash, Rc<str>>,
+    /// What later messages may refer to, from the first index of the range on.
+    passed: Vec<Passed>,
+}
+
+/// What of an entry decides whether a reference to it is good, its leaf hash aside (EV-43).
+struct Passed {
+    is_statement: Option<bool>,
+    user: Option<Rc<str>>,
+    is_plain: Option<bool>,
 }
 
 /// Between which cosigned times an entry was logged, Unix milliseconds.
@@ -180,6 +198,12 @@ impl<P: Iterator<Item = Hash>> Fold<'_, P> {
             Growing::Before(tree) => tree.push(checked.leaf),
             Growing::Within(tree) => tree.push(checked.leaf),
         };
+        if index >= self.scope.from {
+            let passed = self.passed(&checked);
+            self.passed.push(passed);
+        } else {
+            self.changes_before.insert(index);
+        }
         if index >= self.scope.from && checked.is_message() {
             self.messages += 1;
             self.disclosed += u64::from(checked.shown.state.shows_content());
@@ -298,10 +322,40 @@ impl<P: Iterator<Item = Hash>> Fold<'_, P> {
         }
     }
 
-    fn said(&self, checked: Checked, anchor: Anchor) -> Said {
+    fn passed(&mut self, checked: &Checked) -> Passed {
+        let certificate = checked.entry.as_ref().map(Entry::certificate);
+        let user = certificate.and_then(|certificate| {
+            let name = self.trusted.certificates.get(&certificate)?.identity().user()?;
+            Some(Rc::clone(self.users.entry(certificate).or_insert_with(|| Rc::from(name.as_str()))))
+        });
+        let is_statement = checked.entry.as_ref().map(|entry| matches!(entry, Entry::Statement(_)));
+        Passed { is_statement, user, is_plain: checked.shown.is_plain }
+    }
+
+    /// What the bundle shows of an entry before this one that a message refers to.
+    fn target(&self, index: u64) -> Option<Target<'_>> {
+        if self.changes_before.contains(&index) {
+            return Some(Target { leaf: [0; 32], is_statement: Some(false), user: None, is_plain: None });
+        }
+        let Growing::Within(tree) = &self.tree else { return None };
+        let passed = self.passed.get(usize::try_from(index.checked_sub(self.scope.from)?).ok()?)?;
+        Some(Target {
+            leaf: tree.leaf(index)?,
+            is_statement: passed.is_statement,
+            user: passed.user.as_deref(),
+            is_plain: passed.is_plain,
+        })
+    }
+
+    fn said(&self, mut checked: Checked, anchor: Anchor) -> Said {
         let signer =
             checked.entry.as_ref().and_then(|entry| self.trusted.certificates.get(&entry.certificate()));
         let user = signer.and_then(|signer| signer.identity().user());
+        if let Some(act) = &checked.shown.act {
+            let target = self.target(act.reference().index);
+            let good = act.is_good(checked.index, user.map(pki::Name::as_str), target.as_ref());
+            checked.shown.relations.judge(good);
+        }
         Said {
             index: checked.index,
             from: user.map(ToString::to_string),
@@ -311,6 +365,9 @@ impl<P: Iterator<Item = Hash>> Fold<'_, P> {
             text: checked.shown.text,
             fields: checked.shown.fields,
             attachments: checked.shown.attachments,
+            relations: checked.shown.relations,
+            edited: None,
+            deleted: None,
             state: checked.shown.state,
             received_by: self.receipts.received_by(checked.index, user, self.state.as_ref()),
         }
