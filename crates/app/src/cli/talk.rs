@@ -54,7 +54,7 @@ pub struct JoinArguments {
                         /delete N        ask readers not to show a message of yours; it stays on record\n  \
                         /file PATH       send a file\n  \
                         /quit            leave\n\n\
-                        Who pipes in text of others puts one more / before such lines: /file would send a file of this machine.\n\n\
+                        Who pipes in text of others puts one more / before such lines: /file would send a file of this machine, /delete take back a message of yours.\n\n\
                         Exit codes: 0 all messages are logged; 1 one was refused for good (standard error says which), or failed; \
                         2 usage."
 )]

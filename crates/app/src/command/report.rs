@@ -81,6 +81,12 @@ fn render_checked(out: &mut String, verdict: &Verdict, said: &[Said]) -> std::fm
         let what = match (&message.text, message.state) {
             (Some(text), _) => escape(text),
             (None, State::Mismatch) => "<strong>does not match what was signed</strong>".to_owned(),
+            (None, State::Disclosed) if message.relations.reaction.is_some() => {
+                "<span class=quiet>a reaction</span>".to_owned()
+            }
+            (None, State::Disclosed) if message.relations.deletes.is_some() => {
+                "<span class=quiet>a deletion</span>".to_owned()
+            }
             (None, State::Disclosed) => "<span class=quiet>no text</span>".to_owned(),
             (None, State::Partly) => "<span class=quiet>no text shown</span>".to_owned(),
             (None, State::Hidden) => "<span class=quiet>only its place is shown</span>".to_owned(),
