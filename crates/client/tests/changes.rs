@@ -1,15 +1,20 @@
 //! Replies, edits, reactions, deletions and mentions (EV-6, EV-43, EV-44).
 
-#![expect(clippy::unwrap_used, reason = "a test's helper fails the test")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test's helper fails the test")]
 
 mod common;
 
 use client::{Client, ClientError, Outgoing, SendHandle, TimelineItem};
-use common::{World, export, in_room, verdict, within};
+use common::{PASSWORD, World, export, in_room, verdict, within};
 use evidence::bundle::Root;
+use evidence::entry::Place;
+use evidence::log::TreeHead;
 use evidence::relation::{Edited, Referred};
 use evidence::room::RoomId;
 use evidence::verdict::Word;
+use session::link::Link;
+use session::message::{Reply, Role};
+use testkit::member::{Member, append};
 
 async fn logged(handle: Result<SendHandle, ClientError>) -> u64 {
     within("acknowledged", handle.unwrap().logged()).await.unwrap().index
@@ -128,5 +133,59 @@ async fn what_was_queued_behind_a_deletion_changes_nothing() {
     assert_eq!((first.edited().map(|edited| edited.index), first.deleted()), (Some(2), Some(3)));
     assert_eq!(first.edited().unwrap().text.as_deref(), Some("two"));
     assert_eq!(at(&alice, room, 4).await.deleted(), Some(3));
+    alice.close().await;
+}
+
+/// Leaf hash of the entry at `index` of a bundle that begins at index 0: its archive's `entries.cbor`, walked.
+fn leaf(bundle: &[u8], index: usize) -> [u8; 32] {
+    let mut rest = bundle;
+    loop {
+        let (header, after) = rest.split_at(512);
+        let size = usize::from_str_radix(std::str::from_utf8(&header[124..135]).unwrap(), 8).unwrap();
+        if header.starts_with(b"entries.cbor\0") {
+            let mut d = minicbor::Decoder::new(&after[..size]);
+            (0..index).for_each(|_| d.skip().unwrap());
+            d.array().and_then(|_| d.u64().and(d.u8())).unwrap();
+            return evidence::log::leaf_hash(d.bytes().unwrap());
+        }
+        rest = &after[size.div_ceil(512) * 512..];
+    }
+}
+
+#[tokio::test]
+async fn what_another_user_deletes_is_shown_as_not_good_and_changes_nothing() {
+    let world = World::new().await;
+    let alice = world.member("alice").await;
+    let link = Link::parse(&world.invite(Role::Member).await).unwrap();
+    let bob = Member::join(&link, "bob", "laptop", PASSWORD).await.unwrap();
+    let room = alice.create_room("ops").await.unwrap();
+    alice.add(room, &["bob"]).await.unwrap();
+    assert_eq!(logged(alice.send(room, Outgoing::text("one")).await).await, 2);
+    within("held", alice.synced(room, 3)).await.unwrap();
+    let of = leaf(&export(&alice, room, &client::ExportOptions::default()).await, 2);
+    let reference = |index: u64, leaf: [u8; 32]| {
+        let mut e = minicbor::Encoder::new(Vec::new());
+        e.array(2).and_then(|e| e.u64(index)?.bytes(&leaf)).unwrap();
+        e.into_writer()
+    };
+    let values = [reference(2, of), reference(2, [0; 32]), reference(1, of), reference(99, of)];
+    let mut peer = bob.connect(world.address).await.unwrap();
+    for (seq, value) in (1..).zip(&values) {
+        let place = Place { room, seq, time_ms: client::system_clock(), epoch: 1, seen: TreeHead::empty() };
+        let (statement, content) = bob.say_raw(place, 9, value);
+        let reply = peer.ask(append(room, statement, Some(content))).await.unwrap();
+        assert!(matches!(reply, Reply::Appended { .. }), "{reply:?}");
+    }
+    within("read", alice.synced(room, 7)).await.unwrap();
+    for (index, to) in (3..).zip([2, 2, 1, 99]) {
+        let deletes = at(&alice, room, index).await.relations().unwrap().deletes.clone();
+        assert_eq!(deletes, Some(Referred { index: to, good: Some(false) }));
+    }
+    assert_eq!(at(&alice, room, 2).await.deleted(), None);
+    // The same reference stands if it is alice's.
+    assert_eq!(logged(alice.delete(room, 2).await).await, 7);
+    within("read", alice.synced(room, 8)).await.unwrap();
+    assert_eq!(at(&alice, room, 2).await.deleted(), Some(7));
+    peer.close().await;
     alice.close().await;
 }
