@@ -1,5 +1,6 @@
 //! What tests need and the product does not have: peers that say anything, databases of other makers. Development only.
 //!
+//! - [`authority`]: certificates without a server.
 //! - [`browser`]: a Chromium for one test.
 //! - [`database`]: a MariaDB server for one test.
 //! - [`peer`]: one end of a session by hand, request by request.
@@ -8,6 +9,7 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test's helper fails the test")]
 
+pub mod authority;
 pub mod browser;
 pub mod database;
 pub mod member;

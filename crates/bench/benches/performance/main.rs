@@ -1,13 +1,14 @@
 //! What the channel and the server cost, against what they could cost: ratios inside one run.
 //!
-//! `cargo bench -p countersign-bench` runs all; a name behind `--` (`handshake`, `records`, `message`, `classic`) runs one.
+//! `cargo bench -p countersign-bench` runs all; a name behind `--` (`handshake`, `records`, `message`, `classic`, `group`) runs one.
 //!
 //! - [`measure`]: CPU time, interleaved rounds, medians of ratios.
 //! - [`organisation`]: the certificates that all sides show.
 //! - [`tls`]: the TLS peers. [`peer`]: a client of our server.
-//! - [`handshake`], [`records`], [`message`], [`classic`]: the measurements of `docs/performance.md`.
+//! - [`handshake`], [`records`], [`message`], [`classic`], [`group`]: the measurements of `docs/performance.md`.
 
 mod classic;
+mod group;
 mod handshake;
 mod measure;
 mod message;
@@ -33,6 +34,9 @@ fn main() -> Result<()> {
     }
     if runs("classic") {
         classic::run()?;
+    }
+    if runs("group") {
+        group::run()?;
     }
     Ok(())
 }

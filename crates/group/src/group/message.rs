@@ -1,0 +1,69 @@
+//! Messages: sealing and opening (GR-13 to GR-15).
+
+use openmls::prelude::{MlsMessageBodyIn, ProcessedMessageContent, ProtocolMessage, Sender};
+use zeroize::Zeroizing;
+
+use super::change::refused;
+use super::{Group, bytes_of, library, parse};
+use crate::credential::{Device, certificate_hash};
+use crate::error::{GroupError, Refusal};
+use crate::provider::Provider;
+
+impl Group {
+    /// Seals content for the group; `context` is authenticated beside it and shows (GR-13). Its key is used once: what it changes must be stored
+    /// before the result is sent.
+    ///
+    /// # Errors
+    /// [`Refusal::Membership`] if this device is not in the group or has a commit pending.
+    pub fn seal(
+        &mut self,
+        provider: &Provider,
+        device: &Device<'_>,
+        context: &[u8],
+        content: &[u8],
+    ) -> Result<Vec<u8>, GroupError> {
+        if !self.group.is_active() {
+            return Err(Refusal::Membership.into());
+        }
+        self.group.set_aad(context.to_vec());
+        let message = self.group.create_message(provider, device, content).map_err(library)?;
+        bytes_of(&message)
+    }
+
+    /// Opens another device's message, which opens once.
+    ///
+    /// # Errors
+    /// [`GroupError::Malformed`], [`GroupError::Refused`].
+    pub fn open(
+        &mut self,
+        provider: &Provider,
+        message: &[u8],
+        context: &[u8],
+        sender: &[u8; 32],
+    ) -> Result<Zeroizing<Vec<u8>>, GroupError> {
+        const WHAT: &str = "message";
+        let MlsMessageBodyIn::PrivateMessage(message) = parse(message, WHAT)? else {
+            return Err(GroupError::Malformed(WHAT));
+        };
+        let message = ProtocolMessage::from(message);
+        if message.is_handshake_message() {
+            return Err(GroupError::Malformed(WHAT));
+        }
+        self.check_place(&message)?;
+        let processed = self.group.process_message(provider, message).map_err(refused)?;
+        let Sender::Member(index) = processed.sender() else {
+            return Err(Refusal::Sender.into());
+        };
+        let leaf = self.group.public_group().leaf(*index).ok_or(Refusal::Sender)?;
+        if certificate_hash(leaf.credential())? != *sender {
+            return Err(Refusal::Sender.into());
+        }
+        if processed.aad() != context {
+            return Err(Refusal::Context.into());
+        }
+        match processed.into_content() {
+            ProcessedMessageContent::ApplicationMessage(content) => Ok(Zeroizing::new(content.into_bytes())),
+            _ => Err(Refusal::Undecryptable.into()),
+        }
+    }
+}

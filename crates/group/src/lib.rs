@@ -1,0 +1,22 @@
+//! End-to-end encryption: a room's MLS group (RFC 9420) on one device, by the rules of `docs/group.md`.
+//!
+//! Bytes in, bytes out: [`Group`] makes and takes commits, welcomes and messages, [`package`] makes key packages, and [`Store`] says what is
+//! to be written before anything is sent or shown. The client keeps it all; the server never links this crate.
+
+mod credential;
+mod error;
+mod group;
+mod limits;
+pub mod package;
+mod provider;
+mod store;
+
+pub use credential::Device;
+pub use error::{GroupError, Refusal};
+pub use group::{Change, Commit, Group};
+pub use limits::{
+    MAX_DEVICES, MAX_FORWARD_DISTANCE, MAX_GROUP_MESSAGE, MAX_KEY_PACKAGE, OUT_OF_ORDER,
+    PACKAGE_LIFETIME_DAYS, PADDING, PAGE,
+};
+pub use provider::{Provider, SUITE};
+pub use store::{Page, Record, Store};

@@ -1,0 +1,25 @@
+//! Limits of `docs/group.md`, GR-2.
+
+/// Largest key package, in bytes.
+pub const MAX_KEY_PACKAGE: usize = 8_192;
+
+/// Largest commit, welcome, group info or message, in bytes.
+pub const MAX_GROUP_MESSAGE: usize = 8 * 1_024 * 1_024;
+
+/// Devices of one group, at most.
+pub const MAX_DEVICES: usize = 2_048;
+
+/// Messages are padded to a multiple of this many bytes.
+pub const PADDING: usize = 128;
+
+/// How many message keys of one sender may be skipped in an epoch: each costs a derivation.
+pub const MAX_FORWARD_DISTANCE: u32 = 65_536;
+
+/// How many skipped message keys of one sender are kept for messages that come late: none, as the log is read in order.
+pub const OUT_OF_ORDER: u32 = 0;
+
+/// How long a key package may be used, in days.
+pub const PACKAGE_LIFETIME_DAYS: u64 = 90;
+
+/// Bytes of a page of a stored record.
+pub const PAGE: usize = 4_096;

@@ -1,0 +1,105 @@
+//! Names and bytes of records.
+
+use openmls_traits::storage::Key;
+use pki::sha256;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use zeroize::Zeroizing;
+
+use super::Record;
+
+/// Stored with every record, so that another encoding can follow.
+const VERSION: u8 = 1;
+
+/// A record could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A key or value cannot be encoded.
+    #[error("a record of the group cannot be encoded: {0}")]
+    Encode(#[from] rmp_serde::encode::Error),
+    /// A stored value is damaged.
+    #[error("a stored record of the group is damaged: {0}")]
+    Decode(#[from] rmp_serde::decode::Error),
+    /// A stored value has a version that this program does not know.
+    #[error("a stored record of the group is of a later version of this program")]
+    Version,
+    /// Something that no rule of `docs/group.md` uses.
+    #[error("the group asked to keep something that is not used here")]
+    Unused,
+}
+
+/// What a record holds. Numbers are stored; none is used again for something else.
+#[derive(Clone, Copy)]
+pub(super) enum Kind {
+    JoinConfig = 1,
+    Tree = 2,
+    InterimTranscriptHash = 3,
+    Context = 4,
+    ConfirmationTag = 5,
+    State = 6,
+    MessageSecrets = 7,
+    ResumptionPsks = 8,
+    OwnLeafIndex = 9,
+    EpochSecrets = 10,
+    EpochKeyPairs = 11,
+    EncryptionKeyPair = 12,
+    KeyPackage = 13,
+}
+
+/// The record of a group.
+pub(super) fn of_group<const V: u16>(kind: Kind, group: &impl Key<V>) -> Result<Record, StoreError> {
+    of_group_and(kind, group, &())
+}
+
+/// One of several records of a group.
+pub(super) fn of_group_and<const V: u16>(
+    kind: Kind,
+    group: &impl Key<V>,
+    key: &impl Serialize,
+) -> Result<Record, StoreError> {
+    Ok(Record { scope: sha256(&rmp_serde::to_vec(group)?), item: item(kind, key)? })
+}
+
+/// A record of no group.
+pub(super) fn alone(kind: Kind, key: &impl Serialize) -> Result<Record, StoreError> {
+    Ok(Record { scope: [0; 32], item: item(kind, key)? })
+}
+
+fn item(kind: Kind, key: &impl Serialize) -> Result<[u8; 33], StoreError> {
+    let mut item = [kind as u8; 33];
+    let hash = sha256(&rmp_serde::to_vec(key)?);
+    for (to, from) in item.iter_mut().skip(1).zip(hash) {
+        *to = from;
+    }
+    Ok(item)
+}
+
+/// Version and MessagePack. The size is measured first, so that no secret is left behind in memory where a vector grew.
+pub(super) fn encode(value: &impl Serialize) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+    let mut size = Counter(1);
+    rmp_serde::encode::write(&mut size, value)?;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(size.0));
+    bytes.push(VERSION);
+    rmp_serde::encode::write(&mut *bytes, value)?;
+    Ok(bytes)
+}
+
+pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, StoreError> {
+    match bytes.split_first() {
+        Some((&VERSION, rest)) => Ok(rmp_serde::from_slice(rest)?),
+        _ => Err(StoreError::Version),
+    }
+}
+
+struct Counter(usize);
+
+impl std::io::Write for Counter {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
