@@ -88,6 +88,36 @@ fn a_welcome_into_another_group_than_the_logs_is_refused() {
 }
 
 #[test]
+fn a_way_back_into_another_group_than_the_logs_is_refused() {
+    let (authority, mut parties) = room_of(3);
+    let last = parties[0].commit(&[], &[]).unwrap();
+    parties[0].confirm();
+    let right: Vec<_> = parties.iter().map(Party::certificate).collect();
+    let lost = &mut parties[2];
+    lost.disk.clear();
+    lost.restart();
+    let ghost = Party::new(&authority, "ghost").certificate();
+    for (room, epoch, members, expected) in [
+        ([8; 32], 2, right.clone(), Refusal::OtherGroup),
+        (ROOM, 1, right.clone(), Refusal::OtherEpoch),
+        (ROOM, 2, right[1..].to_vec(), Refusal::Change),
+        (ROOM, 2, [right.clone(), vec![ghost]].concat(), Refusal::Change),
+    ] {
+        let back = Group::rejoin(
+            &lost.provider,
+            &device(&lost.device),
+            &last.group_info,
+            &last.tree,
+            (&room, 0, epoch),
+            &members,
+        );
+        assert_eq!(refusal(back), expected);
+        lost.provider.store().undo();
+        assert!(Group::load(&lost.provider, &ROOM, 0).unwrap().is_none());
+    }
+}
+
+#[test]
 fn a_key_package_is_of_its_certificate() {
     let (authority, mut parties) = room_of(1);
     let (mut bob, eve) = (Party::new(&authority, "bob"), Party::new(&authority, "eve"));
