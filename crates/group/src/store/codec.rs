@@ -1,5 +1,7 @@
 //! Names and bytes of records.
 
+use std::io::Write;
+
 use openmls_traits::storage::Key;
 use pki::sha256;
 use serde::Serialize;
@@ -17,6 +19,9 @@ pub enum StoreError {
     /// A key or value cannot be encoded.
     #[error("a record of the group cannot be encoded: {0}")]
     Encode(#[from] rmp_serde::encode::Error),
+    /// A value does not fit into memory.
+    #[error("a record of the group does not fit into memory: {0}")]
+    Memory(#[from] std::io::Error),
     /// A stored value is damaged.
     #[error("a stored record of the group is damaged: {0}")]
     Decode(#[from] rmp_serde::decode::Error),
@@ -74,14 +79,16 @@ fn item(kind: Kind, key: &impl Serialize) -> Result<[u8; 33], StoreError> {
     Ok(item)
 }
 
-/// Version and MessagePack. The size is measured first, so that no secret is left behind in memory where a vector grew.
-pub(super) fn encode(value: &impl Serialize) -> Result<Zeroizing<Vec<u8>>, StoreError> {
-    let mut size = Counter(1);
-    rmp_serde::encode::write(&mut size, value)?;
-    let mut bytes = Zeroizing::new(Vec::with_capacity(size.0));
-    bytes.push(VERSION);
-    rmp_serde::encode::write(&mut *bytes, value)?;
-    Ok(bytes)
+/// Version and MessagePack, in the memory given.
+pub(super) fn encode(
+    value: &impl Serialize,
+    mut memory: Zeroizing<Vec<u8>>,
+) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+    memory.clear();
+    let mut secret = Secret(memory);
+    secret.write_all(&[VERSION])?;
+    rmp_serde::encode::write(&mut secret, value)?;
+    Ok(secret.0)
 }
 
 pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, StoreError> {
@@ -91,11 +98,18 @@ pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, StoreError>
     }
 }
 
-struct Counter(usize);
+/// Bytes that leave no copy behind in memory where they grow.
+struct Secret(Zeroizing<Vec<u8>>);
 
-impl std::io::Write for Counter {
+impl Write for Secret {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0 += bytes.len();
+        let needed = self.0.len() + bytes.len();
+        if needed > self.0.capacity() {
+            let mut larger = Zeroizing::new(Vec::with_capacity(needed.max(2 * self.0.capacity())));
+            larger.extend_from_slice(&self.0);
+            self.0 = larger;
+        }
+        self.0.extend_from_slice(bytes);
         Ok(bytes.len())
     }
 

@@ -10,9 +10,11 @@ mod openmls;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use serde::Serialize;
 use zeroize::Zeroizing;
 
 use crate::limits::PAGE;
+use codec::StoreError;
 
 /// The name of a record: 32 bytes that say whose it is, all zero for key packages, and 33 that say what it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -74,7 +76,7 @@ impl Store {
         let mut pages = Vec::new();
         for record in std::mem::take(touched) {
             let now = values.get(&record).map_or(&[][..], |bytes| bytes.as_slice());
-            let before = stored.get(&record).map_or(&[][..], |bytes| bytes.as_slice());
+            let before = stored.entry(record).or_default();
             let count = now.len().max(before.len()).div_ceil(PAGE);
             for (number, index) in (0_u32..).zip(0..count) {
                 let page = cut(now, index);
@@ -83,10 +85,13 @@ impl Store {
                     pages.push(Page { record, number, bytes });
                 }
             }
-            match values.get(&record) {
-                Some(bytes) => stored.insert(record, bytes.clone()),
-                None => stored.remove(&record),
-            };
+            if now.is_empty() {
+                stored.remove(&record);
+            } else if before.len() == now.len() {
+                before.copy_from_slice(now);
+            } else {
+                *before = Zeroizing::new(now.to_vec());
+            }
         }
         pages
     }
@@ -107,10 +112,13 @@ impl Store {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn put(&self, record: Record, bytes: Zeroizing<Vec<u8>>) {
+    /// Replaces a record in the memory that it has: to overwrite all of it for every message would cost more than the message.
+    fn put(&self, record: Record, value: &impl Serialize) -> Result<(), StoreError> {
         let mut state = self.state();
-        state.values.insert(record, bytes);
         state.touched.insert(record);
+        let memory = state.values.remove(&record).unwrap_or_default();
+        state.values.insert(record, codec::encode(value, memory)?);
+        Ok(())
     }
 
     fn remove(&self, record: Record) {

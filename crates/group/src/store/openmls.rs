@@ -1,19 +1,13 @@
 //! The store as OpenMLS sees it. Proposals by themselves, stored signature keys and external pre-shared keys are not used (GR-8).
 
 use openmls_traits::storage::{CURRENT_VERSION, Entity, StorageProvider, traits};
-use serde::Serialize;
 
-use super::codec::{Kind, StoreError, alone, decode, encode, of_group, of_group_and};
+use super::codec::{Kind, StoreError, alone, decode, of_group, of_group_and};
 use super::{Record, Store};
 
 const V: u16 = CURRENT_VERSION;
 
 impl Store {
-    fn write(&self, record: Record, value: &impl Serialize) -> Result<(), StoreError> {
-        self.put(record, encode(value)?);
-        Ok(())
-    }
-
     fn read<T: Entity<V>>(&self, record: Record) -> Result<Option<T>, StoreError> {
         let state = self.state();
         state.values.get(&record).map(|bytes| decode(bytes)).transpose()
@@ -33,7 +27,7 @@ macro_rules! one_of_a_group {
             group: &G,
             value: &T,
         ) -> Result<(), StoreError> {
-            self.write(of_group($kind, group)?, value)
+            self.put(of_group($kind, group)?, value)
         }
 
         fn $read<G: traits::GroupId<V>, T: traits::$value<V>>(
@@ -84,7 +78,7 @@ impl StorageProvider<V> for Store {
         group: &G,
         value: &T,
     ) -> Result<(), StoreError> {
-        self.write(of_group(Kind::State, group)?, value)
+        self.put(of_group(Kind::State, group)?, value)
     }
 
     fn group_state<T: traits::GroupState<V>, G: traits::GroupId<V>>(
@@ -105,7 +99,7 @@ impl StorageProvider<V> for Store {
         leaf_index: u32,
         pairs: &[K],
     ) -> Result<(), StoreError> {
-        self.write(of_group_and(Kind::EpochKeyPairs, group, &(epoch, leaf_index))?, &pairs)
+        self.put(of_group_and(Kind::EpochKeyPairs, group, &(epoch, leaf_index))?, &pairs)
     }
 
     fn encryption_epoch_key_pairs<
@@ -137,7 +131,7 @@ impl StorageProvider<V> for Store {
         key: &E,
         pair: &K,
     ) -> Result<(), StoreError> {
-        self.write(alone(Kind::EncryptionKeyPair, key)?, pair)
+        self.put(alone(Kind::EncryptionKeyPair, key)?, pair)
     }
 
     fn encryption_key_pair<K: traits::HpkeKeyPair<V>, E: traits::EncryptionKey<V>>(
@@ -156,7 +150,7 @@ impl StorageProvider<V> for Store {
         reference: &R,
         package: &P,
     ) -> Result<(), StoreError> {
-        self.write(alone(Kind::KeyPackage, reference)?, package)
+        self.put(alone(Kind::KeyPackage, reference)?, package)
     }
 
     fn key_package<R: traits::HashReference<V>, P: traits::KeyPackage<V>>(
