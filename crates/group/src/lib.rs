@@ -16,7 +16,7 @@ pub use error::{GroupError, Refusal};
 pub use group::{Change, Commit, Group};
 pub use limits::{
     MAX_DEVICES, MAX_FORWARD_DISTANCE, MAX_GROUP_MESSAGE, MAX_KEY_PACKAGE, OUT_OF_ORDER,
-    PACKAGE_LIFETIME_DAYS, PADDING, PAGE,
+    PACKAGE_LIFETIME_DAYS, PADDING,
 };
 pub use provider::{Provider, SUITE};
-pub use store::{Page, Record, Store};
+pub use store::{Record, Store, Write};

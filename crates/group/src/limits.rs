@@ -20,6 +20,3 @@ pub const OUT_OF_ORDER: u32 = 0;
 
 /// How long a key package may be used, in days.
 pub const PACKAGE_LIFETIME_DAYS: u64 = 90;
-
-/// Bytes of a page of a stored record.
-pub const PAGE: usize = 4_096;

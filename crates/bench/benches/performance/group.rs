@@ -189,7 +189,7 @@ impl Kept {
                     .synchronous(SqliteSynchronous::Full);
             runtime.block_on(async {
                 let mut connection = SqliteConnection::connect_with(&options).await?;
-                sqlx::query("CREATE TABLE page (scope BLOB, item BLOB, number INTEGER, bytes BLOB, PRIMARY KEY (scope, item, number)) WITHOUT ROWID")
+                sqlx::query("CREATE TABLE record (scope BLOB, item BLOB, bytes BLOB, PRIMARY KEY (scope, item)) WITHOUT ROWID")
                     .execute(&mut connection)
                     .await?;
                 anyhow::Ok(connection)
@@ -222,18 +222,17 @@ impl Kept {
 }
 
 fn write(runtime: &Runtime, connection: &mut SqliteConnection, store: &Store, stored: bool) -> Result<()> {
-    let pages = store.take_changes();
+    let writes = store.take_changes();
     if !stored {
         return Ok(());
     }
     runtime.block_on(async {
         let mut transaction = connection.begin().await?;
-        for page in pages {
-            let bytes = page.bytes.as_ref().map(|bytes| bytes.as_slice());
-            sqlx::query("INSERT OR REPLACE INTO page VALUES (?, ?, ?, ?)")
-                .bind(page.record.scope.as_slice())
-                .bind(page.record.item.as_slice())
-                .bind(page.number)
+        for write in writes {
+            let bytes = write.bytes.as_ref().map(|bytes| bytes.as_slice());
+            sqlx::query("INSERT OR REPLACE INTO record VALUES (?, ?, ?)")
+                .bind(write.record.scope.as_slice())
+                .bind(write.record.item.as_slice())
                 .bind(bytes)
                 .execute(&mut *transaction)
                 .await?;

@@ -1,8 +1,7 @@
 //! The records of one device: what OpenMLS keeps, and what of it is to be written.
 //!
-//! Records live in memory while they are used. [`Store::take_changes`] gives the pages that differ from what was stored, so that the client
-//! writes them in the one transaction that also moves its outbox and its position in the log (GR-16). A record is cut into pages because
-//! the largest, the secrets of an epoch, grows with the group, while one message changes few of its bytes.
+//! Records live in memory while they are used. [`Store::take_changes`] gives those that differ from what was stored, so that the client
+//! writes them in the one transaction that also moves its outbox and its position in the log (GR-16).
 
 mod codec;
 mod openmls;
@@ -13,7 +12,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use crate::limits::PAGE;
 use codec::StoreError;
 
 /// The name of a record: 32 bytes that say whose it is, all zero for key packages, and 33 that say what it is.
@@ -25,22 +23,19 @@ pub struct Record {
     pub item: [u8; 33],
 }
 
-/// A page to be written, or removed.
+/// A record to be written, or removed.
 #[derive(PartialEq, Eq)]
-pub struct Page {
-    /// Of which record.
+pub struct Write {
+    /// Which one.
     pub record: Record,
-    /// Which one, from 0.
-    pub number: u32,
-    /// At most [`PAGE`] bytes; `None` removes it. Secret.
+    /// What it holds from now on; `None` removes it. Secret.
     pub bytes: Option<Zeroizing<Vec<u8>>>,
 }
 
-impl std::fmt::Debug for Page {
+impl std::fmt::Debug for Write {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Page")
+        f.debug_struct("Write")
             .field("record", &self.record)
-            .field("number", &self.number)
             .field("bytes", &self.bytes.as_ref().map(|bytes| bytes.len()))
             .finish()
     }
@@ -60,40 +55,33 @@ struct State {
 }
 
 impl Store {
-    /// Takes in pages that were stored, in ascending order of their numbers within a record.
-    pub fn load(&self, pages: impl IntoIterator<Item = (Record, Zeroizing<Vec<u8>>)>) {
+    /// Takes in records that were stored.
+    pub fn load(&self, records: impl IntoIterator<Item = (Record, Zeroizing<Vec<u8>>)>) {
         let mut state = self.state();
-        for (record, bytes) in pages {
-            append(state.stored.entry(record).or_default(), &bytes);
-            append(state.values.entry(record).or_default(), &bytes);
+        for (record, bytes) in records {
+            state.stored.insert(record, bytes.clone());
+            state.values.insert(record, bytes);
         }
     }
 
     /// What is to be written, and from then on counts as stored. If it could not be written, make the store anew from what is stored.
-    pub fn take_changes(&self) -> Vec<Page> {
+    pub fn take_changes(&self) -> Vec<Write> {
         let mut state = self.state();
         let State { values, stored, touched } = &mut *state;
-        let mut pages = Vec::new();
+        let mut writes = Vec::new();
         for record in std::mem::take(touched) {
-            let now = values.get(&record).map_or(&[][..], |bytes| bytes.as_slice());
-            let before = stored.entry(record).or_default();
-            let count = now.len().max(before.len()).div_ceil(PAGE);
-            for (number, index) in (0_u32..).zip(0..count) {
-                let page = cut(now, index);
-                if page != cut(before, index) {
-                    let bytes = (!page.is_empty()).then(|| Zeroizing::new(page.to_vec()));
-                    pages.push(Page { record, number, bytes });
-                }
+            let bytes = values.get(&record);
+            if bytes == stored.get(&record) {
+                continue;
             }
-            if now.is_empty() {
-                stored.remove(&record);
-            } else if before.len() == now.len() {
-                before.copy_from_slice(now);
-            } else {
-                *before = Zeroizing::new(now.to_vec());
+            match (bytes, stored.get_mut(&record)) {
+                (Some(now), Some(before)) if now.len() == before.len() => before.copy_from_slice(now),
+                (Some(now), _) => drop(stored.insert(record, now.clone())),
+                (None, _) => drop(stored.remove(&record)),
             }
+            writes.push(Write { record, bytes: bytes.cloned() });
         }
-        pages
+        writes
     }
 
     /// Forgets what was changed since it was last taken.
@@ -127,18 +115,4 @@ impl Store {
             state.touched.insert(record);
         }
     }
-}
-
-/// Appends without leaving a copy of a secret behind in freed memory.
-fn append(to: &mut Zeroizing<Vec<u8>>, bytes: &[u8]) {
-    let mut whole = Zeroizing::new(Vec::with_capacity(to.len() + bytes.len()));
-    whole.extend_from_slice(to);
-    whole.extend_from_slice(bytes);
-    *to = whole;
-}
-
-fn cut(bytes: &[u8], page: usize) -> &[u8] {
-    let from = (page * PAGE).min(bytes.len());
-    let to = (from + PAGE).min(bytes.len());
-    bytes.get(from..to).unwrap_or_default()
 }

@@ -37,7 +37,7 @@ enum Entry {
 /// What a device writes in one transaction.
 #[derive(Clone, Default)]
 struct Disk {
-    pages: BTreeMap<(Record, u32), Vec<u8>>,
+    records: BTreeMap<Record, Vec<u8>>,
     position: usize,
     held: Vec<(usize, Vec<u8>)>,
     waiting: Option<Waiting>,
@@ -60,10 +60,10 @@ struct Node {
 
 impl Node {
     fn write(&mut self) {
-        for page in self.provider.store().take_changes() {
-            match page.bytes {
-                Some(bytes) => self.disk.pages.insert((page.record, page.number), bytes.to_vec()),
-                None => self.disk.pages.remove(&(page.record, page.number)),
+        for write in self.provider.store().take_changes() {
+            match write.bytes {
+                Some(bytes) => self.disk.records.insert(write.record, bytes.to_vec()),
+                None => self.disk.records.remove(&write.record),
             };
         }
     }
@@ -71,9 +71,7 @@ impl Node {
     fn start(&mut self, disk: Disk) {
         self.disk = disk;
         let store = Store::default();
-        store.load(
-            self.disk.pages.iter().map(|((record, _), bytes)| (*record, Zeroizing::new(bytes.clone()))),
-        );
+        store.load(self.disk.records.iter().map(|(record, bytes)| (*record, Zeroizing::new(bytes.clone()))));
         self.provider = Provider::new(store).unwrap();
         self.group = Group::load(&self.provider, &ROOM, 0).unwrap().filter(Group::is_active);
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use group::{Change, Commit, Device, Group, GroupError, Page, Provider, Record, Store, package};
+use group::{Change, Commit, Device, Group, GroupError, Provider, Record, Store, Write, package};
 use pki::VerifiedCertificate;
 use testkit::authority::{Authority, Certified};
 use zeroize::Zeroizing;
@@ -12,7 +12,7 @@ pub const ROOM: [u8; 32] = [7; 32];
 pub struct Party {
     pub device: Certified,
     pub provider: Provider,
-    pub disk: BTreeMap<(Record, u32), Vec<u8>>,
+    pub disk: BTreeMap<Record, Vec<u8>>,
     pub group: Option<Group>,
 }
 
@@ -31,21 +31,21 @@ impl Party {
     }
 
     /// Writes what changed, and tells it.
-    pub fn save(&mut self) -> Vec<Page> {
-        let pages = self.provider.store().take_changes();
-        for page in &pages {
-            match &page.bytes {
-                Some(bytes) => self.disk.insert((page.record, page.number), bytes.to_vec()),
-                None => self.disk.remove(&(page.record, page.number)),
+    pub fn save(&mut self) -> Vec<Write> {
+        let writes = self.provider.store().take_changes();
+        for write in &writes {
+            match &write.bytes {
+                Some(bytes) => self.disk.insert(write.record, bytes.to_vec()),
+                None => self.disk.remove(&write.record),
             };
         }
-        pages
+        writes
     }
 
     /// Ends as by `kill -9` and starts again from the disk.
     pub fn restart(&mut self) {
         let store = Store::default();
-        store.load(self.disk.iter().map(|((record, _), bytes)| (*record, Zeroizing::new(bytes.clone()))));
+        store.load(self.disk.iter().map(|(record, bytes)| (*record, Zeroizing::new(bytes.clone()))));
         self.provider = Provider::new(store).unwrap();
         self.group = Group::load(&self.provider, &ROOM, 0).unwrap();
     }
@@ -108,7 +108,7 @@ impl Party {
 
     /// How many bytes the last operation changed.
     pub fn save_and_count(&mut self) -> usize {
-        self.save().iter().filter_map(|page| page.bytes.as_ref()).map(|bytes| bytes.len()).sum()
+        self.save().iter().filter_map(|write| write.bytes.as_ref()).map(|bytes| bytes.len()).sum()
     }
 
     pub fn seal_unsaved(&mut self, context: &[u8], content: &[u8]) -> Result<Vec<u8>, GroupError> {
