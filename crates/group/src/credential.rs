@@ -8,6 +8,7 @@ use pki::{VerifiedCertificate, sha256};
 use tls_codec::{DeserializeBytes, Serialize, VLBytes};
 
 use crate::error::{GroupError, Refusal};
+use crate::package::capabilities;
 
 /// This device: its certificate and the key under it.
 pub struct Device<'a> {
@@ -54,17 +55,10 @@ pub(crate) fn certificate_hash(credential: &Credential) -> Result<[u8; 32], Refu
     Ok(sha256(der.as_slice()))
 }
 
-/// Checks that a leaf is that of a certificate: the same bytes, the same key (GR-4).
+/// Checks that a leaf is that of a certificate, the same bytes, the same key, and that it says what every leaf says (GR-4).
 pub(crate) fn check_leaf(leaf: &LeafNode, certificate: &VerifiedCertificate) -> Result<(), Refusal> {
-    check_holder(leaf.credential(), leaf.signature_key().as_slice(), certificate)
-}
-
-/// [`check_leaf`] for what a leaf says of its holder.
-pub(crate) fn check_holder(
-    credential: &Credential,
-    key: &[u8],
-    certificate: &VerifiedCertificate,
-) -> Result<(), Refusal> {
-    let same = certificate_hash(credential)? == certificate.hash() && key == certificate.key().as_bytes();
-    same.then_some(()).ok_or(Refusal::Leaf)
+    let same = certificate_hash(leaf.credential())? == certificate.hash()
+        && leaf.signature_key().as_slice() == certificate.key().as_bytes();
+    let plain = *leaf.capabilities() == capabilities() && leaf.extensions().iter().next().is_none();
+    (same && plain).then_some(()).ok_or(Refusal::Leaf)
 }

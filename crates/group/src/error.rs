@@ -44,6 +44,9 @@ pub enum Refusal {
     /// The key package is expired, of another suite, or its signatures do not verify (GR-6).
     #[error("the key package cannot be used")]
     Package,
+    /// A commit of this device is pending where none may be, or none where one must be.
+    #[error("a commit of this device is pending, or the one that was is not")]
+    Pending,
     /// The device is in the group already, or is not in it.
     #[error("the device's membership does not allow it")]
     Membership,

@@ -13,10 +13,10 @@ mod store;
 
 pub use credential::Device;
 pub use error::{GroupError, Refusal};
-pub use group::{Change, Commit, Group};
+pub use group::{Change, Commit, Group, Place};
 pub use limits::{
-    MAX_DEVICES, MAX_FORWARD_DISTANCE, MAX_GROUP_MESSAGE, MAX_KEY_PACKAGE, OUT_OF_ORDER,
-    PACKAGE_LIFETIME_DAYS, PADDING,
+    MAX_DEVICES, MAX_FORWARD_DISTANCE, MAX_GROUP_MESSAGE, MAX_KEY_PACKAGE, OUT_OF_ORDER, PACKAGE_AGE_DAYS,
+    PADDING,
 };
 pub use provider::{Provider, SUITE};
 pub use store::{Record, Store, Write};

@@ -12,11 +12,12 @@ pub const MAX_DEVICES: usize = 2_048;
 /// Messages are padded to a multiple of this many bytes.
 pub const PADDING: usize = 128;
 
-/// How many message keys of one sender may be skipped in an epoch: each costs a derivation.
-pub const MAX_FORWARD_DISTANCE: u32 = 65_536;
+/// How many message keys of one sender may be skipped in an epoch: each costs three derivations
+/// before anything of the content is known to be true.
+pub const MAX_FORWARD_DISTANCE: u32 = 1_000;
 
 /// How many skipped message keys of one sender are kept for messages that come late: none, as the log is read in order.
 pub const OUT_OF_ORDER: u32 = 0;
 
-/// How long a key package may be used, in days.
-pub const PACKAGE_LIFETIME_DAYS: u64 = 90;
+/// How old a key package may be when a device is added by it, in days.
+pub const PACKAGE_AGE_DAYS: u64 = 90;

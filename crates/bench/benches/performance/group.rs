@@ -3,7 +3,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use ::group::{Change, Commit, Device, Group, Provider, Store, package};
+use ::group::{Change, Commit, Device, Group, Place, Provider, Store, package};
 use anyhow::{Context, Result, ensure};
 use pki::VerifiedCertificate;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
@@ -11,7 +11,7 @@ use sqlx::{Connection, SqliteConnection};
 use testkit::authority::{Authority, Certified};
 use tokio::runtime::Runtime;
 
-use crate::measure::{Contender, Stopwatch, compete, cpu_time, monotonic};
+use crate::measure::{Contender, Stopwatch, compete, cpu_time, monotonic, unix_ms};
 
 const SIZES: [usize; 4] = [2, 16, 128, 1_000];
 const ROOM: [u8; 32] = [7; 32];
@@ -93,7 +93,10 @@ impl Party {
     }
 
     fn package(&self) -> Result<(VerifiedCertificate, Vec<u8>)> {
-        Ok((self.certified.certificate.clone(), package::create(&self.provider, &self.device(), false)?))
+        Ok((
+            self.certified.certificate.clone(),
+            package::create(&self.provider, &self.device(), false, unix_ms()?)?,
+        ))
     }
 
     fn commit(&mut self, added: &[(VerifiedCertificate, Vec<u8>)], removed: &[[u8; 32]]) -> Result<Commit> {
@@ -101,7 +104,7 @@ impl Party {
             added.iter().map(|(certificate, bytes)| (certificate, bytes.as_slice())).collect();
         let device = Device { certificate: &self.certified.certificate, key: &self.certified.key };
         let group = self.group.as_mut().context("a group")?;
-        let commit = group.commit(&self.provider, &device, &added, removed)?;
+        let commit = group.commit(&self.provider, &device, &added, removed, unix_ms()?)?;
         group.confirm(&self.provider)?;
         self.provider.store().take_changes();
         Ok(commit)
@@ -135,7 +138,12 @@ impl Room {
         let mut join = Stopwatch::default();
         join.count(|| {
             let welcome = commit.welcome.as_ref().context("a welcome")?;
-            other.group = Some(Group::join(&other.provider, welcome, &commit.tree, (&ROOM, 0, 1), &members)?);
+            other.group = Some(Group::join(
+                &other.provider,
+                welcome,
+                &commit.tree,
+                Place { room: &ROOM, generation: 0, epoch: 1, members: &members },
+            )?);
             other.provider.store().take_changes();
             Ok(())
         })?;

@@ -44,14 +44,18 @@ impl Group {
     /// It is pending until [`Group::confirm`] or [`Group::discard`].
     ///
     /// # Errors
-    /// [`Refusal::Package`] and others of a key package, [`Refusal::Membership`], [`GroupError::Library`] if one is pending.
+    /// [`Refusal::Package`] and others of a key package, [`Refusal::Membership`], [`Refusal::Pending`] if one is.
     pub fn commit(
         &mut self,
         provider: &Provider,
         device: &Device<'_>,
         added: &[(&VerifiedCertificate, &[u8])],
         removed: &[[u8; 32]],
+        now_ms: u64,
     ) -> Result<Commit, GroupError> {
+        if self.group.pending_commit().is_some() {
+            return Err(Refusal::Pending.into());
+        }
         let mut held: BTreeSet<[u8; 32]> = self.members()?.into_iter().collect();
         let leaves = removed.iter().map(|hash| self.index_of(hash)).collect::<Result<Vec<_>, _>>()?;
         for hash in removed {
@@ -62,7 +66,7 @@ impl Group {
             if !held.insert(certificate.hash()) {
                 return Err(Refusal::Membership.into());
             }
-            packages.push(package::check(provider, bytes, certificate)?);
+            packages.push(package::check(provider, bytes, certificate, now_ms)?);
         }
         if held.len() > MAX_DEVICES || !held.contains(&device.certificate.hash()) {
             return Err(Refusal::Membership.into());
@@ -100,8 +104,11 @@ impl Group {
     /// The log has this device's own commit: the group goes into the epoch that it makes.
     ///
     /// # Errors
-    /// [`GroupError::Library`], [`GroupError::Storage`].
+    /// [`Refusal::Pending`] if none is, [`GroupError::Library`].
     pub fn confirm(&mut self, provider: &Provider) -> Result<(), GroupError> {
+        if self.group.pending_commit().is_none() {
+            return Err(Refusal::Pending.into());
+        }
         self.group.merge_pending_commit(provider).map_err(library)
     }
 
@@ -114,7 +121,7 @@ impl Group {
     }
 
     /// Takes another device's commit, if it does what its statement says and nothing else (GR-10). A pending one of this device is
-    /// discarded. What was changed before and not yet taken from the store is lost if it is refused (GR-16).
+    /// discarded.
     ///
     /// # Errors
     /// [`GroupError::Malformed`], [`GroupError::Refused`]; the group is then as it was.
@@ -134,6 +141,7 @@ impl Group {
         if !message.is_handshake_message() {
             return Err(GroupError::Malformed(WHAT));
         }
+        super::check_clean(provider)?;
         let applied = self.stage_and_merge(provider, message, change);
         if applied.is_err() {
             // A key of the handshake's was used to read it.
@@ -156,10 +164,17 @@ impl Group {
             return Err(GroupError::Malformed("commit"));
         };
         self.check(&sender, &staged, change)?;
-        self.group.merge_staged_commit(provider, *staged).map_err(library)
+        self.group.merge_staged_commit(provider, *staged).map_err(library)?;
+        if !self.group.is_active() {
+            provider.store().forget(self.group.group_id()).map_err(storage)?;
+        }
+        Ok(())
     }
 
     fn check(&self, sender: &Sender, staged: &StagedCommit, change: &Change<'_>) -> Result<(), Refusal> {
+        if self.group.members().count() + change.added.len() > MAX_DEVICES + change.removed.len() {
+            return Err(Refusal::Change);
+        }
         let mut added: BTreeSet<[u8; 32]> = change.added.iter().map(VerifiedCertificate::hash).collect();
         let mut removed: BTreeSet<[u8; 32]> = change.removed.iter().copied().collect();
         match sender {

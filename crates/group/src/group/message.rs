@@ -14,7 +14,7 @@ impl Group {
     /// before the result is sent.
     ///
     /// # Errors
-    /// [`Refusal::Membership`] if this device is not in the group or has a commit pending.
+    /// [`Refusal::Membership`] if this device is not in the group.
     pub fn seal(
         &mut self,
         provider: &Provider,
@@ -26,8 +26,9 @@ impl Group {
             return Err(Refusal::Membership.into());
         }
         self.group.set_aad(context.to_vec());
-        let message = self.group.create_message(provider, device, content).map_err(library)?;
-        bytes_of(&message)
+        let message = self.group.create_message(provider, device, content).map_err(library);
+        self.group.set_aad(Vec::new());
+        bytes_of(&message?)
     }
 
     /// Opens another device's message, which opens once.
@@ -45,11 +46,16 @@ impl Group {
         let MlsMessageBodyIn::PrivateMessage(message) = parse(message, WHAT)? else {
             return Err(GroupError::Malformed(WHAT));
         };
+        // Before a key is used: a ciphertext under a statement that is not its own must still open under its own.
+        let foreign = message.aad() != context;
         let message = ProtocolMessage::from(message);
         if message.is_handshake_message() {
             return Err(GroupError::Malformed(WHAT));
         }
         self.check_place(&message)?;
+        if foreign {
+            return Err(Refusal::Context.into());
+        }
         let processed = self.group.process_message(provider, message).map_err(refused)?;
         let Sender::Member(index) = processed.sender() else {
             return Err(Refusal::Sender.into());
@@ -57,9 +63,6 @@ impl Group {
         let leaf = self.group.public_group().leaf(*index).ok_or(Refusal::Sender)?;
         if certificate_hash(leaf.credential())? != *sender {
             return Err(Refusal::Sender.into());
-        }
-        if processed.aad() != context {
-            return Err(Refusal::Context.into());
         }
         match processed.into_content() {
             ProcessedMessageContent::ApplicationMessage(content) => Ok(Zeroizing::new(content.into_bytes())),

@@ -12,6 +12,7 @@ use openmls_traits::OpenMlsProvider;
 use tls_codec::{DeserializeBytes, Serialize};
 
 pub use change::{Change, Commit};
+pub use join::Place;
 
 use crate::credential::{Device, certificate_hash};
 use crate::error::{GroupError, Refusal};
@@ -126,6 +127,15 @@ impl Group {
         }
         (message.epoch() == self.group.epoch()).then_some(()).ok_or(Refusal::OtherEpoch)
     }
+}
+
+/// What is undone where something is refused must not hold anything else (GR-16).
+fn check_clean(provider: &Provider) -> Result<(), GroupError> {
+    provider
+        .store()
+        .is_clean()
+        .then_some(())
+        .ok_or_else(|| GroupError::Storage("what was changed before was not taken from the store".to_owned()))
 }
 
 /// Parses what was received as one MLS message.

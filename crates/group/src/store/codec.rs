@@ -4,6 +4,7 @@ use std::io::Write;
 
 use openmls_traits::storage::Key;
 use pki::sha256;
+use rmp_serde::config::BytesMode;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
@@ -62,7 +63,12 @@ pub(super) fn of_group_and<const V: u16>(
     group: &impl Key<V>,
     key: &impl Serialize,
 ) -> Result<Record, StoreError> {
-    Ok(Record { scope: sha256(&rmp_serde::to_vec(group)?), item: item(kind, key)? })
+    Ok(Record { scope: scope(group)?, item: item(kind, key)? })
+}
+
+/// Whose a record of a group is.
+pub(super) fn scope(group: &impl Serialize) -> Result<[u8; 32], StoreError> {
+    Ok(sha256(&rmp_serde::to_vec(group)?))
 }
 
 /// A record of no group.
@@ -84,11 +90,18 @@ pub(super) fn encode(
     value: &impl Serialize,
     mut memory: Zeroizing<Vec<u8>>,
 ) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+    let before = memory.len();
     memory.clear();
     let mut secret = Secret(memory);
     secret.write_all(&[VERSION])?;
-    rmp_serde::encode::write(&mut secret, value)?;
-    Ok(secret.0)
+    let mut serializer = rmp_serde::Serializer::new(&mut secret).with_bytes(BytesMode::ForceIterables);
+    value.serialize(&mut serializer)?;
+    let Secret(mut bytes) = secret;
+    // What was longer before is written over.
+    let after = bytes.len();
+    bytes.resize(before.max(after), 0);
+    bytes.truncate(after);
+    Ok(bytes)
 }
 
 pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, StoreError> {

@@ -96,6 +96,23 @@ impl Store {
         }
     }
 
+    /// Whether nothing was changed since changes were last taken.
+    pub(crate) fn is_clean(&self) -> bool {
+        self.state().touched.is_empty()
+    }
+
+    /// Removes all records of a group, those of epochs that ended included (GR-9).
+    pub(crate) fn forget(&self, group: &impl Serialize) -> Result<(), StoreError> {
+        let scope = codec::scope(group)?;
+        let mut state = self.state();
+        let gone: Vec<Record> = state.values.keys().filter(|record| record.scope == scope).copied().collect();
+        for record in gone {
+            state.values.remove(&record);
+            state.touched.insert(record);
+        }
+        Ok(())
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -105,8 +122,18 @@ impl Store {
         let mut state = self.state();
         state.touched.insert(record);
         let memory = state.values.remove(&record).unwrap_or_default();
-        state.values.insert(record, codec::encode(value, memory)?);
-        Ok(())
+        match codec::encode(value, memory) {
+            Ok(bytes) => {
+                state.values.insert(record, bytes);
+                Ok(())
+            }
+            Err(error) => {
+                if let Some(bytes) = state.stored.get(&record).cloned() {
+                    state.values.insert(record, bytes);
+                }
+                Err(error)
+            }
+        }
     }
 
     fn remove(&self, record: Record) {

@@ -7,6 +7,7 @@ use openmls::prelude::{
     RequiredCapabilitiesExtension,
 };
 use openmls_traits::OpenMlsProvider;
+use testkit::peer::now_ms;
 use tls_codec::Serialize;
 
 use crate::party::{Party, ROOM, device, refusal, room_of};
@@ -80,7 +81,7 @@ fn a_commit_without_fresh_keys_is_refused() {
     let (authority, mut parties) = room_of(3);
     let mut dave = Party::new(&authority, "dave");
     let package = dave.package();
-    let checked = package::check(&dave.provider, &package, &dave.certificate()).unwrap();
+    let checked = package::check(&dave.provider, &package, &dave.certificate(), now_ms()).unwrap();
     let mut group = bare(&parties[0]);
     let (commit, _, _) = group
         .add_members_without_update(
@@ -141,7 +142,8 @@ fn a_welcome_from_outside_the_rules_is_refused() {
     // Eve, who may be the server, makes a group of the room's id in which a leaf bears Alice's certificate over Eve's key.
     let posing = group::Device { certificate: &alice.device.certificate, key: &eve.device.key };
     let mut group = Group::create(&eve.provider, &posing, &ROOM, 0).unwrap();
-    let commit = group.commit(&eve.provider, &posing, &[(&bob.certificate(), &package)], &[]).unwrap();
+    let commit =
+        group.commit(&eve.provider, &posing, &[(&bob.certificate(), &package)], &[], now_ms()).unwrap();
     let members = [alice.certificate(), bob.certificate()];
     assert_eq!(refusal(bob.join(&commit, 1, &members)), Refusal::Leaf);
 }

@@ -1,7 +1,8 @@
 //! What a server or a member may try.
 
-use group::{Change, Group, GroupError, Refusal, package};
+use group::{Change, Group, GroupError, Place, Provider, Refusal, Store, package};
 use proptest::prelude::*;
+use testkit::peer::now_ms;
 
 use crate::party::{Party, ROOM, device, refusal, room_of};
 
@@ -11,6 +12,7 @@ fn a_message_stands_for_its_own_statement_and_sender_only() {
     let (alice, carol) = (parties[0].hash(), parties[2].hash());
     let first = parties[0].seal(b"statement 1", b"yes").unwrap();
     assert_eq!(refusal(parties[1].open(&first, b"statement 2", &alice)), Refusal::Context);
+    assert_eq!(parties[1].open(&first, b"statement 1", &alice).unwrap(), b"yes");
     let second = parties[0].seal(b"statement 2", b"no").unwrap();
     assert_eq!(refusal(parties[1].open(&second, b"statement 2", &carol)), Refusal::Sender);
     let third = parties[0].seal(b"statement 3", b"on").unwrap();
@@ -75,11 +77,14 @@ fn a_welcome_into_another_group_than_the_logs_is_refused() {
     let mut ghost = right.to_vec();
     ghost.push(Party::new(&authority, "ghost").certificate());
     assert_eq!(refusal(dave.join(&commit, 2, &ghost)), Refusal::Change);
-    let other = ([8; 32], 0, 2);
     let welcome = commit.welcome.as_ref().unwrap();
-    let joined = Group::join(&dave.provider, welcome, &commit.tree, (&other.0, other.1, other.2), &right);
+    let joined = Group::join(
+        &dave.provider,
+        welcome,
+        &commit.tree,
+        Place { room: &[8; 32], generation: 0, epoch: 2, members: &right },
+    );
     assert_eq!(refusal(joined), Refusal::OtherGroup);
-    dave.provider.store().undo();
     // A welcome for somebody else opens for nobody else.
     let mut eve = Party::new(&authority, "eve");
     eve.package();
@@ -108,11 +113,9 @@ fn a_way_back_into_another_group_than_the_logs_is_refused() {
             &device(&lost.device),
             &last.group_info,
             &last.tree,
-            (&room, 0, epoch),
-            &members,
+            Place { room: &room, generation: 0, epoch, members: &members },
         );
         assert_eq!(refusal(back), expected);
-        lost.provider.store().undo();
         assert!(Group::load(&lost.provider, &ROOM, 0).unwrap().is_none());
     }
 }
@@ -122,23 +125,91 @@ fn a_key_package_is_of_its_certificate() {
     let (authority, mut parties) = room_of(1);
     let (mut bob, eve) = (Party::new(&authority, "bob"), Party::new(&authority, "eve"));
     let package = bob.package();
-    assert_eq!(refusal(package::check(&eve.provider, &package, &eve.certificate())), Refusal::Leaf);
+    assert_eq!(refusal(package::check(&eve.provider, &package, &eve.certificate(), now_ms())), Refusal::Leaf);
     assert_eq!(refusal(parties[0].commit(&[(&eve.certificate(), &package)], &[])), Refusal::Leaf);
     // Another's certificate under a key of one's own, as a server could make it.
     let forged = group::Device { certificate: &bob.device.certificate, key: &eve.device.key };
-    let forged = package::create(&eve.provider, &forged, false).unwrap();
-    assert_eq!(refusal(package::check(&eve.provider, &forged, &bob.certificate())), Refusal::Leaf);
+    let forged = package::create(&eve.provider, &forged, false, now_ms()).unwrap();
+    assert_eq!(refusal(package::check(&eve.provider, &forged, &bob.certificate(), now_ms())), Refusal::Leaf);
     for byte in (0..package.len()).step_by(7) {
         let mut changed = package.clone();
         changed[byte] ^= 1;
-        package::check(&eve.provider, &changed, &bob.certificate()).unwrap_err();
+        package::check(&eve.provider, &changed, &bob.certificate(), now_ms()).unwrap_err();
     }
     assert!(matches!(
-        package::check(&eve.provider, &[0; 8_193], &bob.certificate()),
+        package::check(&eve.provider, &[0; 8_193], &bob.certificate(), now_ms()),
         Err(GroupError::Malformed(_))
     ));
-    let commit = parties[0].commit(&[(&bob.certificate(), &package)], &[]);
-    assert!(commit.is_ok());
+    parties[0].commit(&[(&bob.certificate(), &package)], &[]).unwrap();
+}
+
+#[test]
+fn a_key_package_has_an_age_and_the_life_of_its_certificate() {
+    let authority = testkit::authority::Authority::new();
+    let bob = Party::new(&authority, "bob");
+    let now = now_ms();
+    let day = 86_400_000;
+    let check = |made_ms, at_ms| {
+        let package = package::create(&bob.provider, &device(&bob.device), true, made_ms).unwrap();
+        package::check(&bob.provider, &package, &bob.certificate(), at_ms).map(drop)
+    };
+    check(now, now).unwrap();
+    // An hour of its age is for clocks that are behind.
+    check(now, now + 89 * day).unwrap();
+    assert_eq!(refusal(check(now, now + 90 * day)), Refusal::Package);
+    assert_eq!(refusal(check(now + 2 * 3_600_000, now)), Refusal::Package);
+}
+
+#[test]
+fn a_package_of_last_resort_may_be_used_again() {
+    let (authority, mut parties) = room_of(1);
+    let mut bob = Party::new(&authority, "bob");
+    let package = package::create(&bob.provider, &device(&bob.device), true, now_ms()).unwrap();
+    bob.save();
+    let members = [parties[0].certificate(), bob.certificate()];
+    for epoch in [2, 4] {
+        let commit = parties[0].commit(&[(&members[1], &package)], &[]).unwrap();
+        parties[0].confirm();
+        bob.join(&commit, epoch, &members).unwrap();
+        let gone = parties[0].commit(&[], &[bob.hash()]).unwrap();
+        parties[0].confirm();
+        bob.apply(&gone.message, &Change { by: &members[0], added: &[], removed: &[members[1].hash()] })
+            .unwrap();
+        // Nothing of a group that this device was removed from stays behind.
+        assert!(bob.disk.keys().all(|record| record.scope == [0; 32]));
+    }
+}
+
+#[test]
+fn one_commit_is_pending_at_a_time() {
+    let (_, mut parties) = room_of(2);
+    let none = parties[0].group.as_mut().unwrap().confirm(&Provider::new(Store::default()).unwrap());
+    assert_eq!(refusal(none), Refusal::Pending);
+    parties[0].commit(&[], &[]).unwrap();
+    assert_eq!(refusal(parties[0].commit(&[], &[])), Refusal::Pending);
+    parties[0].restart();
+    assert_eq!(refusal(parties[0].commit(&[], &[])), Refusal::Pending);
+    parties[0].confirm();
+    parties[0].commit(&[], &[]).unwrap();
+}
+
+#[test]
+fn a_tree_of_blank_nodes_is_malformed() {
+    let (_, mut parties) = room_of(2);
+    let last = parties[0].commit(&[], &[]).unwrap();
+    let place = Place { room: &ROOM, generation: 0, epoch: 2, members: &[] };
+    let blank = |nodes: u32| {
+        let mut tree = (nodes | 0x8000_0000).to_be_bytes().to_vec();
+        tree.resize(4 + nodes as usize, 0);
+        tree
+    };
+    let lost = &parties[1];
+    let rejoin =
+        |tree: &[u8]| Group::rejoin(&lost.provider, &device(&lost.device), &last.group_info, tree, place);
+    for nodes in [4_097, 0x40_0000] {
+        assert!(matches!(rejoin(&blank(nodes)), Err(GroupError::Malformed("ratchet tree"))));
+    }
+    assert!(matches!(rejoin(&blank(4_095)), Err(GroupError::Refused(_))));
 }
 
 #[test]
@@ -178,42 +249,52 @@ fn any_bytes_are_refused() {
     let sealed = parties[0].seal(b"", b"text").unwrap();
     let commit = parties[0].commit(&[], &[]).unwrap();
     let package = Party::new(&authority, "dave").package();
-    let good = [sealed, commit.message, commit.group_info, commit.tree, package];
     let members = [alice.clone(), parties[1].certificate()];
-    let other = &mut parties[1];
+    let mut dave = Party::new(&authority, "dave");
+    let waiting = dave.package();
+    let invited = parties[1].commit(&[(&dave.certificate(), &waiting)], &[]).unwrap();
+    parties[1].discard();
+    let welcome = invited.welcome.unwrap();
+    let good = [sealed, commit.message, commit.group_info, welcome, commit.tree, package];
+    let (pristine, other) = (good.clone(), std::cell::RefCell::new(&mut parties[1]));
+    let dave = std::cell::RefCell::new(dave);
     let strategy = prop_oneof![
         prop::collection::vec(any::<u8>(), 0..300),
-        // The beginning of something good, a change in it, and something after.
-        (0..good.len(), any::<prop::sample::Index>(), any::<u8>(), prop::collection::vec(any::<u8>(), 0..40))
-            .prop_map(move |(which, at, xor, tail)| {
-                let whole = &good[which];
-                let mut bytes = whole[..at.index(whole.len())].to_vec();
-                if let Some(last) = bytes.last_mut() {
-                    *last ^= xor;
+        // Something good with a changed byte, or cut, or with something after it.
+        (
+            0..good.len(),
+            any::<prop::sample::Index>(),
+            1..=255_u8,
+            any::<prop::sample::Index>(),
+            any::<bool>()
+        )
+            .prop_map(move |(which, at, xor, end, cut)| {
+                let mut bytes = good[which].clone();
+                *at.get_mut(&mut bytes) ^= xor;
+                if cut {
+                    bytes.truncate(end.index(bytes.len()));
                 }
-                bytes.extend(tail);
                 bytes
             }),
     ];
-    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(2_000));
-    let other = std::cell::RefCell::new(other);
+    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(1_500));
     runner
         .run(&strategy, |bytes| {
-            let mut other = other.borrow_mut();
+            let (mut other, dave) = (other.borrow_mut(), dave.borrow());
             let change = Change { by: &alice, added: &[], removed: &[] };
             prop_assert!(other.apply(&bytes, &change).is_err());
             prop_assert!(other.open(&bytes, b"", &alice.hash()).is_err());
-            prop_assert!(package::check(&other.provider, &bytes, &alice).is_err());
-            prop_assert!(Group::join(&other.provider, &bytes, &bytes, (&ROOM, 0, 1), &members).is_err());
-            let rejoined = Group::rejoin(
-                &other.provider,
-                &device(&other.device),
-                &bytes,
-                &bytes,
-                (&ROOM, 0, 1),
-                &members,
-            );
-            prop_assert!(rejoined.is_err());
+            prop_assert!(package::check(&other.provider, &bytes, &alice, now_ms()).is_err());
+            let place = Place { room: &ROOM, generation: 0, epoch: 2, members: &members };
+            let [_, _, info, welcome, tree, _] = &pristine;
+            for (welcome, tree) in [(&bytes, tree), (welcome, &bytes)] {
+                prop_assert!(Group::join(&dave.provider, welcome, tree, place).is_err());
+            }
+            for (info, tree) in [(&bytes, tree), (info, &bytes)] {
+                prop_assert!(
+                    Group::rejoin(&dave.provider, &device(&dave.device), info, tree, place).is_err()
+                );
+            }
             Ok(())
         })
         .unwrap();

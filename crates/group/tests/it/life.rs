@@ -1,6 +1,6 @@
 //! What people do: come, talk, go, come back.
 
-use group::{Change, Group, Refusal};
+use group::{Change, Group, Place, Refusal};
 
 use crate::party::{Party, ROOM, device, refusal, room_of};
 
@@ -106,8 +106,7 @@ fn a_device_that_lost_its_group_comes_back_into_its_place() {
         &device(&lost.device),
         &last.group_info,
         &last.tree,
-        (&ROOM, 0, 2),
-        &members,
+        Place { room: &ROOM, generation: 0, epoch: 2, members: &members },
     )
     .unwrap();
     lost.group = Some(group);

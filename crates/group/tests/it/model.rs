@@ -5,9 +5,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use group::{Change, Commit, Device, Group, Provider, Record, Store, package};
+use group::{Change, Commit, Device, Group, Place, Provider, Record, Store, package};
 use pki::VerifiedCertificate;
 use testkit::authority::{Authority, Certified};
+use testkit::peer::now_ms;
 use zeroize::Zeroizing;
 
 use crate::party::{ROOM, device};
@@ -209,8 +210,12 @@ impl World {
                 let node = &mut self.nodes[node];
                 if joins {
                     let welcome = commit.welcome.as_ref().unwrap();
-                    let joined =
-                        Group::join(&node.provider, welcome, &commit.tree, (&ROOM, 0, epoch), &members);
+                    let joined = Group::join(
+                        &node.provider,
+                        welcome,
+                        &commit.tree,
+                        Place { room: &ROOM, generation: 0, epoch, members: &members },
+                    );
                     node.group = Some(joined.unwrap());
                     node.disk.waiting = None;
                     return;
@@ -270,7 +275,12 @@ impl World {
         let hashes = self.hashes(&removed);
         let node = &mut self.nodes[node];
         let signer = device(&node.certified);
-        let commit = node.group.as_mut().unwrap().commit(&node.provider, &signer, &offered, &hashes).unwrap();
+        let commit = node
+            .group
+            .as_mut()
+            .unwrap()
+            .commit(&node.provider, &signer, &offered, &hashes, now_ms())
+            .unwrap();
         node.disk.waiting = Some(Waiting::Commit { commit, added, removed });
         node.write();
     }
@@ -279,7 +289,7 @@ impl World {
     fn package(&mut self, node: usize) -> Vec<u8> {
         let node = &mut self.nodes[node];
         if node.packages.is_empty() {
-            let made = package::create(&node.provider, &node.device(), false).unwrap();
+            let made = package::create(&node.provider, &node.device(), false, now_ms()).unwrap();
             node.packages.push(made);
             node.write();
         }
@@ -379,9 +389,14 @@ impl World {
         let members = self.certificates(self.members.clone());
         let (epoch, this) = (self.epoch, &mut self.nodes[node]);
         let signer = device(&this.certified);
-        let (group, commit) =
-            Group::rejoin(&this.provider, &signer, &last.group_info, &last.tree, (&ROOM, 0, epoch), &members)
-                .unwrap();
+        let (group, commit) = Group::rejoin(
+            &this.provider,
+            &signer,
+            &last.group_info,
+            &last.tree,
+            Place { room: &ROOM, generation: 0, epoch, members: &members },
+        )
+        .unwrap();
         this.group = Some(group);
         self.append(node, commit, Vec::new(), Vec::new());
         self.lost.remove(&node);

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use group::{Change, Commit, Device, Group, GroupError, Provider, Record, Store, Write, package};
+use group::{Change, Commit, Device, Group, GroupError, Place, Provider, Record, Store, Write, package};
 use pki::VerifiedCertificate;
 use testkit::authority::{Authority, Certified};
+use testkit::peer::now_ms;
 use zeroize::Zeroizing;
 
 pub const ROOM: [u8; 32] = [7; 32];
@@ -51,7 +52,7 @@ impl Party {
     }
 
     pub fn package(&mut self) -> Vec<u8> {
-        let package = package::create(&self.provider, &device(&self.device), false).unwrap();
+        let package = package::create(&self.provider, &device(&self.device), false, now_ms()).unwrap();
         self.save();
         package
     }
@@ -66,8 +67,13 @@ impl Party {
         added: &[(&VerifiedCertificate, &[u8])],
         removed: &[[u8; 32]],
     ) -> Result<Commit, GroupError> {
-        let commit =
-            self.group.as_mut().unwrap().commit(&self.provider, &device(&self.device), added, removed);
+        let commit = self.group.as_mut().unwrap().commit(
+            &self.provider,
+            &device(&self.device),
+            added,
+            removed,
+            now_ms(),
+        );
         self.save();
         commit
     }
@@ -90,13 +96,8 @@ impl Party {
         members: &[VerifiedCertificate],
     ) -> Result<(), GroupError> {
         let welcome = commit.welcome.as_ref().unwrap();
-        match Group::join(&self.provider, welcome, &commit.tree, (&ROOM, 0, epoch), members) {
-            Ok(group) => self.group = Some(group),
-            Err(error) => {
-                self.provider.store().undo();
-                return Err(error);
-            }
-        }
+        let place = Place { room: &ROOM, generation: 0, epoch, members };
+        self.group = Some(Group::join(&self.provider, welcome, &commit.tree, place)?);
         self.save();
         Ok(())
     }
