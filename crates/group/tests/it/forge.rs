@@ -1,6 +1,6 @@
 //! What a member with a program of its own may send: commits that OpenMLS makes, and that these rules refuse.
 
-use group::{Change, Group, GroupError, Refusal, package};
+use group::{Change, Group, GroupError, Place, Refusal, package};
 use openmls::prelude::{
     BasicCredential, Capabilities, CredentialType, CredentialWithKey, Extension, Extensions, GroupId,
     LeafNodeParameters, MlsGroup, MlsMessageOut, PURE_PLAINTEXT_WIRE_FORMAT_POLICY,
@@ -146,4 +146,30 @@ fn a_welcome_from_outside_the_rules_is_refused() {
         group.commit(&eve.provider, &posing, &[(&bob.certificate(), &package)], &[], now_ms()).unwrap();
     let members = [alice.certificate(), bob.certificate()];
     assert_eq!(refusal(bob.join(&commit, 1, &members)), Refusal::Leaf);
+}
+
+#[test]
+fn a_stranger_who_comes_in_by_an_external_commit_is_refused() {
+    let (authority, mut parties) = room_of(3);
+    let eve = Party::new(&authority, "eve");
+    // A commit for epoch 1 whose group info she got from the server.
+    let info = bare(&parties[0])
+        .export_group_info(parties[0].provider.crypto(), &device(&parties[0].device), false)
+        .unwrap();
+    let tree = bare(&parties[0]).export_ratchet_tree().tls_serialize_detached().unwrap();
+    let mut members: Vec<_> = parties.iter().map(Party::certificate).collect();
+    members.push(eve.certificate());
+    let place = Place { room: &ROOM, generation: 0, epoch: 1, members: &members };
+    let (_, commit) =
+        Group::rejoin(&eve.provider, &device(&eve.device), &bytes(&info), &tree, place).unwrap();
+    for (by, expected) in
+        [(&eve, Refusal::Change), (&parties[2], Refusal::Leaf), (&parties[0], Refusal::Leaf)]
+            .map(|(party, expected)| (party.certificate(), expected))
+    {
+        let change = Change { by: &by, added: &[], removed: &[] };
+        assert_eq!(refusal(parties[1].apply(&commit.message, &change)), expected);
+        let said = Change { by: &by, added: &[], removed: &[by.hash()] };
+        assert_eq!(refusal(parties[1].apply(&commit.message, &said)), expected);
+    }
+    assert_eq!(parties[1].epoch(), 1);
 }

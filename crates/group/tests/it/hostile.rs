@@ -198,15 +198,19 @@ fn a_tree_of_blank_nodes_is_malformed() {
     let (_, mut parties) = room_of(2);
     let last = parties[0].commit(&[], &[]).unwrap();
     let place = Place { room: &ROOM, generation: 0, epoch: 2, members: &[] };
+    // RFC 9420, section 2.1.2: the length in two bytes or in four.
     let blank = |nodes: u32| {
-        let mut tree = (nodes | 0x8000_0000).to_be_bytes().to_vec();
-        tree.resize(4 + nodes as usize, 0);
+        let mut tree = match u16::try_from(nodes) {
+            Ok(short) if short < 0x4000 => (short | 0x4000).to_be_bytes().to_vec(),
+            _ => (nodes | 0x8000_0000).to_be_bytes().to_vec(),
+        };
+        tree.resize(tree.len() + nodes as usize, 0);
         tree
     };
     let lost = &parties[1];
     let rejoin =
         |tree: &[u8]| Group::rejoin(&lost.provider, &device(&lost.device), &last.group_info, tree, place);
-    for nodes in [4_097, 0x40_0000] {
+    for nodes in [4_100, 0x40_0000] {
         assert!(matches!(rejoin(&blank(nodes)), Err(GroupError::Malformed("ratchet tree"))));
     }
     assert!(matches!(rejoin(&blank(4_095)), Err(GroupError::Refused(_))));
