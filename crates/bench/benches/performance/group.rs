@@ -93,10 +93,9 @@ impl Party {
     }
 
     fn package(&self) -> Result<(VerifiedCertificate, Vec<u8>)> {
-        Ok((
-            self.certified.certificate.clone(),
-            package::create(&self.provider, &self.device(), false, unix_ms()?)?,
-        ))
+        let package = package::create(&self.provider, &self.device(), false, unix_ms()?)?;
+        self.provider.store().take_changes();
+        Ok((self.certified.certificate.clone(), package))
     }
 
     fn commit(&mut self, added: &[(VerifiedCertificate, Vec<u8>)], removed: &[[u8; 32]]) -> Result<Commit> {
