@@ -11,7 +11,6 @@ use pki::VerifiedCertificate;
 use tls_codec::{DeserializeBytes, Size};
 
 use super::{Commit, Group, bytes_of, check_clean, group_id, join_config, library, parse, storage};
-
 use crate::credential::{Device, certificate_hash, check_leaf};
 use crate::error::{GroupError, Refusal};
 use crate::limits::{MAX_DEVICES, MAX_GROUP_MESSAGE};

@@ -3,7 +3,7 @@
 use group::{Change, Group, GroupError, Place, Refusal, package};
 use openmls::prelude::{
     BasicCredential, Capabilities, CredentialType, CredentialWithKey, Extension, Extensions, GroupId,
-    LeafNodeParameters, MlsGroup, MlsMessageOut, PURE_PLAINTEXT_WIRE_FORMAT_POLICY,
+    KeyPackage, LeafNodeParameters, Lifetime, MlsGroup, MlsMessageOut, PURE_PLAINTEXT_WIRE_FORMAT_POLICY,
     RequiredCapabilitiesExtension,
 };
 use openmls_traits::OpenMlsProvider;
@@ -172,4 +172,55 @@ fn a_stranger_who_comes_in_by_an_external_commit_is_refused() {
         assert_eq!(refusal(parties[1].apply(&commit.message, &said)), expected);
     }
     assert_eq!(parties[1].epoch(), 1);
+}
+
+#[test]
+fn a_leaf_that_says_something_else_is_refused() {
+    let (_, mut parties) = room_of(3);
+    let mut group = bare(&parties[0]);
+    let capabilities = Capabilities::builder()
+        .ciphersuites(vec![group::SUITE])
+        .credentials(vec![CredentialType::X509, CredentialType::Basic])
+        .build();
+    let parameters = LeafNodeParameters::builder().with_capabilities(capabilities).build();
+    let bundle = group.self_update(&parties[0].provider, &device(&parties[0].device), parameters);
+    let message = bytes(&bundle.unwrap().into_commit());
+    refused(&mut parties, &message, Refusal::Leaf);
+}
+
+#[test]
+fn a_key_package_that_ends_before_its_certificate_is_refused() {
+    let authority = testkit::authority::Authority::new();
+    let bob = Party::new(&authority, "bob");
+    let good = package::create(&bob.provider, &device(&bob.device), false, now_ms()).unwrap();
+    let good = package::check(&bob.provider, &good, &bob.certificate(), now_ms()).unwrap();
+    let leaf = good.leaf_node();
+    let holder = CredentialWithKey {
+        credential: leaf.credential().clone(),
+        signature_key: leaf.signature_key().clone(),
+    };
+    let short = KeyPackage::builder()
+        .key_package_lifetime(Lifetime::new(60))
+        .leaf_node_capabilities(leaf.capabilities().clone())
+        .build(group::SUITE, &bob.provider, &device(&bob.device), holder)
+        .unwrap();
+    let short = short.key_package().tls_serialize_detached().unwrap();
+    assert_eq!(
+        refusal(package::check(&bob.provider, &short, &bob.certificate(), now_ms())),
+        Refusal::Package
+    );
+}
+
+#[test]
+fn a_tree_inside_the_group_info_does_not_take_the_place_of_the_one_beside() {
+    let (_, parties) = room_of(2);
+    let alice = bare(&parties[0]);
+    let info =
+        alice.export_group_info(parties[0].provider.crypto(), &device(&parties[0].device), true).unwrap();
+    let tree = alice.export_ratchet_tree().tls_serialize_detached().unwrap();
+    let members: Vec<_> = parties.iter().map(Party::certificate).collect();
+    let place = Place { room: &ROOM, generation: 0, epoch: 1, members: &members };
+    let lost = &parties[1];
+    let back = Group::rejoin(&lost.provider, &device(&lost.device), &bytes(&info), &tree, place);
+    assert_eq!(refusal(back), Refusal::Change);
 }
