@@ -9,7 +9,7 @@ pub const MAX_GROUP_MESSAGE: usize = 8 * 1_024 * 1_024;
 /// Devices of one group, at most.
 pub const MAX_DEVICES: usize = 2_048;
 
-/// Messages are padded to a multiple of this many bytes.
+/// What is encrypted of a message, content and signature, is padded to a multiple of this many bytes.
 pub const PADDING: usize = 128;
 
 /// How many message keys of one sender may be skipped in an epoch: each costs three derivations

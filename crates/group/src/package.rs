@@ -1,7 +1,8 @@
 //! Key packages: what others need to add this device (GR-5, GR-6).
 
 use openmls::prelude::{
-    Capabilities, CredentialType, ExtensionType, KeyPackage, KeyPackageIn, Lifetime, ProtocolVersion,
+    Capabilities, CredentialType, ExtensionType, KeyPackage, KeyPackageIn, LeafNodeParameters, Lifetime,
+    ProtocolVersion,
 };
 use openmls_traits::OpenMlsProvider;
 use pki::VerifiedCertificate;
@@ -24,6 +25,11 @@ pub(crate) fn capabilities() -> Capabilities {
         .credentials(vec![CredentialType::X509])
         .extensions(vec![ExtensionType::LastResort])
         .build()
+}
+
+/// What a commit makes of its maker's leaf.
+pub(crate) fn leaf() -> LeafNodeParameters {
+    LeafNodeParameters::builder().with_capabilities(capabilities()).build()
 }
 
 /// Makes a key package; its private keys are in the store's changes. One of last resort may be used more than once. It says that it lasts as

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use openmls::prelude::{
-    LeafNodeParameters, MlsGroup, MlsMessageBodyIn, ProcessMessageError, ProcessedMessageContent, Proposal,
+    CommitMessageBundle, MlsGroup, MlsMessageBodyIn, ProcessMessageError, ProcessedMessageContent, Proposal,
     ProtocolMessage, Sender, StagedCommit, ValidationError,
 };
+use openmls::treesync::RatchetTree;
 use openmls_traits::OpenMlsProvider;
 use pki::VerifiedCertificate;
 
@@ -37,6 +38,18 @@ pub struct Commit {
     pub group_info: Vec<u8>,
     /// The ratchet tree after the commit, which welcome and group info fix by its hash.
     pub tree: Vec<u8>,
+}
+
+impl Commit {
+    pub(super) fn new(bundle: CommitMessageBundle, tree: &RatchetTree) -> Result<Self, GroupError> {
+        let (message, welcome, group_info) = bundle.into_messages();
+        Ok(Self {
+            message: bytes_of(&message)?,
+            welcome: welcome.as_ref().map(bytes_of).transpose()?,
+            group_info: bytes_of(&group_info.ok_or_else(|| library("no group info"))?)?,
+            tree: bytes_of(tree)?,
+        })
+    }
 }
 
 impl Group {
@@ -76,9 +89,7 @@ impl Group {
             .commit_builder()
             .propose_adds(packages)
             .propose_removals(leaves)
-            .leaf_node_parameters(
-                LeafNodeParameters::builder().with_capabilities(package::capabilities()).build(),
-            )
+            .leaf_node_parameters(package::leaf())
             .force_self_update(true)
             .load_psks(provider.storage())
             .map_err(library)?
@@ -92,13 +103,7 @@ impl Group {
             Some(staged) => staged.export_ratchet_tree(provider.crypto(), before).map_err(library)?,
             None => None,
         };
-        let (message, welcome, group_info) = bundle.into_messages();
-        Ok(Commit {
-            message: bytes_of(&message)?,
-            welcome: welcome.as_ref().map(bytes_of).transpose()?,
-            group_info: bytes_of(&group_info.ok_or_else(|| library("no group info"))?)?,
-            tree: bytes_of(&tree.ok_or_else(|| library("no tree"))?)?,
-        })
+        Commit::new(bundle, &tree.ok_or_else(|| library("no tree"))?)
     }
 
     /// The log has this device's own commit: the group goes into the epoch that it makes.

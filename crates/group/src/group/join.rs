@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 
 use openmls::prelude::{
-    GroupContext, JoinBuilder, LeafNodeParameters, MlsGroup, MlsMessageBodyIn, ProcessedWelcome,
-    RatchetTreeIn, WelcomeError,
+    GroupContext, JoinBuilder, MlsGroup, MlsMessageBodyIn, ProcessedWelcome, RatchetTreeIn, WelcomeError,
 };
 use openmls_traits::OpenMlsProvider;
 use pki::VerifiedCertificate;
 use tls_codec::{DeserializeBytes, Size};
 
-use super::{Commit, Group, bytes_of, check_clean, group_id, join_config, library, parse, storage};
+use super::{Commit, Group, check_clean, group_id, join_config, library, parse, storage};
 use crate::credential::{Device, certificate_hash, check_leaf};
 use crate::error::{GroupError, Refusal};
 use crate::limits::{MAX_DEVICES, MAX_GROUP_MESSAGE};
@@ -120,9 +119,7 @@ fn external(
         .build_group(provider, info, device.credential()?)
         .map_err(|_| Refusal::Undecryptable)?;
     let (group, bundle) = builder
-        .leaf_node_parameters(
-            LeafNodeParameters::builder().with_capabilities(package::capabilities()).build(),
-        )
+        .leaf_node_parameters(package::leaf())
         .load_psks(provider.storage())
         .map_err(library)?
         .create_group_info(true)
@@ -131,13 +128,7 @@ fn external(
         .finalize(provider)
         .map_err(library)?;
     check_members(&group, place.members)?;
-    let (message, _, group_info) = bundle.into_messages();
-    let commit = Commit {
-        message: bytes_of(&message)?,
-        welcome: None,
-        group_info: bytes_of(&group_info.ok_or_else(|| library("no group info"))?)?,
-        tree: bytes_of(&group.export_ratchet_tree())?,
-    };
+    let commit = Commit::new(bundle, &group.export_ratchet_tree())?;
     Ok((Group { group }, commit))
 }
 
