@@ -30,6 +30,8 @@ ROOM, SEQ, TIME, EPOCH, CIPHERTEXT, CHECKPOINT = range(-65537, -65543, -1)
 EMPTY = hashlib.sha256().digest()
 TOLERANCE = 310_000
 MAX_RECEIPT, MAX_UNOPENED = 16_384, 512
+MAX_DEVICES = 2_048
+CREATE, LEAVE, UPDATE, RETURN = 0, 3, 4, 5
 DEVICE, LOG, COSIGNER = 2, 3, 4
 
 
@@ -395,10 +397,11 @@ def read(path):
 
 
 class Room:
-    """EV-13 to EV-18"""
+    """EV-13 to EV-18, EV-45, EV-46"""
 
     def __init__(self):
         self.members, self.revoked, self.last = {}, set(), {}
+        self.suite, self.lingering = None, set()
         self.size = self.unseen = self.epoch = 0
 
     def skip(self, count):
@@ -414,11 +417,12 @@ class Room:
             change = strict(payload)
             if self.size == 0:
                 creation = change[1]
-                need(change[0] == 0 and room_id(*creation) == room, "membership")
+                need(change[0] == CREATE and creation[4] in (0, 1) and room_id(*creation) == room, "membership")
                 need(creation[0] == organisation and creation[1] == signer, "membership")
                 need(header[SEQ] == 1 and header[CHECKPOINT] == [0, EMPTY], "membership")
                 need([certificates[signer].issue["user"], signer] in change[6], "membership")
                 self.members[signer] = certificates[signer].issue["user"]
+                self.suite = creation[4]
         need(self.size > 0 or change, "membership")
         if kind == "revocation-v1+cose":
             need(certificates[signer].issue["role"] == LOG, "membership")
@@ -432,6 +436,7 @@ class Room:
         self.last[signer] = header[SEQ], self.unseen
         if change:
             added, removed, old, new = change[6:]
+            self.check_hashes(change, signer)
             need(old == self.epoch and new == old + (change[0] != 0), "membership")
             for user, certificate in removed:
                 need(self.members.pop(certificate, None) == user, "membership")
@@ -439,14 +444,32 @@ class Room:
                 known = certificates.get(certificate)
                 need(known and known.issue["user"] == user, "membership")
                 self.members[certificate] = user
+            need(self.suite == 0 or len(self.members) <= MAX_DEVICES, "membership")
+            if change[0] == LEAVE:
+                self.lingering |= {certificate for _, certificate in removed} if self.suite else set()
+            elif change[0] != RETURN:
+                self.lingering.clear()
             self.epoch = new
         elif kind == "revocation-v1+cose":
             revoked, _, old, new = strict(payload)
             need(revoked in self.members and old == self.epoch and new == old + 1, "membership")
             del self.members[revoked]
             self.revoked.add(revoked)
+            self.lingering |= {revoked} if self.suite else set()
             self.epoch = new
+        else:
+            need(not self.lingering, "membership")
         self.size += 1
+
+    def check_hashes(self, change, signer):
+        """EV-46"""
+        kind, commit, welcome, group, added = change[0], *change[3:7]
+        need(kind <= RETURN and (self.suite == 1 or kind < UPDATE), "membership")
+        need(kind < UPDATE or not (change[6] or change[7]), "membership")
+        names = self.suite == 1 and kind != LEAVE
+        others = any(certificate != signer for _, certificate in added)
+        expected = names and kind != CREATE, names and others, names
+        need((commit is not None, welcome is not None, group is not None) == expected, "membership")
 
 
 def load_certificates(parts, organisation, root):
@@ -606,7 +629,7 @@ def check(path, pinned):
                 check_fields(fields, kind == 2, code)
                 files = attachments(fields, code)
                 need(commitment(*where) == payload, "opening")
-            if kind == 2:
+            if kind == 2 and state.suite == 0:
                 need(H(item[3]) == header[CIPHERTEXT], "ciphertext")
             states = {1: "withheld", 2: "disclosed", 3: "partly"}
             user = signer.issue["user"]

@@ -22,7 +22,7 @@ use evidence::cose::Object;
 use evidence::log::{CompactTree, Tree, cover, leaf_hash};
 use evidence::membership::Change;
 use evidence::refusal::{Reason, RefusalClaim};
-use evidence::room::{Creation, RoomId};
+use evidence::room::{ContentSuite, Creation, RoomId};
 use pki::{Name, Organisation};
 use serde_json::{Value, json};
 use world::{Party, Show, World};
@@ -33,18 +33,18 @@ fn main() -> Result<(), Box<dyn Error>> {
     let write = |name: &str, value: &Value| -> Result<(), Box<dyn Error>> {
         Ok(fs::write(folder.join(name), serde_json::to_string_pretty(value)? + "\n")?)
     };
-    let mut world = talk();
+    let world = talk();
     write("hashes.json", &hashes())?;
     write("contents.json", &contents())?;
     write("log.json", &log())?;
     write("objects.json", &objects(&world))?;
+    let root = world.root.fingerprint().to_string();
     let mut list = Vec::new();
-    for (name, says, verdict, codes, bytes) in bundles(&mut world) {
+    for (name, says, verdict, codes, bytes) in bundles(world) {
         let file = format!("{name}.bundle");
         fs::write(folder.join(&file), bytes)?;
         list.push(json!({ "file": file, "says": says, "verdict": verdict, "codes": codes }));
     }
-    let root = world.root.fingerprint().to_string();
     write("bundles.json", &json!({ "root": root, "bundles": list }))
 }
 
@@ -68,7 +68,25 @@ fn talk() -> World {
 
 type Bundle = (&'static str, &'static str, &'static str, Vec<&'static str>, Vec<u8>);
 
-fn bundles(world: &mut World) -> Vec<Bundle> {
+/// A talk in which everything is sealed, with every kind of change.
+fn sealed(world: World) -> World {
+    let mut world = world.another_room(ContentSuite::EndToEnd);
+    world.say(0, "Okay, Houston, we've had a problem here.");
+    let own = world.devices[2].reference();
+    world.change(2, Change::Leave(vec![own.clone()]));
+    world.change(1, Change::Return);
+    world.change(0, Change::Update);
+    world.say(1, "This is Houston. Say again, please.");
+    world.receipt(0, 1, 5);
+    world.change(1, Change::Add(vec![own]));
+    world.say(2, "We've had a MAIN B BUS UNDERVOLT.");
+    let second = world.devices[1].reference();
+    world.change(0, Change::Remove(vec![second]));
+    world.say(0, "Roger.");
+    world
+}
+
+fn bundles(mut world: World) -> Vec<Bundle> {
     let last = world.tree.size() - 1;
     let all = world.bundle();
     let bad = |name, says, code, bytes| (name, says, "invalid", vec![code], bytes);
@@ -98,6 +116,18 @@ fn bundles(world: &mut World) -> Vec<Bundle> {
     let foreign = edited(|_| {}).bundle();
     world.relate();
     let related = world.bundle();
+    let mut world = sealed(world);
+    let sealed = world.bundle();
+    let own = world.devices[2].reference();
+    world.change(2, Change::Leave(vec![own]));
+    world.say(0, "Too early.");
+    let lingering = world.bundle();
+    let mut world = world.another_room(ContentSuite::EndToEnd);
+    let mut update = world.membership(0, Change::Update);
+    update.mls.commit = None;
+    let update = Object::sign(&update, &world.devices[0].key);
+    world.append(update, None, true);
+    let bare = world.bundle();
     vec![
         ("all", "a whole talk, all of it shown", "valid", vec![], all),
         ("one-field", "the text of one message alone", "valid", vec![], one),
@@ -109,6 +139,9 @@ fn bundles(world: &mut World) -> Vec<Bundle> {
             vec![],
             related,
         ),
+        ("sealed", "content suite 1: every kind of change, all shown", "valid", vec![], sealed),
+        bad("lingering", "a message while one who left still holds the keys", "membership", lingering),
+        bad("no-commit", "fresh keys without a commit", "membership", bare),
         bad("cut", "the file ends early", "cut", cut),
         bad("page", "a byte of the page changed", "manifest", page),
         bad("text", "a text changed, the manifest made to fit", "opening", archive::repack(forged)),
@@ -123,6 +156,7 @@ fn hashes() -> Value {
         organisation: Organisation::parse("apollo.example").unwrap(),
         creator: [1; 32],
         parties,
+        suite: ContentSuite::ServerReads,
         nonce: [2; 32],
     };
     let room = creation(None).room_id();

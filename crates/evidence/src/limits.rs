@@ -36,3 +36,5 @@ pub const MAX_ROOM_NAME: usize = 64;
 pub const MAX_SKEW_MS: u64 = 300_000;
 /// What a verifier adds to [`MAX_SKEW_MS`] for the time between acceptance and checkpoint (EV-37).
 pub const ANCHOR_SLACK_MS: u64 = 10_000;
+/// Devices in one room of content suite 1, at most (group.md, GR-2).
+pub const MAX_DEVICES: usize = 2_048;

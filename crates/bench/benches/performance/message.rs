@@ -10,7 +10,7 @@ use evidence::content::{Content, Field};
 use evidence::entry::Place;
 use evidence::log::{TreeHead, leaf_hash};
 use evidence::membership::{Change, DeviceRef, Membership, MembershipClaim, MlsHashes};
-use evidence::room::{Creation, RoomId, RoomName};
+use evidence::room::{ContentSuite, Creation, RoomId, RoomName};
 use evidence::statement::{Statement, StatementClaim};
 use pki::{Fingerprint, Name, Organisation};
 use server::console::Console;
@@ -127,6 +127,7 @@ impl Room {
             organisation: Organisation::parse("apollo.example")?,
             creator: creator.member.certificate,
             parties: None,
+            suite: ContentSuite::ServerReads,
             nonce: [7; 32],
         };
         let id = creation.room_id();

@@ -9,7 +9,7 @@ use evidence::entry::{Entry, UnverifiedEntry};
 use evidence::limits::MAX_CHANGES;
 use evidence::membership::{Change, DeviceRef};
 use evidence::refusal::Reason;
-use evidence::room::{Creation, RoomId, RoomName};
+use evidence::room::{ContentSuite, Creation, RoomId, RoomName};
 use minicbor::bytes::ByteArray;
 use pki::Name;
 use session::message::FailureCode;
@@ -175,6 +175,7 @@ impl Client {
             organisation: core.owner.organisation.clone(),
             creator: core.owner.certificate.hash(),
             parties: parties.clone(),
+            suite: ContentSuite::ServerReads,
             nonce,
         };
         let id = creation.room_id();

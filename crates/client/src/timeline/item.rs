@@ -67,6 +67,8 @@ pub enum What {
     },
     /// The sender left.
     Left,
+    /// The sender gave the room fresh keys.
+    Keys,
     /// A device's certificate was revoked.
     Revoked {
         /// SHA-256 of the certificate.
@@ -163,6 +165,7 @@ impl TimelineItem {
             What::Added { users } => format!("{from} added {}", list(users)),
             What::Removed { users } => format!("{from} removed {}", list(users)),
             What::Left => format!("{from} left"),
+            What::Keys => format!("{from} gave the room fresh keys"),
             What::Revoked { device: Some(device), reason, .. } => format!("{device} was revoked: {reason}"),
             What::Revoked { device: None, reason, .. } => format!("a device was revoked: {reason}"),
         })
@@ -297,5 +300,6 @@ fn changed(change: &Change) -> What {
         Change::Add(devices) => What::Added { users: users(devices) },
         Change::Remove(devices) => What::Removed { users: users(devices) },
         Change::Leave(_) => What::Left,
+        Change::Update | Change::Return => What::Keys,
     }
 }

@@ -32,7 +32,7 @@ THIS PAGE PROVES NOTHING. Neither does the file vouch for its own root. Check it
 The first line of its answer must be VALID. The same can be checked with tar, sha256sum, OpenSSL and any COSE
 library; the project's docs/evidence.md has the commands and says what each part means.
 
-What it does not show: a key is not a person; and the server itself could read these messages (content suite 0).
+What it does not show: a key is not a person. Whether the server could read these messages, the answer says too.
 "
     )
 }

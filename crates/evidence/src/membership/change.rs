@@ -36,34 +36,57 @@ pub enum Change {
     Remove(Vec<DeviceRef>),
     /// All devices of the signer's user leave.
     Leave(Vec<DeviceRef>),
+    /// Fresh keys for the signer.
+    Update,
+    /// The signer comes back into the group.
+    Return,
 }
 
-/// Hashes of the MLS messages of a change; all `None` in content suite 0.
+/// Hashes of what goes with a change in content suite 1 (EV-46).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct MlsHashes {
     /// Of the commit.
     pub commit: Option<Hash>,
     /// Of the welcome.
     pub welcome: Option<Hash>,
+    /// Of what others come in by.
+    pub group: Option<GroupHashes>,
+}
+
+/// Hashes of what a device comes into a group by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GroupHashes {
     /// Of the group info.
-    pub group_info: Option<Hash>,
+    pub info: Hash,
+    /// Of the ratchet tree.
+    pub tree: Hash,
+}
+
+impl MlsHashes {
+    /// All hashes that are there.
+    pub fn named(&self) -> impl Iterator<Item = Hash> {
+        let group = self.group.map(|group| [group.info, group.tree]);
+        self.commit.into_iter().chain(self.welcome).chain(group.into_iter().flatten())
+    }
 }
 
 const CREATE: u8 = 0;
 const ADD: u8 = 1;
 const REMOVE: u8 = 2;
 const LEAVE: u8 = 3;
+const UPDATE: u8 = 4;
+const RETURN: u8 = 5;
 
 type Devices<'a> = Vec<(&'a str, HashBytes)>;
 type OptionalHash = Option<HashBytes>;
-/// Kind, creation, name, commit, welcome, group info, added, removed, old epoch, new epoch.
+/// Kind, creation, name, commit, welcome, group info and tree, added, removed, old epoch, new epoch.
 type Parts<'a> = (
     u8,
     Option<CreationParts<'a>>,
     Option<&'a str>,
     OptionalHash,
     OptionalHash,
-    OptionalHash,
+    Option<(HashBytes, HashBytes)>,
     Devices<'a>,
     Devices<'a>,
     u64,
@@ -75,7 +98,7 @@ impl Change {
     pub fn added(&self) -> &[DeviceRef] {
         match self {
             Self::Create { devices, .. } | Self::Add(devices) => devices,
-            Self::Remove(_) | Self::Leave(_) => &[],
+            _ => &[],
         }
     }
 
@@ -83,7 +106,7 @@ impl Change {
     pub fn removed(&self) -> &[DeviceRef] {
         match self {
             Self::Remove(devices) | Self::Leave(devices) => devices,
-            Self::Create { .. } | Self::Add(_) => &[],
+            _ => &[],
         }
     }
 
@@ -91,7 +114,7 @@ impl Change {
     pub fn new_epoch(&self, epoch: u64) -> u64 {
         match self {
             Self::Create { .. } => epoch,
-            Self::Add(_) | Self::Remove(_) | Self::Leave(_) => epoch.saturating_add(1),
+            _ => epoch.saturating_add(1),
         }
     }
 
@@ -101,6 +124,8 @@ impl Change {
             Self::Add(_) => ADD,
             Self::Remove(_) => REMOVE,
             Self::Leave(_) => LEAVE,
+            Self::Update => UPDATE,
+            Self::Return => RETURN,
         }
     }
 
@@ -109,7 +134,7 @@ impl Change {
             Self::Create { creation, name, .. } => {
                 (Some(creation.parts()), name.as_ref().map(RoomName::as_str))
             }
-            Self::Add(_) | Self::Remove(_) | Self::Leave(_) => (None, None),
+            _ => (None, None),
         };
         let parts: Parts<'_> = (
             self.number(),
@@ -117,7 +142,7 @@ impl Change {
             name,
             mls.commit.map(HashBytes),
             mls.welcome.map(HashBytes),
-            mls.group_info.map(HashBytes),
+            mls.group.map(|group| (HashBytes(group.info), HashBytes(group.tree))),
             sorted(self.added()),
             sorted(self.removed()),
             epoch,
@@ -128,12 +153,12 @@ impl Change {
 
     pub(super) fn decode(epoch: u64, payload: &[u8]) -> Result<(Self, MlsHashes), Malformed> {
         let wrong = Malformed::Payload("not that of a membership statement");
-        let (kind, creation, name, commit, welcome, group_info, added, removed, old_epoch, new_epoch) =
+        let (kind, creation, name, commit, welcome, group, added, removed, old_epoch, new_epoch) =
             cbor::from_slice::<Parts<'_>>(payload, MAX_ENTRY).map_err(|_| wrong)?;
         let mls = MlsHashes {
             commit: commit.map(|hash| hash.0),
             welcome: welcome.map(|hash| hash.0),
-            group_info: group_info.map(|hash| hash.0),
+            group: group.map(|(info, tree)| GroupHashes { info: info.0, tree: tree.0 }),
         };
         let (added, removed) = (devices(&added).ok_or(wrong)?, devices(&removed).ok_or(wrong)?);
         let name =
@@ -149,6 +174,8 @@ impl Change {
             (ADD, None, false, true) if name.is_none() => Self::Add(added),
             (REMOVE, None, true, false) if name.is_none() => Self::Remove(removed),
             (LEAVE, None, true, false) if name.is_none() => Self::Leave(removed),
+            (UPDATE, None, true, true) if name.is_none() => Self::Update,
+            (RETURN, None, true, true) if name.is_none() => Self::Return,
             _ => return Err(wrong),
         };
         if old_epoch != epoch || epoch == u64::MAX || new_epoch != change.new_epoch(epoch) {

@@ -3,7 +3,7 @@
 mod change;
 mod device;
 
-pub use change::{Change, DeviceRef, MlsHashes};
+pub use change::{Change, DeviceRef, GroupHashes, MlsHashes};
 pub use device::{DeviceClaim, DeviceStatement};
 use pki::Usage;
 
@@ -24,7 +24,7 @@ pub struct MembershipClaim {
     pub place: Place,
     /// What changes.
     pub change: Change,
-    /// Hashes of the MLS messages that go with it; none in suite 0.
+    /// Hashes of what goes with it in content suite 1.
     pub mls: MlsHashes,
 }
 

@@ -60,10 +60,13 @@ pub enum Reason {
     /// 9
     #[error("too large")]
     TooLarge = 9,
+    /// 10
+    #[error("devices that are gone still hold the room's keys: fresh keys first, then send again")]
+    Keys = 10,
 }
 
 impl Reason {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::NotAMember,
         Self::Sequence,
         Self::Epoch,
@@ -73,6 +76,7 @@ impl Reason {
         Self::Membership,
         Self::Revoked,
         Self::TooLarge,
+        Self::Keys,
     ];
 
     /// The number in the payload.
@@ -92,6 +96,7 @@ impl Reason {
             Self::Membership => "membership",
             Self::Revoked => "revoked",
             Self::TooLarge => "too-large",
+            Self::Keys => "keys",
         }
     }
 }
@@ -105,6 +110,7 @@ impl From<Unacceptable> for Reason {
             Unacceptable::Epoch { .. } => Self::Epoch,
             Unacceptable::CheckpointSeen => Self::CheckpointSeen,
             Unacceptable::Time { .. } => Self::Time,
+            Unacceptable::Lingering => Self::Keys,
             Unacceptable::Membership(_) => Self::Membership,
         }
     }

@@ -10,10 +10,26 @@ const ROOM_CONTEXT: &str = "countersign v1 room";
 
 /// Mode 0: on record. The only one of this version.
 pub const MODE_ON_RECORD: u64 = 0;
-/// Content suite 0: not end-to-end encrypted, the server can read it. The only one of this version.
-pub const SUITE_SERVER_READS: u64 = 0;
 
-/// How a room was created, in mode [`MODE_ON_RECORD`] and suite [`SUITE_SERVER_READS`].
+/// How content travels (EV-4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ContentSuite {
+    /// 0: as it is. The server can read it.
+    ServerReads = 0,
+    /// 1: sealed for the devices in the room.
+    EndToEnd = 1,
+}
+
+impl ContentSuite {
+    const ALL: [Self; 2] = [Self::ServerReads, Self::EndToEnd];
+
+    /// Its number.
+    pub const fn number(self) -> u8 {
+        self as u8
+    }
+}
+
+/// How a room was created, in mode [`MODE_ON_RECORD`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Creation {
     /// The organisation.
@@ -22,6 +38,8 @@ pub struct Creation {
     pub creator: Hash,
     /// The two users of a direct room, in bytewise order.
     pub parties: Option<[Name; 2]>,
+    /// The content suite.
+    pub suite: ContentSuite,
     /// 32 random bytes.
     pub nonce: Hash,
 }
@@ -42,14 +60,15 @@ impl Creation {
     pub(crate) fn parts(&self) -> CreationParts<'_> {
         let parties = self.parties.as_ref().map(|[a, b]| (a.as_str(), b.as_str()));
         let (creator, nonce) = (HashBytes(self.creator), HashBytes(self.nonce));
-        (self.organisation.as_str(), creator, MODE_ON_RECORD, parties, SUITE_SERVER_READS, nonce)
+        (self.organisation.as_str(), creator, MODE_ON_RECORD, parties, self.suite.number().into(), nonce)
     }
 
     /// `None` for names that are not canonical, and modes and suites of later versions (EV-4).
     pub(crate) fn from_parts(parts: CreationParts<'_>) -> Option<Self> {
         let (organisation, creator, mode, parties, suite, nonce) = parts;
         // EV-4
-        if mode != MODE_ON_RECORD || suite != SUITE_SERVER_READS {
+        let suite = ContentSuite::ALL.into_iter().find(|known| u64::from(known.number()) == suite)?;
+        if mode != MODE_ON_RECORD {
             return None;
         }
         let parties = match parties {
@@ -58,6 +77,6 @@ impl Creation {
             None => None,
         };
         let organisation = Organisation::canonical(organisation).ok()?;
-        Some(Self { organisation, creator: creator.0, parties, nonce: nonce.0 })
+        Some(Self { organisation, creator: creator.0, parties, suite, nonce: nonce.0 })
     }
 }

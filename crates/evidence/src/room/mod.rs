@@ -1,14 +1,13 @@
 //! Rooms: id, name, how one is created, and who may add what to its log (EV-3 to EV-5, EV-13 to EV-19).
 
 pub(crate) mod creation;
+mod keys;
 mod name;
 mod state;
-mod stored;
 
-pub use creation::{Creation, MODE_ON_RECORD, SUITE_SERVER_READS};
+pub use creation::{ContentSuite, Creation, MODE_ON_RECORD};
 pub use name::{BadRoomName, RoomName};
 pub use state::{Certificates, Context, Member, MembershipFault, RoomState, Roots, Seen, Unacceptable};
-pub use stored::{BadStored, Stored};
 
 use crate::hash::Hash;
 

@@ -6,10 +6,11 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use pki::{Name, Usage, VerifiedCertificate};
 
-use super::{Creation, RoomId, RoomName, Stored};
+use super::keys::Keys;
+use super::{ContentSuite, Creation, RoomId, RoomName};
 use crate::entry::{Entry, Place};
 use crate::hash::Hash;
-use crate::limits::MAX_SKEW_MS;
+use crate::limits::{MAX_DEVICES, MAX_SKEW_MS};
 use crate::log::{Tree, TreeHead};
 use crate::membership::{Change, DeviceRef, Membership};
 
@@ -85,6 +86,9 @@ pub enum Unacceptable {
         /// The epoch found.
         found: u64,
     },
+    /// Devices that left, or were revoked, still hold the room's keys.
+    #[error("devices that are gone still hold the room's keys: a commit comes first")]
+    Lingering,
     /// The checkpoint seen is larger than the log, or has another root: a fork.
     #[error("the checkpoint its signer saw is no prefix of this log")]
     CheckpointSeen,
@@ -128,6 +132,12 @@ pub enum MembershipFault {
     /// A leave that does not name exactly the devices of the signer's user.
     #[error("a user leaves with all devices and with no other")]
     Leave,
+    /// More than [`MAX_DEVICES`] devices.
+    #[error("a room has at most {MAX_DEVICES} devices")]
+    TooMany,
+    /// The hashes of group messages, or the kind, do not fit the room's content suite.
+    #[error("what it names of the room's group does not fit its kind and the room's content suite")]
+    Keys,
     /// A revocation entry that is not by a log of the organisation.
     #[error("a revocation entry is signed by the organisation's log")]
     Log,
@@ -155,7 +165,7 @@ struct Last {
     unseen: u64,
 }
 
-/// A room after some of its entries: had by folding them from the first, or from what was [`Stored`] of that.
+/// A room after some of its entries: had by folding them from the first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoomState {
     id: RoomId,
@@ -165,6 +175,8 @@ pub struct RoomState {
     unseen: u64,
     epoch: u64,
     members: BTreeMap<Hash, Member>,
+    /// Of its group, in suite 1.
+    keys: Option<Keys>,
     revoked: HashSet<Hash>,
     last: HashMap<Hash, Last>,
 }
@@ -189,6 +201,8 @@ impl RoomState {
             return Err(MembershipFault::Creator.into());
         }
         check_time(time_ms, context.now_ms)?;
+        let suite = creation.suite;
+        check_hashes(first, suite)?;
         let mut state = Self {
             id: room,
             creation: creation.clone(),
@@ -197,6 +211,7 @@ impl RoomState {
             unseen: 0,
             epoch: 0,
             members: BTreeMap::new(),
+            keys: (suite == ContentSuite::EndToEnd).then(Keys::default),
             revoked: HashSet::new(),
             last: HashMap::new(),
         };
@@ -236,8 +251,13 @@ impl RoomState {
         }
         self.check_seq(&certificate, place.seq)?;
         match entry {
+            // EV-45
+            Entry::Statement(_) if self.lingering().next().is_some() => return Err(Unacceptable::Lingering),
             Entry::Statement(_) => {}
-            Entry::Membership(entry) => self.check_change(&entry.change, signer, context)?,
+            Entry::Membership(entry) => {
+                check_hashes(entry, self.creation.suite)?;
+                self.check_change(&entry.change, signer, context)?;
+            }
             Entry::Revocation(entry) => {
                 if !self.members.contains_key(&entry.revoked) {
                     return Err(MembershipFault::NotMember.into());
@@ -261,11 +281,17 @@ impl RoomState {
                 for device in entry.change.removed() {
                     self.members.remove(&device.certificate);
                 }
+                if let Some(keys) = &mut self.keys {
+                    keys.change(&entry.change);
+                }
                 self.add(entry.change.added());
                 self.epoch = entry.change.new_epoch(self.epoch);
             }
             Entry::Revocation(entry) => {
                 self.members.remove(&entry.revoked);
+                if let Some(keys) = &mut self.keys {
+                    keys.linger(entry.revoked);
+                }
                 self.revoked.insert(entry.revoked);
                 self.epoch += 1;
             }
@@ -277,38 +303,6 @@ impl RoomState {
     pub fn skip(&mut self, count: u64) {
         self.size = self.size.saturating_add(count);
         self.unseen = self.unseen.saturating_add(count);
-    }
-
-    /// What is stored of the state.
-    pub fn to_stored(&self) -> Stored {
-        let members = self.members.iter().map(|(hash, member)| (*hash, member.clone())).collect();
-        let last = self.last.iter().map(|(hash, last)| (*hash, last.seq, last.unseen)).collect();
-        Stored {
-            creation: self.creation.clone(),
-            name: self.name.clone(),
-            size: self.size,
-            unseen: self.unseen,
-            epoch: self.epoch,
-            members,
-            revoked: self.revoked.iter().copied().collect(),
-            last,
-        }
-    }
-
-    /// The state from what was stored of it, which is trusted.
-    pub fn from_stored(stored: Stored) -> Self {
-        let last = |(hash, seq, unseen)| (hash, Last { seq, unseen });
-        Self {
-            id: stored.creation.room_id(),
-            creation: stored.creation,
-            name: stored.name,
-            size: stored.size,
-            unseen: stored.unseen,
-            epoch: stored.epoch,
-            members: stored.members.into_iter().collect(),
-            revoked: stored.revoked.into_iter().collect(),
-            last: stored.last.into_iter().map(last).collect(),
-        }
     }
 
     /// The room's id.
@@ -334,6 +328,16 @@ impl RoomState {
     /// Its epoch.
     pub fn epoch(&self) -> u64 {
         self.epoch
+    }
+
+    /// Its key epoch; none in suite 0 (EV-45).
+    pub fn key_epoch(&self) -> Option<u64> {
+        self.keys.as_ref().map(Keys::epoch)
+    }
+
+    /// Devices that are no members and whose leaves are still in the room's group (EV-45).
+    pub fn lingering(&self) -> impl Iterator<Item = &Hash> {
+        self.keys.iter().flat_map(Keys::lingering)
     }
 
     /// The member with this certificate.
@@ -380,8 +384,16 @@ impl RoomState {
     ) -> Result<(), MembershipFault> {
         match change {
             Change::Create { .. } => Err(MembershipFault::Create),
-            Change::Add(devices) => self.check_added(devices, context),
+            Change::Add(devices) => {
+                if self.keys.is_some() && self.members.len() + devices.len() > MAX_DEVICES {
+                    return Err(MembershipFault::TooMany);
+                }
+                self.check_added(devices, context)
+            }
             Change::Remove(devices) => self.check_removed(devices),
+            // EV-46
+            Change::Update | Change::Return if self.keys.is_none() => Err(MembershipFault::Keys),
+            Change::Update | Change::Return => Ok(()),
             Change::Leave(devices) => {
                 self.check_removed(devices)?;
                 let user = signer.map(|signer| &signer.user);
@@ -440,6 +452,21 @@ impl RoomState {
             self.members.insert(*certificate, Member { user: user.clone(), since: self.size });
         }
     }
+}
+
+/// EV-46
+fn check_hashes(entry: &Membership, suite: ContentSuite) -> Result<(), MembershipFault> {
+    let (mls, change) = (&entry.mls, &entry.change);
+    let welcomes = change.added().iter().any(|device| device.certificate != entry.certificate);
+    let (commit, group) = match (suite, change) {
+        (ContentSuite::ServerReads, _) | (ContentSuite::EndToEnd, Change::Leave(_)) => (false, false),
+        (ContentSuite::EndToEnd, Change::Create { .. }) => (false, true),
+        (ContentSuite::EndToEnd, _) => (true, true),
+    };
+    let fits = mls.commit.is_some() == commit
+        && mls.group.is_some() == group
+        && mls.welcome.is_some() == (group && welcomes);
+    if fits { Ok(()) } else { Err(MembershipFault::Keys) }
 }
 
 fn check_time(found_ms: u64, now_ms: Option<u64>) -> Result<(), Unacceptable> {

@@ -62,7 +62,7 @@ pub enum Code {
     Time,
     /// An opening does not fit the commitment.
     Opening,
-    /// The content is not what the statement's ciphertext hash names.
+    /// In content suite 0: the content is not what the statement's ciphertext hash names.
     Ciphertext,
     /// A receipt or its cosignature does not verify or is not of this log.
     Receipt,
@@ -76,6 +76,8 @@ pub enum NoteCode {
     Unpinned,
     /// Content suite 0.
     ServerCanRead,
+    /// Content suite 1.
+    EndToEnd,
     /// Up to which directory size revocations are known.
     DirectoryHead,
     /// Checkpoints seen that this bundle does not allow to check.

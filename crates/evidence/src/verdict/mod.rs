@@ -148,6 +148,8 @@ pub struct Verdict {
     pub to: u64,
     /// Entries of the log under the last checkpoint.
     pub size: u64,
+    /// The number of the content suite, if it was read (EV-4).
+    pub suite: Option<u8>,
     /// Size of the directory up to which revocations are known.
     pub directory_size: u64,
     /// Time of the last checkpoint, Unix milliseconds.

@@ -2,6 +2,7 @@
 
 use evidence::bundle::{ExportError, Item, Root, Writer, verify};
 use evidence::membership::Change;
+use evidence::room::ContentSuite;
 use evidence::verdict::{Code, NoteCode, State, Word, render, utc};
 use rayon::prelude::*;
 
@@ -17,6 +18,23 @@ fn talk() -> World {
     world.say(2, "Okay. Right now the voltage is looking good.");
     world.receipt(2, 1, 4);
     world
+}
+
+/// EV-8: what was said is bound by the commitment; the ciphertext is gone.
+#[test]
+fn a_bundle_of_a_sealed_room_is_bound_by_the_commitment() {
+    let mut world = World::with_room_of(ContentSuite::EndToEnd, &["cdr", "cmp"]);
+    world.say(0, "sealed");
+    let (verdict, said) = world.verify(&world.bundle());
+    assert_eq!(verdict.problems, []);
+    assert_eq!((verdict.word, verdict.suite), (Word::Valid, Some(1)));
+    assert_eq!(said[0].text.as_deref(), Some("sealed"));
+    assert!(verdict.notes.iter().any(|note| note.code == NoteCode::EndToEnd));
+    assert!(!verdict.notes.iter().any(|note| note.code == NoteCode::ServerCanRead));
+    world.say_with(0, "committed to something else", |claim| claim.commitment = [0; 32]);
+    let (verdict, said) = world.verify(&world.bundle());
+    assert!(verdict.has(Code::Opening));
+    assert_eq!((said[1].state, said[1].text.as_deref()), (State::Mismatch, None));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use evidence::directory::{Leaf, Subject};
 use evidence::log::TreeHead;
 use evidence::membership::Change;
 use evidence::receipt::{self, BadReceipt, Receipt, ReceiptClaim, Unopened};
-use evidence::room::{Creation, RoomId, RoomName};
+use evidence::room::{ContentSuite, Creation, RoomId, RoomName};
 use evidence::statement::Statement;
 use evidence::verdict::{Code, State, Verdict, Word, render};
 use pki::ca::Validity;
@@ -432,6 +432,7 @@ fn bad_changes_of_membership_are_refused() {
                 organisation: world.organisation.clone(),
                 creator: world.devices[0].hash(),
                 parties: None,
+                suite: ContentSuite::ServerReads,
                 nonce: [1; 32],
             },
             name: Some(RoomName::parse("again").unwrap()),

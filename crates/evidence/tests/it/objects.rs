@@ -256,7 +256,6 @@ proptest! {
         let _ = Object::<RefusalClaim>::parse(&bytes);
         let _ = Object::<DeviceClaim>::parse(&bytes);
         let _ = Leaf::from_bytes(&bytes);
-        let _ = evidence::room::Stored::from_bytes(&bytes);
         let _ = evidence::log::CompactTree::from_bytes(&bytes);
     }
 }

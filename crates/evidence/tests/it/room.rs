@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use evidence::Hash;
 use evidence::cose::Object;
 use evidence::entry::Entry;
-use evidence::membership::{Change, Membership};
+use evidence::membership::{Change, DeviceRef, GroupHashes, Membership, MlsHashes};
 use evidence::refusal::Reason;
 use evidence::room::{
-    BadRoomName, Context, MembershipFault, RoomId, RoomName, RoomState, Seen, Stored, Unacceptable,
+    BadRoomName, ContentSuite, Context, MembershipFault, RoomId, RoomName, RoomState, Seen, Unacceptable,
 };
 use pki::VerifiedCertificate;
 
@@ -40,8 +40,6 @@ fn last(world: &World, now_ms: Option<u64>) -> (RoomState, Result<(u64, Seen), U
     if outcome.is_err() {
         assert_eq!(state, before, "a refusal changes nothing");
     }
-    let stored = Stored::from_bytes(&state.to_stored().to_bytes()).unwrap();
-    assert_eq!(RoomState::from_stored(stored), state);
     (state, outcome)
 }
 
@@ -156,6 +154,104 @@ fn a_create_must_fit_itself() {
         }
     };
     assert_eq!(create(&without_signer), fault(MembershipFault::Creator));
+}
+
+/// A room of three in which everything is sealed.
+fn sealed() -> World {
+    World::with_room_of(ContentSuite::EndToEnd, &["cdr", "cmp", "lmp"])
+}
+
+#[test]
+fn nobody_speaks_while_one_who_is_gone_holds_the_keys() {
+    type Go = fn(&mut World);
+    let ways: [Go; 2] = [
+        |world| {
+            let own = world.devices[1].reference();
+            world.change(1, Change::Leave(vec![own]));
+        },
+        |world| {
+            world.revoke(1);
+        },
+    ];
+    for go in ways {
+        let mut world = sealed();
+        world.say(0, "before");
+        go(&mut world);
+        let gone = world.devices[1].hash();
+        world.say(0, "too early");
+        let (state, outcome) = last(&world, None);
+        assert_eq!(outcome, Err(Unacceptable::Lingering));
+        assert_eq!(Reason::from(Unacceptable::Lingering), Reason::Keys);
+        assert_eq!(state.lingering().collect::<Vec<_>>(), [&gone]);
+        assert_eq!((state.epoch(), state.key_epoch()), (1, Some(1)));
+        // A return does not remove them; an update does, and so does any other commit.
+        let removal: fn(&World) -> Change = |world| Change::Remove(vec![world.devices[2].reference()]);
+        let changes = [(|_: &World| Change::Return) as fn(&World) -> Change, |_| Change::Update, removal];
+        for (change, remain) in changes.into_iter().zip([1, 0, 0]) {
+            let mut world = sealed();
+            world.say(0, "before");
+            go(&mut world);
+            let gone = world.devices[1].hash();
+            let change = change(&world);
+            world.change(0, change);
+            world.say(0, "after");
+            let (state, outcome) = last(&world, None);
+            let expected = if remain == 0 { Ok((4, Seen::Prefix)) } else { Err(Unacceptable::Lingering) };
+            assert_eq!(outcome, expected);
+            assert_eq!(state.lingering().filter(|device| **device == gone).count(), remain);
+            assert_eq!((state.epoch(), state.key_epoch()), (2, Some(2)));
+        }
+    }
+}
+
+#[test]
+fn who_left_may_be_added_by_the_commit_that_removes_its_leaf() {
+    let mut world = sealed();
+    let second = world.devices[1].reference();
+    world.change(1, Change::Leave(vec![second.clone()]));
+    world.change(0, Change::Add(vec![second]));
+    world.say(1, "back");
+    let (state, outcome) = last(&world, None);
+    assert_eq!(outcome, Ok((3, Seen::Prefix)));
+    assert_eq!(state.lingering().count(), 0);
+}
+
+#[test]
+fn what_a_change_names_of_the_group_fits_its_kind_and_suite() {
+    let third = |world: &World| world.devices[2].reference();
+    type Make = fn(&World, DeviceRef) -> Change;
+    let changes: [Make; 5] = [
+        |_, third| Change::Remove(vec![third]),
+        |_, _| Change::Update,
+        |_, _| Change::Return,
+        |world, _| Change::Leave(vec![world.devices[0].reference()]),
+        |world, _| Change::Add(vec![world.devices[3].reference()]),
+    ];
+    let spoils: [fn(&mut MlsHashes); 3] = [
+        |mls| mls.commit = mls.commit.xor(Some([1; 32])),
+        |mls| mls.welcome = mls.welcome.xor(Some([1; 32])),
+        |mls| mls.group = mls.group.map_or(Some(GroupHashes { info: [1; 32], tree: [1; 32] }), |_| None),
+    ];
+    for suite in [ContentSuite::EndToEnd, ContentSuite::ServerReads] {
+        for make in changes {
+            for spoil in [None].into_iter().chain(spoils.map(Some)) {
+                let mut world = World { suite, ..World::new(&["cdr", "cmp", "lmp", "capcom"]) };
+                let devices = world.devices.iter().take(3).map(Party::reference).collect();
+                world.create(None, Some(RoomName::parse("mission").unwrap()), devices, |_| {});
+                let change = make(&world, third(&world));
+                let sealed_only = matches!(change, Change::Update | Change::Return);
+                let mut claim = world.membership(0, change);
+                if let Some(spoil) = spoil {
+                    spoil(&mut claim.mls);
+                }
+                let bytes = Object::sign(&claim, &world.devices[0].key);
+                world.append(bytes, None, true);
+                let good = spoil.is_none() && (suite == ContentSuite::EndToEnd || !sealed_only);
+                let expected = if good { Ok((1, Seen::Prefix)) } else { Err(MembershipFault::Keys.into()) };
+                assert_eq!(last(&world, None).1, expected);
+            }
+        }
+    }
 }
 
 #[test]

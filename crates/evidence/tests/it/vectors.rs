@@ -13,7 +13,7 @@ use evidence::log::{CompactTree, ConsistencyProof, InclusionProof, Tree, cover, 
 use evidence::membership::DeviceStatement;
 use evidence::receipt::Receipt;
 use evidence::refusal::RefusalClaim;
-use evidence::room::{Creation, RoomId};
+use evidence::room::{ContentSuite, Creation, RoomId};
 use pki::ed25519::PublicKey;
 use pki::{Name, Organisation};
 use serde_json::Value;
@@ -47,7 +47,7 @@ fn rooms_and_commitments() {
     let id = |parties| {
         let organisation = Organisation::parse(room["organisation"].as_str().unwrap()).unwrap();
         let (creator, nonce) = (hash(&room["creator"]), hash(&room["nonce"]));
-        Creation { organisation, creator, parties, nonce }.room_id()
+        Creation { organisation, creator, parties, suite: ContentSuite::ServerReads, nonce }.room_id()
     };
     assert_eq!(id(None).to_string(), room["id"]);
     assert_eq!(id(Some([names(0), names(1)])).to_string(), direct["id"]);

@@ -11,9 +11,9 @@ use evidence::cose::Object;
 use evidence::directory::{Issue, Leaf, Revoke, Subject};
 use evidence::entry::{Place, RevocationClaim};
 use evidence::log::{Tree, TreeHead, leaf_hash};
-use evidence::membership::{Change, DeviceClaim, DeviceRef, MembershipClaim, MlsHashes};
+use evidence::membership::{Change, DeviceClaim, DeviceRef, GroupHashes, MembershipClaim, MlsHashes};
 use evidence::receipt::{Level, ReceiptClaim};
-use evidence::room::{Creation, RoomId, RoomName};
+use evidence::room::{ContentSuite, Creation, RoomId, RoomName};
 use evidence::statement::StatementClaim;
 use evidence::verdict::{Said, Verdict};
 use pki::ca::{IssuingCa, RootCa, Validity};
@@ -54,6 +54,7 @@ pub struct World {
     pub devices: Vec<Party>,
     pub directory: Vec<Leaf>,
     pub vouching: Vec<Vec<u8>>,
+    pub suite: ContentSuite,
     pub room: RoomId,
     pub entries: Vec<Vec<u8>>,
     pub contents: Vec<Option<Content>>,
@@ -102,6 +103,7 @@ impl World {
             devices,
             directory,
             vouching: Vec::new(),
+            suite: ContentSuite::ServerReads,
             room: RoomId([0; 32]),
             entries: Vec::new(),
             contents: Vec::new(),
@@ -117,11 +119,31 @@ impl World {
 
     /// As [`World::new`], with a room of everybody that device 0 created.
     pub fn with_room(users: &[&str]) -> Self {
-        let mut world = Self::new(users);
-        let devices = world.devices.iter().map(Party::reference).collect();
-        let name = RoomName::parse("mission").unwrap();
-        world.create(None, Some(name), devices, |_| {});
-        world
+        Self::with_room_of(ContentSuite::ServerReads, users)
+    }
+
+    /// As [`World::new`], with a room of everybody that device 0 created in this content suite.
+    pub fn with_room_of(suite: ContentSuite, users: &[&str]) -> Self {
+        Self::new(users).another_room(suite)
+    }
+
+    /// As this organisation goes on, another room of everybody, created by device 0 in this content suite.
+    pub fn another_room(mut self, suite: ContentSuite) -> Self {
+        let devices = self.devices.iter().map(Party::reference).collect();
+        self = Self {
+            suite,
+            entries: Vec::new(),
+            contents: Vec::new(),
+            changes: Vec::new(),
+            tree: Tree::default(),
+            checkpoints: Vec::new(),
+            receipts: Vec::new(),
+            epoch: 0,
+            seq: HashMap::new(),
+            ..self
+        };
+        self.create(None, Some(RoomName::parse("mission").unwrap()), devices, |_| {});
+        self
     }
 
     pub fn create(
@@ -132,7 +154,13 @@ impl World {
         change: impl Fn(&mut MembershipClaim),
     ) {
         let creator = self.devices[0].hash();
-        let creation = Creation { organisation: self.organisation.clone(), creator, parties, nonce: [7; 32] };
+        let creation = Creation {
+            organisation: self.organisation.clone(),
+            creator,
+            parties,
+            suite: self.suite,
+            nonce: [7; 32],
+        };
         self.room = creation.room_id();
         let create = Change::Create { creation, name, devices };
         let mut claim = self.membership(0, create);
@@ -189,7 +217,21 @@ impl World {
     pub fn membership(&mut self, by: usize, change: Change) -> MembershipClaim {
         let certificate = self.devices[by].hash();
         let place = self.place(certificate);
-        MembershipClaim { certificate, place, change, mls: MlsHashes::default() }
+        let mls = self.hashes(certificate, &change);
+        MembershipClaim { certificate, place, change, mls }
+    }
+
+    /// What a change names of the group's messages (EV-46); any hashes will do, as nobody looks behind them.
+    fn hashes(&self, by: Hash, change: &Change) -> MlsHashes {
+        if self.suite == ContentSuite::ServerReads || matches!(change, Change::Leave(_)) {
+            return MlsHashes::default();
+        }
+        let welcomes = change.added().iter().any(|device| device.certificate != by);
+        MlsHashes {
+            commit: (!matches!(change, Change::Create { .. })).then_some([1; 32]),
+            welcome: welcomes.then_some([2; 32]),
+            group: Some(GroupHashes { info: [3; 32], tree: [4; 32] }),
+        }
     }
 
     pub fn change(&mut self, by: usize, change: Change) -> u64 {
@@ -230,7 +272,11 @@ impl World {
         let (user, certificate) = (self.devices[by].user(), self.devices[by].hash());
         let place = self.place(certificate);
         let content = Content::new(fields).unwrap();
-        let mut claim = StatementClaim::new(&user, certificate, place, &content, &content.to_bytes());
+        let ciphertext = match self.suite {
+            ContentSuite::ServerReads => content.to_bytes(),
+            ContentSuite::EndToEnd => b"sealed".to_vec(),
+        };
+        let mut claim = StatementClaim::new(&user, certificate, place, &content, &ciphertext);
         change(&mut claim);
         let bytes = Object::sign(&claim, &self.devices[by].key);
         self.append(bytes, Some(content), false)

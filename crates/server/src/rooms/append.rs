@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use evidence::entry::Entry;
 use evidence::membership::Change;
 use evidence::refusal::{Reason, Refusal, RefusalClaim};
-use evidence::room::Context;
+use evidence::room::{ContentSuite, Context};
 use minicbor::bytes::ByteArray;
 use pki::{Usage, VerifiedCertificate};
 use session::message::{Event, FailureCode, Reply};
@@ -343,6 +343,11 @@ impl Worker {
             }
         };
         let creation = room.state.creation();
+        // EV-4
+        if creation.suite != ContentSuite::ServerReads {
+            let why = "rooms of content suite 1 cannot be created yet";
+            return item.submission.reply(failure::failed(FailureCode::Malformed, why));
+        }
         if creation.organisation != *self.parts.authority.organisation() {
             let why = "the room is of another organisation";
             return item.submission.reply(failure::failed(FailureCode::Malformed, why));
@@ -355,7 +360,7 @@ impl Worker {
             id,
             name: room.state.name().map(|name| name.as_str().to_owned()),
             mode: 0,
-            suite: 0,
+            suite: creation.suite.number().into(),
             direct,
             created_ms: now,
         };

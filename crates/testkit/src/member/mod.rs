@@ -8,7 +8,7 @@ use evidence::content::{Content, Field};
 use evidence::entry::Place;
 use evidence::log::TreeHead;
 use evidence::membership::{Change, DeviceRef, Membership, MembershipClaim, MlsHashes};
-use evidence::room::{Creation, RoomId, RoomName};
+use evidence::room::{ContentSuite, Creation, RoomId, RoomName};
 use evidence::statement::{Statement, StatementClaim};
 use minicbor::bytes::ByteArray;
 use pki::ed25519::SigningKey;
@@ -143,6 +143,7 @@ impl Member {
             organisation: self.organisation.clone(),
             creator: self.certificate(),
             parties: None,
+            suite: ContentSuite::ServerReads,
             nonce,
         };
         let room = creation.room_id();

@@ -16,6 +16,8 @@ pub(super) struct Checked {
     pub(super) leaf: Hash,
     /// The entry; none if hidden or not verified.
     pub(super) entry: Option<Entry>,
+    /// Whether the content is not the ciphertext.
+    is_sealed: bool,
     pub(super) shown: Shown,
     pub(super) problems: Vec<Problem>,
 }
@@ -32,6 +34,20 @@ pub(super) struct Shown {
     pub(super) is_plain: Option<bool>,
 }
 
+impl Shown {
+    fn nothing(state: State) -> Self {
+        Self {
+            state,
+            text: None,
+            fields: Fields::default(),
+            attachments: Vec::new(),
+            relations: Relations::default(),
+            act: None,
+            is_plain: None,
+        }
+    }
+}
+
 impl Checked {
     /// Checks an item; `None` if it is not encoded as one.
     pub(super) fn of(item: &[u8], trusted: &Trusted) -> Option<Self> {
@@ -41,15 +57,8 @@ impl Checked {
             index,
             leaf: [0; 32],
             entry: None,
-            shown: Shown {
-                state: State::Withheld,
-                text: None,
-                fields: Fields::default(),
-                attachments: Vec::new(),
-                relations: Relations::default(),
-                act: None,
-                is_plain: None,
-            },
+            is_sealed: false,
+            shown: Shown::nothing(State::Withheld),
             problems: Vec::new(),
         };
         let (entry, content) = match item {
@@ -72,7 +81,10 @@ impl Checked {
         checked.verify(&entry, trusted);
         if let (Some(Entry::Statement(statement)), Some(content)) = (&checked.entry, content) {
             let outcome = match content {
-                Ok(content) => disclosed(statement, &content, trusted),
+                Ok(content) => {
+                    checked.is_sealed = !statement.is_ciphertext(&content);
+                    disclosed(statement, &content, trusted)
+                }
                 Err(opening) => opened(statement, &opening, trusted),
             };
             match outcome {
@@ -84,6 +96,14 @@ impl Checked {
             }
         }
         Some(checked)
+    }
+
+    /// In suite 0 the content is the ciphertext too (EV-8); nothing is told of one that is not.
+    pub(super) fn require_ciphertext(&mut self) {
+        if self.is_sealed && self.shown.state == State::Disclosed {
+            self.shown = Shown::nothing(State::Mismatch);
+            self.problem(Code::Ciphertext, "the content is not what was sent through the server");
+        }
     }
 
     /// Whether this counts as a message: a statement, or a place that may hold one.
@@ -140,15 +160,11 @@ impl Checked {
 type Outcome = Result<Vec<Field>, (Code, &'static str)>;
 const NOT_COMMITTED: (Code, &str) = (Code::Opening, "what is shown is not what its sender committed to");
 
-/// Checks whole content: in suite 0 it is the ciphertext too (EV-8).
 fn disclosed(statement: &Statement, bytes: &[u8], trusted: &Trusted) -> Outcome {
     let content = Content::from_bytes(bytes).map_err(|_| (Code::Opening, "its content is malformed"))?;
     let user = sender(statement, trusted).ok_or(NOT_COMMITTED)?;
     if !statement.is_commitment_to(user, &content) {
         return Err(NOT_COMMITTED);
-    }
-    if !statement.is_ciphertext(bytes) {
-        return Err((Code::Ciphertext, "the content is not what was sent through the server"));
     }
     Ok(content.fields().cloned().collect())
 }

@@ -23,7 +23,7 @@ use crate::hash::Hash;
 use crate::limits::{ANCHOR_SLACK_MS, MAX_SKEW_MS};
 use crate::log::{CompactTree, Tree, cover, empty_root};
 use crate::relation::Target;
-use crate::room::{Context, RoomState, Roots, Seen, Unacceptable};
+use crate::room::{ContentSuite, Context, RoomState, Roots, Seen, Unacceptable};
 use crate::verdict::{Code, Said, State};
 
 /// Bytes read before the signatures in them are checked together.
@@ -35,6 +35,7 @@ pub(super) struct Folded {
     /// Roots behind the range.
     later: HashMap<u64, Hash>,
     pub(super) name: Option<String>,
+    pub(super) suite: Option<ContentSuite>,
     pub(super) messages: u64,
     pub(super) disclosed: u64,
     pub(super) seen_unchecked: u64,
@@ -178,6 +179,9 @@ impl<P: Iterator<Item = Hash>> Fold<'_, P> {
         let index = checked.index;
         self.advance(index)?;
         let anchor = self.anchor(index);
+        if self.suite() == Some(ContentSuite::ServerReads) {
+            checked.require_ciphertext();
+        }
         checked.problems.drain(..).for_each(|problem| findings.add(problem));
         // EV-35
         if index < self.scope.from && checked.is_message() {
@@ -210,6 +214,10 @@ impl<P: Iterator<Item = Hash>> Fold<'_, P> {
             each(self.said(checked, anchor));
         }
         Ok(())
+    }
+
+    fn suite(&self) -> Option<ContentSuite> {
+        self.state.as_ref().map(|state| state.creation().suite)
     }
 
     /// Brings tree and state to `index`; what is passed over must lie below the range.
@@ -392,6 +400,7 @@ impl<P: Iterator<Item = Hash>> Fold<'_, P> {
         Ok(Folded {
             tree,
             later,
+            suite: self.state.as_ref().map(|state| state.creation().suite),
             name: self.state.and_then(|state| state.name().map(|name| name.as_str().to_owned())),
             messages: self.messages,
             disclosed: self.disclosed,
@@ -410,7 +419,7 @@ fn refusal(index: u64, fault: Unacceptable) -> Stop {
         Unacceptable::Epoch { .. } => Code::Epoch,
         Unacceptable::CheckpointSeen => Code::Fork,
         Unacceptable::Time { .. } => Code::Time,
-        Unacceptable::Membership(_) => Code::Membership,
+        Unacceptable::Lingering | Unacceptable::Membership(_) => Code::Membership,
     };
     Stop::at(code, index, fault.to_string())
 }

@@ -24,6 +24,7 @@ use super::stop::Stop;
 use crate::checkpoint::SignedCheckpoint;
 use crate::log::TreeHead;
 use crate::relation::{Edited, Fate, Referred};
+use crate::room::ContentSuite;
 use crate::verdict::{Code, NoteCode, Said, Verdict, Word};
 
 /// Whose word a bundle is held against.
@@ -123,6 +124,7 @@ struct Summary {
     scope: Option<Scope>,
     root: Option<Fingerprint>,
     name: Option<String>,
+    suite: Option<ContentSuite>,
     directory_size: u64,
     logged_by: u64,
     messages: u64,
@@ -159,6 +161,7 @@ fn run(
     let folded = entries::fold(&mut reader, &parts, &trusted, &checkpoints, &receipts, each, findings)?;
     (summary.messages, summary.disclosed) = (folded.messages, folded.disclosed);
     summary.name = folded.name.clone();
+    summary.suite = folded.suite;
     compare_heads(&checkpoints, &receipts, &folded, findings);
     trusted.note_revocations(&folded.used, findings);
     if folded.seen_unchecked > 0 {
@@ -222,6 +225,7 @@ impl Summary {
             from: of_scope(|scope| scope.from),
             to: of_scope(|scope| scope.to),
             size: of_scope(|scope| scope.size),
+            suite: self.suite.map(ContentSuite::number),
             directory_size: self.directory_size,
             logged_by: self.logged_by,
             notes,
@@ -232,10 +236,18 @@ impl Summary {
         if root == Root::Unpinned {
             findings.note(NoteCode::Unpinned, "no root was named: compare the fingerprint by another way");
         }
-        findings.note(
-            NoteCode::ServerCanRead,
-            "content suite 0: the messages were not end-to-end encrypted, the server could read them",
-        );
+        match self.suite {
+            Some(ContentSuite::ServerReads) => findings.note(
+                NoteCode::ServerCanRead,
+                "content suite 0: the messages were not end-to-end encrypted, the server could read them",
+            ),
+            Some(ContentSuite::EndToEnd) => findings.note(
+                NoteCode::EndToEnd,
+                "content suite 1: messages were sealed end to end; that what was sealed is what its sender \
+                 committed to rests on the receipts of those who opened it",
+            ),
+            None => {}
+        }
         findings.note(
             NoteCode::DirectoryHead,
             format!(

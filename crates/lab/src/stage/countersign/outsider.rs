@@ -7,7 +7,7 @@ use channel::{ClientConfig, ClientIdentity, ServerTrust, Suite};
 use evidence::content::{Content, Field};
 use evidence::entry::Place;
 use evidence::membership::{Change, DeviceRef, Membership, MembershipClaim, MlsHashes};
-use evidence::room::{Creation, RoomId, RoomName};
+use evidence::room::{ContentSuite, Creation, RoomId, RoomName};
 use evidence::statement::{Statement, StatementClaim};
 use minicbor::bytes::ByteArray;
 use pki::ed25519::SigningKey;
@@ -134,7 +134,13 @@ impl Member {
     async fn create_room(&mut self, organisation: Organisation) -> Result<(), LabError> {
         let mut nonce = [0; 32];
         aws_lc_rs::rand::fill(&mut nonce).map_err(|_| LabError::stage("no randomness"))?;
-        let creation = Creation { organisation, creator: self.certificate, parties: None, nonce };
+        let creation = Creation {
+            organisation,
+            creator: self.certificate,
+            parties: None,
+            suite: ContentSuite::ServerReads,
+            nonce,
+        };
         self.room = creation.room_id();
         let devices = vec![DeviceRef { user: self.user.clone(), certificate: self.certificate }];
         let name = Some(RoomName::parse("lab").map_err(LabError::stage)?);
