@@ -47,6 +47,27 @@ fn who_is_removed_reads_nothing_later_and_who_is_added_nothing_earlier() {
     assert_eq!(refusal(dave.open(&before, b"1", &alice.hash())), Refusal::OtherEpoch);
 }
 
+/// EV-45: who left and is added again by the next commit, in which its old leaf goes.
+#[test]
+fn who_lingers_is_added_by_the_commit_that_removes_its_leaf() {
+    let (_, mut parties) = room_of(3);
+    let members: Vec<_> = parties.iter().map(Party::certificate).collect();
+    let package = parties[2].package();
+    let (gone, added) = ([members[2].hash()], [members[2].clone()]);
+    let commit = parties[0].commit(&[(&added[0], &package)], &gone).unwrap();
+    let change = Change { by: &members[0], added: &added, removed: &gone };
+    parties[0].confirm();
+    parties[1].apply(&commit.message, &change).unwrap();
+    parties[2].join(&commit, 2, &members).unwrap();
+    for party in &mut parties {
+        party.restart();
+    }
+    let sealed = parties[0].seal(b"", b"back again").unwrap();
+    for party in &mut parties[1..] {
+        assert_eq!(party.open(&sealed, b"", &members[0].hash()).unwrap(), b"back again");
+    }
+}
+
 #[test]
 fn of_two_commits_for_one_epoch_the_logged_one_counts_for_all() {
     let (_, mut parties) = room_of(3);
