@@ -6,7 +6,6 @@ use evidence::Hash;
 use evidence::checkpoint::Cosignature;
 use evidence::directory::Leaf;
 use evidence::log::{CompactTree, ConsistencyProof, InclusionProof, Tree};
-use evidence::room::Stored;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: (&[u8], u8, u8, u8, Vec<Hash>)| {
@@ -17,9 +16,6 @@ fuzz_target!(|input: (&[u8], u8, u8, u8, Vec<Hash>)| {
     }
     if let Ok(leaf) = Leaf::from_bytes(bytes) {
         assert_eq!(leaf.to_bytes(), bytes);
-    }
-    if let Ok(stored) = Stored::from_bytes(bytes) {
-        assert_eq!(stored.to_bytes(), bytes);
     }
     let _ = Cosignature::from_bytes(bytes);
 

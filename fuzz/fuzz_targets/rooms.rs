@@ -1,5 +1,5 @@
-//! A room under any sequence of entries: what is refused changes nothing, what is stored reads back, and members,
-//! numbers and epochs follow the rules (EV-13 to EV-17).
+//! A room under any sequence of entries: what is refused changes nothing, and members, numbers, epochs and keys follow the
+//! rules (EV-13 to EV-17, EV-45, EV-46).
 
 #![no_main]
 
@@ -11,8 +11,8 @@ use evidence::Hash;
 use evidence::content::{Content, Field, Salt};
 use evidence::entry::{Entry, Place};
 use evidence::log::{Tree, TreeHead};
-use evidence::membership::{Change, DeviceRef, Membership, MembershipClaim, MlsHashes};
-use evidence::room::{Context, Creation, RoomState, Stored};
+use evidence::membership::{Change, DeviceRef, GroupHashes, Membership, MembershipClaim, MlsHashes};
+use evidence::room::{ContentSuite, Context, Creation, RoomName, RoomState};
 use evidence::statement::{Statement, StatementClaim};
 use fuzz::{NOW, Organised, name};
 use libfuzzer_sys::fuzz_target;
@@ -29,6 +29,7 @@ struct Step {
     epoch: i8,
     seen: u8,
     other_root: bool,
+    other_hashes: bool,
 }
 
 type Device = (VerifiedCertificate, SigningKey);
@@ -47,7 +48,40 @@ fn near(value: u64, by: i8) -> u64 {
     value.saturating_add_signed(i64::from(by % 3))
 }
 
-fuzz_target!(|steps: Vec<Step>| {
+/// What a change names of the group (EV-46).
+fn hashes(sealed: bool, by: &Hash, change: &Change) -> MlsHashes {
+    if !sealed || matches!(change, Change::Leave(_)) {
+        return MlsHashes::default();
+    }
+    let others = change.added().iter().any(|device| device.certificate != *by);
+    MlsHashes {
+        commit: (!matches!(change, Change::Create { .. })).then_some([1; 32]),
+        welcome: others.then_some([2; 32]),
+        group: Some(GroupHashes { info: [3; 32], tree: [4; 32] }),
+    }
+}
+
+/// EV-45
+fn check_keys(before: &RoomState, after: &RoomState, entry: &Entry) {
+    let Some(epoch) = before.key_epoch() else { return assert_eq!(after.key_epoch(), None) };
+    let lingered = before.lingering().count();
+    let (raised, linger) = match entry {
+        Entry::Statement(_) => (0, 0),
+        Entry::Membership(entry) => match &entry.change {
+            Change::Leave(devices) => (0, lingered + devices.len()),
+            Change::Return => (1, lingered),
+            _ => (1, 0),
+        },
+        Entry::Revocation(_) => (0, lingered + 1),
+    };
+    assert!(lingered == 0 || !matches!(entry, Entry::Statement(_)));
+    assert_eq!(after.key_epoch(), Some(epoch + raised));
+    assert_eq!(after.lingering().count(), linger);
+    assert!(after.lingering().all(|device| after.member(device).is_none()));
+}
+
+fuzz_target!(|input: (bool, Vec<Step>)| {
+    let (sealed, steps) = input;
     let devices = devices();
     let certificates: HashMap<Hash, VerifiedCertificate> =
         devices.iter().map(|(certificate, _)| (certificate.hash(), certificate.clone())).collect();
@@ -55,21 +89,23 @@ fuzz_target!(|steps: Vec<Step>| {
         organisation: Organised::get().root.organisation().clone(),
         creator: devices[0].0.hash(),
         parties: None,
+        suite: if sealed { ContentSuite::EndToEnd } else { ContentSuite::ServerReads },
         nonce: [7; 32],
     };
     let room = creation.room_id();
-    let sign_change = |at: usize, place: Place, change: Change| {
+    let sign_change = |at: usize, place: Place, change: Change, other_hashes: bool| {
         let (certificate, key) = &devices[at];
-        let claim =
-            MembershipClaim { certificate: certificate.hash(), place, change, mls: MlsHashes::default() };
+        let mls = hashes(sealed != other_hashes, &certificate.hash(), &change);
+        let claim = MembershipClaim { certificate: certificate.hash(), place, change, mls };
         Entry::parse(&Membership::sign(&claim, key)).ok()?.verify(certificate).ok()
     };
     let first = Place { room, seq: 1, time_ms: NOW, epoch: 0, seen: TreeHead::empty() };
-    let create = Change::Create { creation, name: None, devices: vec![reference(0)] };
+    let room_name = RoomName::parse("mission").expect("a room's name");
+    let create = Change::Create { creation, name: Some(room_name), devices: vec![reference(0)] };
     let mut tree = Tree::default();
-    let Some(Entry::Membership(create)) = sign_change(0, first, create) else { return };
+    let Some(Entry::Membership(create)) = sign_change(0, first, create, false) else { unreachable!() };
     let context = Context { certificates: &certificates, roots: &tree, now_ms: Some(NOW) };
-    let Ok(mut state) = RoomState::create(&create, &context) else { return };
+    let mut state = RoomState::create(&create, &context).expect("a good create");
     tree.push(create.leaf_hash());
 
     for step in steps.into_iter().take(64) {
@@ -96,31 +132,32 @@ fuzz_target!(|steps: Vec<Step>| {
             }
             Some((kind, of)) => {
                 let of = of.into_iter().take(5).map(reference).collect();
-                let change = match kind % 3 {
+                let change = match kind % 5 {
                     0 => Change::Add(of),
                     1 => Change::Remove(of),
-                    _ => Change::Leave(of),
+                    2 => Change::Leave(of),
+                    3 => Change::Update,
+                    _ => Change::Return,
                 };
-                sign_change(at, place, change)
+                sign_change(at, place, change, step.other_hashes)
             }
         };
         let Some(entry) = entry else { continue };
-        let before = state.to_stored();
+        let before = state.clone();
         let was_member = state.member(&hash).is_some();
         let context = Context { certificates: &certificates, roots: &tree, now_ms: Some(NOW) };
         match state.accept(&entry, &context) {
-            Err(_) => assert_eq!(state.to_stored(), before),
+            Err(_) => assert_eq!(state, before),
             Ok((index, _)) => {
                 assert!(was_member);
                 assert_eq!(index, tree.size());
-                assert_eq!(entry.place().epoch, before.epoch);
+                assert_eq!(entry.place().epoch, before.epoch());
                 assert_eq!(Some(entry.place().seen.root), tree.root_at(size));
                 assert_eq!(state.last_seq(&hash), seq);
                 let raised = u64::from(!matches!(entry, Entry::Statement(_)));
-                assert_eq!(state.epoch(), before.epoch + raised);
+                assert_eq!(state.epoch(), before.epoch() + raised);
+                check_keys(&before, &state, &entry);
                 tree.push(entry.leaf_hash());
-                let stored = Stored::from_bytes(&state.to_stored().to_bytes()).expect("our own bytes");
-                state = RoomState::from_stored(stored);
             }
         }
     }
