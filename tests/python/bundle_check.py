@@ -31,7 +31,7 @@ EMPTY = hashlib.sha256().digest()
 TOLERANCE = 310_000
 MAX_RECEIPT, MAX_UNOPENED = 16_384, 512
 MAX_DEVICES = 2_048
-CREATE, LEAVE, UPDATE, RETURN = 0, 3, 4, 5
+CREATE, ADD, REMOVE, LEAVE, UPDATE, RETURN = range(6)
 DEVICE, LOG, COSIGNER = 2, 3, 4
 
 
@@ -396,6 +396,10 @@ def read(path):
     return parts
 
 
+def is_hash(value):
+    return isinstance(value, bytes) and len(value) == 32
+
+
 class Room:
     """EV-13 to EV-18, EV-45, EV-46"""
 
@@ -405,6 +409,7 @@ class Room:
         self.size = self.unseen = self.epoch = 0
 
     def skip(self, count):
+        need(not (count and self.lingering), "membership")
         self.size += count
         self.unseen += count
 
@@ -462,10 +467,15 @@ class Room:
         self.size += 1
 
     def check_hashes(self, change, signer):
-        """EV-46"""
+        """EV-15, EV-46"""
         kind, commit, welcome, group, added = change[0], *change[3:7]
+        need((kind == CREATE) == (self.size == 0), "membership")
+        need(kind == CREATE or change[1:3] == [None, None], "statement")
+        need(all(h is None or is_hash(h) for h in (commit, welcome)), "statement")
+        need(group is None or (isinstance(group, list) and len(group) == 2 and all(map(is_hash, group))), "statement")
+        need(bool(added) == (kind in (CREATE, ADD)) and bool(change[7]) == (kind in (REMOVE, LEAVE)), "statement")
+        need(self.suite == 0 or kind != REMOVE or all(c != signer for _, c in change[7]), "membership")
         need(kind <= RETURN and (self.suite == 1 or kind < UPDATE), "membership")
-        need(kind < UPDATE or not (change[6] or change[7]), "membership")
         names = self.suite == 1 and kind != LEAVE
         others = any(certificate != signer for _, certificate in added)
         expected = names and kind != CREATE, names and others, names
@@ -629,8 +639,8 @@ def check(path, pinned):
                 check_fields(fields, kind == 2, code)
                 files = attachments(fields, code)
                 need(commitment(*where) == payload, "opening")
-            if kind == 2 and state.suite == 0:
-                need(H(item[3]) == header[CIPHERTEXT], "ciphertext")
+            if kind == 2:
+                need((H(item[3]) == header[CIPHERTEXT]) == (state.suite == 0), "ciphertext")
             states = {1: "withheld", 2: "disclosed", 3: "partly"}
             user = signer.issue["user"]
             told = {"text": fields.get(1), "attachments": files, **relations(fields, index, user, passed, first)}

@@ -7,7 +7,7 @@ use evidence::Hash;
 use evidence::checkpoint::SignedCheckpoint;
 use evidence::entry::Entry;
 use evidence::log::{Tree, TreeHead};
-use evidence::room::{Certificates, Context, RoomState, Unacceptable};
+use evidence::room::{Certificates, ContentSuite, Context, MembershipFault, RoomState, Unacceptable};
 
 use super::Facts;
 
@@ -66,8 +66,15 @@ impl Log {
             (Some(state), entry) => {
                 state.accept(entry, &context)?;
             }
-            (None, Entry::Membership(first)) => self.state = Some(RoomState::create(first, &context)?),
-            (None, _) => return Err(Unacceptable::Membership(evidence::room::MembershipFault::Create)),
+            (None, Entry::Membership(first)) => {
+                let state = RoomState::create(first, &context)?;
+                // EV-4: what this device says would go in clear.
+                if state.creation().suite != ContentSuite::ServerReads {
+                    return Err(Unacceptable::Membership(MembershipFault::Keys));
+                }
+                self.state = Some(state);
+            }
+            (None, _) => return Err(Unacceptable::Membership(MembershipFault::Create)),
         }
         Ok(self.tree.push(entry.leaf_hash()))
     }

@@ -250,13 +250,14 @@ impl RoomState {
             return Err(Unacceptable::Epoch { current: self.epoch, found: place.epoch });
         }
         self.check_seq(&certificate, place.seq)?;
+        let seen = self.check_seen(&place.seen, context)?;
         match entry {
             // EV-45
             Entry::Statement(_) if self.lingering().next().is_some() => return Err(Unacceptable::Lingering),
             Entry::Statement(_) => {}
             Entry::Membership(entry) => {
                 check_hashes(entry, self.creation.suite)?;
-                self.check_change(&entry.change, signer, context)?;
+                self.check_change(&certificate, &entry.change, signer, context)?;
             }
             Entry::Revocation(entry) => {
                 if !self.members.contains_key(&entry.revoked) {
@@ -264,7 +265,7 @@ impl RoomState {
                 }
             }
         }
-        self.check_seen(&place.seen, context)
+        Ok(seen)
     }
 
     /// Checks `entry` and puts it at the next index, which is returned.
@@ -378,6 +379,7 @@ impl RoomState {
 
     fn check_change(
         &self,
+        by: &Hash,
         change: &Change,
         signer: Option<&Member>,
         context: &Context<'_>,
@@ -389,6 +391,10 @@ impl RoomState {
                     return Err(MembershipFault::TooMany);
                 }
                 self.check_added(devices, context)
+            }
+            // EV-46
+            Change::Remove(devices) if self.keys.is_some() && names(devices, by) => {
+                Err(MembershipFault::Keys)
             }
             Change::Remove(devices) => self.check_removed(devices),
             // EV-46
@@ -454,10 +460,15 @@ impl RoomState {
     }
 }
 
+fn names(devices: &[DeviceRef], certificate: &Hash) -> bool {
+    devices.iter().any(|device| device.certificate == *certificate)
+}
+
 /// EV-46
 fn check_hashes(entry: &Membership, suite: ContentSuite) -> Result<(), MembershipFault> {
     let (mls, change) = (&entry.mls, &entry.change);
-    let welcomes = change.added().iter().any(|device| device.certificate != entry.certificate);
+    let added = change.added();
+    let welcomes = added.len() > usize::from(names(added, &entry.certificate));
     let (commit, group) = match (suite, change) {
         (ContentSuite::ServerReads, _) | (ContentSuite::EndToEnd, Change::Leave(_)) => (false, false),
         (ContentSuite::EndToEnd, Change::Create { .. }) => (false, true),

@@ -1,8 +1,10 @@
 //! Honest bundles, and every accident that can happen to one.
 
 use evidence::bundle::{ExportError, Item, Root, Writer, verify};
-use evidence::membership::Change;
+use evidence::cose::Object;
+use evidence::membership::{Change, DeviceRef};
 use evidence::room::ContentSuite;
+use evidence::statement::StatementClaim;
 use evidence::verdict::{Code, NoteCode, State, Word, render, utc};
 use rayon::prelude::*;
 
@@ -31,6 +33,24 @@ fn a_bundle_of_a_sealed_room_is_bound_by_the_commitment() {
     assert_eq!(said[0].text.as_deref(), Some("sealed"));
     assert!(verdict.notes.iter().any(|note| note.code == NoteCode::EndToEnd));
     assert!(!verdict.notes.iter().any(|note| note.code == NoteCode::ServerCanRead));
+    let own = world.devices[1].reference();
+    let mut gone = World::with_room_of(ContentSuite::EndToEnd, &["cdr", "cmp"]);
+    let own = DeviceRef { certificate: gone.devices[1].hash(), ..own };
+    gone.change(1, Change::Leave(vec![own]));
+    let hidden = gone.say(0, "too early");
+    let bundle = gone.write(&gone.export(0, hidden), |_| Show::PlaceOnly);
+    assert!(gone.verify(&bundle).0.has(Code::Membership), "hidden, and forbidden there");
+    let mut clear = World::with_room_of(ContentSuite::EndToEnd, &["cdr", "cmp"]);
+    let fields = vec![evidence::content::Field::Text("in clear".to_owned())];
+    let content = evidence::content::Content::new(fields).unwrap();
+    let (user, hash) = (clear.devices[0].user(), clear.devices[0].hash());
+    let place = clear.place(hash);
+    let claim = StatementClaim::new(&user, hash, place, &content, &content.to_bytes());
+    let bytes = Object::sign(&claim, &clear.devices[0].key);
+    clear.append(bytes, Some(content), false);
+    let (verdict, said) = clear.verify(&clear.bundle());
+    assert!(verdict.has(Code::Ciphertext));
+    assert_eq!(said[0].text, None);
     world.say_with(0, "committed to something else", |claim| claim.commitment = [0; 32]);
     let (verdict, said) = world.verify(&world.bundle());
     assert!(verdict.has(Code::Opening));

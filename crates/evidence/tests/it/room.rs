@@ -216,6 +216,15 @@ fn who_left_may_be_added_by_the_commit_that_removes_its_leaf() {
     assert_eq!(state.lingering().count(), 0);
 }
 
+/// EV-46: there is no commit that removes its maker.
+#[test]
+fn a_remove_in_a_sealed_room_does_not_name_its_signer() {
+    let mut world = sealed();
+    let own = world.devices[1].reference();
+    world.change(1, Change::Remove(vec![own]));
+    assert_eq!(last(&world, None).1, Err(MembershipFault::Keys.into()));
+}
+
 #[test]
 fn what_a_change_names_of_the_group_fits_its_kind_and_suite() {
     let third = |world: &World| world.devices[2].reference();

@@ -16,8 +16,8 @@ pub(super) struct Checked {
     pub(super) leaf: Hash,
     /// The entry; none if hidden or not verified.
     pub(super) entry: Option<Entry>,
-    /// Whether the content is not the ciphertext.
-    is_sealed: bool,
+    /// Whether the content is the ciphertext, if it is shown whole.
+    is_clear: Option<bool>,
     pub(super) shown: Shown,
     pub(super) problems: Vec<Problem>,
 }
@@ -57,7 +57,7 @@ impl Checked {
             index,
             leaf: [0; 32],
             entry: None,
-            is_sealed: false,
+            is_clear: None,
             shown: Shown::nothing(State::Withheld),
             problems: Vec::new(),
         };
@@ -82,7 +82,7 @@ impl Checked {
         if let (Some(Entry::Statement(statement)), Some(content)) = (&checked.entry, content) {
             let outcome = match content {
                 Ok(content) => {
-                    checked.is_sealed = !statement.is_ciphertext(&content);
+                    checked.is_clear = Some(statement.is_ciphertext(&content));
                     disclosed(statement, &content, trusted)
                 }
                 Err(opening) => opened(statement, &opening, trusted),
@@ -98,11 +98,16 @@ impl Checked {
         Some(checked)
     }
 
-    /// In suite 0 the content is the ciphertext too (EV-8); nothing is told of one that is not.
-    pub(super) fn require_ciphertext(&mut self) {
-        if self.is_sealed && self.shown.state == State::Disclosed {
+    /// In suite 0 the content is the ciphertext too, in suite 1 it is not (EV-8); nothing is told of what breaks that.
+    pub(super) fn require_clear(&mut self, clear: bool) {
+        if self.shown.state == State::Disclosed && self.is_clear == Some(!clear) {
             self.shown = Shown::nothing(State::Mismatch);
-            self.problem(Code::Ciphertext, "the content is not what was sent through the server");
+            let message = if clear {
+                "the content is not what was sent through the server"
+            } else {
+                "the content was sent through the server in clear"
+            };
+            self.problem(Code::Ciphertext, message);
         }
     }
 

@@ -177,10 +177,10 @@ impl<P: Iterator<Item = Hash>> Fold<'_, P> {
         findings: &mut Findings,
     ) -> Result<(), Stop> {
         let index = checked.index;
-        self.advance(index)?;
+        self.advance(index, findings)?;
         let anchor = self.anchor(index);
-        if self.suite() == Some(ContentSuite::ServerReads) {
-            checked.require_ciphertext();
+        if let Some(state) = &self.state {
+            checked.require_clear(state.creation().suite == ContentSuite::ServerReads);
         }
         checked.problems.drain(..).for_each(|problem| findings.add(problem));
         // EV-35
@@ -196,7 +196,7 @@ impl<P: Iterator<Item = Hash>> Fold<'_, P> {
                 self.used.insert(entry.certificate());
                 self.entry(index, entry, &checked.shown, anchor, findings)?;
             }
-            None => self.skip(index, 1)?,
+            None => self.pass(index, 1, findings)?,
         }
         match &mut self.tree {
             Growing::Before(tree) => tree.push(checked.leaf),
@@ -216,12 +216,8 @@ impl<P: Iterator<Item = Hash>> Fold<'_, P> {
         Ok(())
     }
 
-    fn suite(&self) -> Option<ContentSuite> {
-        self.state.as_ref().map(|state| state.creation().suite)
-    }
-
     /// Brings tree and state to `index`; what is passed over must lie below the range.
-    fn advance(&mut self, index: u64) -> Result<(), Stop> {
+    fn advance(&mut self, index: u64, findings: &mut Findings) -> Result<(), Stop> {
         let size = match &self.tree {
             Growing::Before(tree) => tree.size(),
             Growing::Within(tree) => tree.size(),
@@ -238,7 +234,17 @@ impl<P: Iterator<Item = Hash>> Fold<'_, P> {
                 self.tree = Growing::Within(Tree::new(std::mem::take(tree)));
             }
         }
-        if index > size { self.skip(size, index - size) } else { Ok(()) }
+        if index > size { self.pass(size, index - size, findings) } else { Ok(()) }
+    }
+
+    /// Goes on over entries that are not shown: statements, as changes of membership are never withheld.
+    fn pass(&mut self, index: u64, count: u64, findings: &mut Findings) -> Result<(), Stop> {
+        // EV-45
+        if self.state.as_ref().is_some_and(|state| state.lingering().next().is_some()) {
+            let message = "something was said while one who is gone still held the room's keys";
+            findings.problem(Code::Membership, Some(index), message);
+        }
+        self.skip(index, count)
     }
 
     fn skip(&mut self, index: u64, count: u64) -> Result<(), Stop> {

@@ -243,8 +243,8 @@ impl Summary {
             ),
             Some(ContentSuite::EndToEnd) => findings.note(
                 NoteCode::EndToEnd,
-                "content suite 1: messages were sealed end to end; that what was sealed is what its sender \
-                 committed to rests on the receipts of those who opened it",
+                "content suite 1: the room is sealed end to end; that a message was, and held what its sender \
+                 committed to, rests on the receipts of those who opened it",
             ),
             None => {}
         }
