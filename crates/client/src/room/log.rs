@@ -102,3 +102,47 @@ impl Log {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use evidence::entry::{Entry, Place};
+    use evidence::log::TreeHead;
+    use evidence::membership::{Change, DeviceRef, GroupHashes, Membership, MembershipClaim, MlsHashes};
+    use evidence::room::{ContentSuite, Creation, RoomName};
+    use testkit::authority::Authority;
+
+    use super::Log;
+
+    #[test]
+    fn a_room_that_this_device_cannot_seal_for_is_not_followed() {
+        let alice = Authority::new().device("alice", "laptop");
+        let certificate = alice.certificate.hash();
+        let known = HashMap::from([(certificate, alice.certificate.clone())]);
+        let identity = alice.certificate.identity();
+        for (suite, followed) in [(ContentSuite::ServerReads, true), (ContentSuite::EndToEnd, false)] {
+            let creation = Creation {
+                organisation: identity.organisation.clone(),
+                creator: certificate,
+                parties: None,
+                suite,
+                nonce: [1; 32],
+            };
+            let place =
+                Place { room: creation.room_id(), seq: 1, time_ms: 0, epoch: 0, seen: TreeHead::empty() };
+            let group = (!followed).then_some(GroupHashes { info: [1; 32], tree: [2; 32] });
+            let devices = vec![DeviceRef { user: identity.user().unwrap().clone(), certificate }];
+            let name = Some(RoomName::parse("flight").unwrap());
+            let claim = MembershipClaim {
+                certificate,
+                place,
+                change: Change::Create { creation, name, devices },
+                mls: MlsHashes { group, ..MlsHashes::default() },
+            };
+            let signed = Membership::sign(&claim, &alice.key);
+            let Ok(entry) = Entry::parse(&signed).unwrap().verify(&alice.certificate) else { panic!() };
+            assert_eq!(Log::default().accept(&entry, &known).is_ok(), followed);
+        }
+    }
+}
