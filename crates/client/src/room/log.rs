@@ -70,7 +70,7 @@ impl Log {
                 let state = RoomState::create(first, &context)?;
                 // EV-4: what this device says would go in clear.
                 if state.creation().suite != ContentSuite::ServerReads {
-                    return Err(Unacceptable::Membership(MembershipFault::Keys));
+                    return Err(Unacceptable::Membership(MembershipFault::Suite));
                 }
                 self.state = Some(state);
             }
@@ -110,7 +110,7 @@ mod tests {
     use evidence::entry::{Entry, Place};
     use evidence::log::TreeHead;
     use evidence::membership::{Change, DeviceRef, GroupHashes, Membership, MembershipClaim, MlsHashes};
-    use evidence::room::{ContentSuite, Creation, RoomName};
+    use evidence::room::{ContentSuite, Creation, MembershipFault, RoomName};
     use testkit::authority::Authority;
 
     use super::Log;
@@ -142,7 +142,8 @@ mod tests {
             };
             let signed = Membership::sign(&claim, &alice.key);
             let Ok(entry) = Entry::parse(&signed).unwrap().verify(&alice.certificate) else { panic!() };
-            assert_eq!(Log::default().accept(&entry, &known).is_ok(), followed);
+            let expected = if followed { Ok(0) } else { Err(MembershipFault::Suite.into()) };
+            assert_eq!(Log::default().accept(&entry, &known), expected);
         }
     }
 }

@@ -135,6 +135,9 @@ pub enum MembershipFault {
     /// More than [`MAX_DEVICES`] devices.
     #[error("a room has at most {MAX_DEVICES} devices")]
     TooMany,
+    /// A room of a content suite that the program which asks does not take part in.
+    #[error("its content suite is one that this version cannot take part in: use a newer one")]
+    Suite,
     /// The hashes of group messages, or the kind, do not fit the room's content suite.
     #[error("what it names of the room's group does not fit its kind and the room's content suite")]
     Keys,

@@ -62,7 +62,7 @@ pub enum Code {
     Time,
     /// An opening does not fit the commitment.
     Opening,
-    /// In content suite 0: the content is not what the statement's ciphertext hash names.
+    /// The content is not what the statement's ciphertext hash names in content suite 0, or is that in suite 1.
     Ciphertext,
     /// A receipt or its cosignature does not verify or is not of this log.
     Receipt,

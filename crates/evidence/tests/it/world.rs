@@ -130,18 +130,13 @@ impl World {
     /// As this organisation goes on, another room of everybody, created by device 0 in this content suite.
     pub fn another_room(mut self, suite: ContentSuite) -> Self {
         let devices = self.devices.iter().map(Party::reference).collect();
-        self = Self {
-            suite,
-            entries: Vec::new(),
-            contents: Vec::new(),
-            changes: Vec::new(),
-            tree: Tree::default(),
-            checkpoints: Vec::new(),
-            receipts: Vec::new(),
-            epoch: 0,
-            seq: HashMap::new(),
-            ..self
-        };
+        self.entries.clear();
+        self.contents.clear();
+        self.changes.clear();
+        self.checkpoints.clear();
+        self.receipts.clear();
+        self.seq.clear();
+        (self.suite, self.epoch, self.tree) = (suite, 0, Tree::default());
         self.create(None, Some(RoomName::parse("mission").unwrap()), devices, |_| {});
         self
     }
