@@ -4,6 +4,7 @@
 //! - [`cose`]: signed objects. [`statement`], [`membership`], [`entry`], [`receipt`], [`refusal`] have their kinds.
 //! - [`room`]: ids, and the rules by which entries follow each other.
 //! - [`log`]: the Merkle tree. [`checkpoint`]: signed tree heads. [`directory`]: the log of certificates.
+//! - [`mls`]: what shows of a room's group messages.
 //! - [`relation`]: what messages say of earlier ones, and what comes of that.
 //! - [`bundle`]: exported evidence, written and verified. [`verdict`]: what came of it, for people and programs.
 //!
@@ -20,6 +21,7 @@ mod hash;
 pub mod limits;
 pub mod log;
 pub mod membership;
+pub mod mls;
 pub mod receipt;
 pub mod refusal;
 pub mod relation;

@@ -38,3 +38,5 @@ pub const MAX_SKEW_MS: u64 = 300_000;
 pub const ANCHOR_SLACK_MS: u64 = 10_000;
 /// Devices in one room of content suite 1, at most (group.md, GR-2).
 pub const MAX_DEVICES: usize = 2_048;
+/// Longest group message or ratchet tree, in bytes (group.md, GR-2).
+pub const MAX_GROUP_MESSAGE: usize = 8 * 1024 * 1024;

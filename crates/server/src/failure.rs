@@ -1,7 +1,7 @@
 //! Failures as the peer is told them: little, and nothing of other users (SE-4).
 
 use session::message::{FailureCode, Reply};
-use store::{Refusal, StoreError, Unique};
+use store::{AppendError, Refusal, StoreError, Unique};
 use tracing::error;
 
 /// A failure with a message for a person.
@@ -32,6 +32,14 @@ pub(crate) fn too_often(what: &str, wait_ms: u64) -> Reply {
     }
 }
 
+/// A statement names a blob that is not there, or not whole (SE-36).
+pub(crate) fn missing_blob() -> Reply {
+    failed(
+        FailureCode::Conflict,
+        "a blob that the statement names is not there; hand it in and send the statement again",
+    )
+}
+
 /// A store's error as the peer is told it.
 pub(crate) fn store(error: &StoreError) -> Reply {
     match error {
@@ -48,6 +56,7 @@ pub(crate) fn store(error: &StoreError) -> Reply {
         ) => credentials(),
         StoreError::Refused(why) => failed(FailureCode::NotAllowed, why.to_string()),
         StoreError::TooLarge(too) => failed(FailureCode::TooLarge, too.to_string()),
+        StoreError::Append(AppendError::MissingBlob(_)) => missing_blob(),
         StoreError::Conflict { .. } => failed(FailureCode::Conflict, "somebody else was faster; try again"),
         _ => {
             error!("the store failed: {}", chain(error));

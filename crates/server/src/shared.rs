@@ -1,7 +1,7 @@
 //! What all connections of a server share.
 
 use std::net::IpAddr;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use aws_lc_rs::hmac;
 use base64::Engine;
@@ -10,7 +10,7 @@ use pki::name::Name;
 use pki::request::CertificateRequest;
 use pki::trust::{CertificateRef, Revocation, RevocationSet};
 use pki::{Chain, Revocations, TrustStore};
-use session::limits::STAND_IN_SALT;
+use session::limits::{STAND_IN_SALT, TAKEN_PER_HOUR};
 use session::login::ServerSetup;
 use session::message::{FailureCode, Reply};
 use store::{DeviceLinkState, Hash, Store, StoreError, Unique};
@@ -20,7 +20,7 @@ use crate::clock::now_ms;
 use crate::connection::issue;
 use crate::failure;
 use crate::organisation::{Authority, Directory, Issue};
-use crate::rooms::{Hub, Sequencer};
+use crate::rooms::{HourlyQuota, Hub, Sequencer};
 
 /// Certificates asked for at a time when the whole of something is read.
 pub(crate) const PAGE: u32 = 1024;
@@ -31,13 +31,13 @@ pub(crate) struct LiveRevocations(RwLock<RevocationSet>);
 
 impl LiveRevocations {
     pub(crate) fn insert(&self, revocation: Revocation) {
-        self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner).insert(revocation);
+        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(revocation);
     }
 }
 
 impl Revocations for LiveRevocations {
     fn revoked_since(&self, certificate: &CertificateRef) -> Option<u64> {
-        self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner).revoked_since(certificate)
+        self.0.read().unwrap_or_else(PoisonError::into_inner).revoked_since(certificate)
     }
 }
 
@@ -58,6 +58,8 @@ pub(crate) struct Shared {
     logins: Tries,
     /// Tries of peers without a certificate, which have nothing but an address.
     addresses: Tries,
+    /// Key packages that each device has taken (SE-34).
+    taken: Mutex<HourlyQuota>,
 }
 
 impl Shared {
@@ -87,6 +89,7 @@ impl Shared {
             connections: Connections::default(),
             logins: Tries::default(),
             addresses: Tries::default(),
+            taken: Mutex::new(HourlyQuota::new(TAKEN_PER_HOUR)),
         }
     }
 
@@ -101,6 +104,13 @@ impl Shared {
 
     pub(crate) fn root_fingerprint(&self) -> &[u8; 32] {
         self.authority.root_fingerprint()
+    }
+
+    /// Counts key packages that a device takes (SE-34).
+    pub(crate) fn takes_packages(&self, device: Hash, count: u32, now: u64) -> Result<(), Reply> {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let counted = taken.take(device, count, now);
+        counted.map_err(|wait_ms| failure::too_often("this device has taken too many key packages", wait_ms))
     }
 
     /// Counts a try of a device that logs in (SE-9). It counts by certificate alone: whoever has not the device's key

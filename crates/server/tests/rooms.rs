@@ -9,10 +9,10 @@ use evidence::checkpoint::{Checkpoint, Cosignature, Origin, SignedCheckpoint, de
 use evidence::directory::Leaf;
 use evidence::entry::Place;
 use evidence::log::{InclusionProof, Tree, TreeHead, leaf_hash};
-use evidence::membership::{Change, GroupHashes, Membership};
+use evidence::membership::Change;
 use evidence::receipt::{Level, Receipt, ReceiptClaim};
 use evidence::refusal::{Reason, Refusal};
-use evidence::room::{ContentSuite, RoomId};
+use evidence::room::RoomId;
 use minicbor::bytes::ByteArray;
 use pki::Usage;
 use pki::trust::{NoRevocations, TrustAnchor, TrustStore, VerifiedCertificate};
@@ -369,27 +369,6 @@ async fn garbage_on_the_port_and_in_the_session_ends_only_its_own_connection() {
         assert!(peer.event().await.is_err());
     }
     assert!(matches!(room.append(place(room.id, 2, 0), "still here").await, Reply::Appended { .. }));
-}
-
-/// EV-4: the server does not take part in a room's keys yet.
-#[tokio::test]
-async fn a_room_of_content_suite_1_is_not_created() {
-    let running = start().await;
-    let alice = running.member("alice").await;
-    let mut peer = alice.connect(running.address()).await.unwrap();
-    let (_, create) = alice.create_room("sealed", vec![alice.device_ref()]);
-    let mut claim = Membership::parse(&create).unwrap().claim().clone();
-    let Change::Create { creation, .. } = &mut claim.change else { panic!() };
-    creation.suite = ContentSuite::EndToEnd;
-    claim.place.room = creation.room_id();
-    claim.mls.group = Some(GroupHashes { info: [1; 32], tree: [2; 32] });
-    let statement = Membership::sign(&claim, &alice.key());
-    let room = claim.place.room.0.into();
-    let reply = peer.ask(Command::RoomCreate { room, statement }).await.unwrap();
-    let Reply::Failed { code: FailureCode::Malformed, message, .. } = reply else { panic!("{reply:?}") };
-    assert!(message.contains("content suite 1"), "{message}");
-    let Reply::Rooms { rooms } = peer.ask(Command::Rooms { after: 0 }).await.unwrap() else { panic!() };
-    assert_eq!(rooms, []);
 }
 
 #[tokio::test]

@@ -44,3 +44,19 @@ pub const ADDED_PEOPLE_PER_HOUR: u32 = 2048;
 pub const DIRECTORY_LEAVES: u32 = 4096;
 /// Leaves of a directory that a client follows (SE-26).
 pub const MAX_DIRECTORY: u64 = 1024 * 1024;
+/// Key packages of one device that a server keeps, one of last resort not counted (SE-33).
+pub const MAX_KEY_PACKAGES: u32 = 128;
+/// Largest key package, in bytes (SE-33).
+pub const MAX_KEY_PACKAGE: usize = 8_192;
+/// Devices whose key packages one `KeyPackageTake` may ask for (SE-34).
+pub const MAX_TAKEN: usize = 64;
+/// Key packages that one device takes in an hour (SE-34).
+pub const TAKEN_PER_HOUR: u32 = 8_192;
+/// Largest blob, in bytes (SE-35).
+pub const MAX_BLOB: u64 = 8 * 1024 * 1024;
+/// Bytes of a blob in one message: every piece has as many, but the last (SE-35).
+pub const BLOB_PIECE: usize = 256 * 1024;
+/// Bytes of blobs of one device that no entry names yet (SE-35).
+pub const MAX_PENDING_BLOBS: u64 = 64 * 1024 * 1024;
+/// Milliseconds after which a blob that no entry names is deleted (SE-35).
+pub const PENDING_BLOB_MS: u64 = 24 * 60 * 60 * 1000;

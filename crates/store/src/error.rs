@@ -81,6 +81,9 @@ pub enum AppendError {
     /// A device added that is a member, or removed that is none.
     #[error("the member change does not fit the members")]
     Membership(Hash),
+    /// A blob that an entry names is not pending and whole for its sender, or named twice.
+    #[error("a blob that an entry names is not there")]
+    MissingBlob(Hash),
     /// The epoch would go back.
     #[error("epoch {found} after {current}")]
     Epoch {

@@ -7,7 +7,7 @@
 //! - [`sqlite`]: the default backend.
 //! - `conformance` (feature `testing`): the suite that every backend passes.
 //!
-//! Called by the server. The store knows no cryptography and no message format: who may do what is decided
+//! Called by the server. The store knows no cryptography, but for the SHA-256 that names a blob, and no message format: who may do what is decided
 //! above it, what must never happen twice (an index, a sequence number, a name, a use of an invite) is decided
 //! here, inside the transaction.
 
@@ -23,7 +23,8 @@ pub use error::{AppendError, Refusal, StoreError, Thing, TooLarge, Unique};
 pub use records::*;
 pub use sqlite::SqliteStore;
 pub use transactions::{
-    Accounts, Devices, Directory, Imports, Invites, Log, Receipts, Rooms, Settings, Store, Upkeep,
+    Accounts, Blobs, Devices, Directory, Imports, Invites, KeyPackages, Log, Receipts, Rooms, Settings,
+    Store, Upkeep,
 };
 
 /// A SHA-256 hash, or a key or identifier of the same size.

@@ -52,6 +52,22 @@ pub const MAX_COSIGNATURE: usize = 1024;
 pub const MAX_RECEIPT_BATCH: usize = 4_096;
 /// Largest signed refusal, in bytes.
 pub const MAX_FINAL_REFUSAL: usize = 4 * 1024;
+/// Largest key package, in bytes.
+pub const MAX_KEY_PACKAGE: usize = 8 * 1024;
+/// Most key packages of one device, one of last resort not counted.
+pub const MAX_KEY_PACKAGES: u32 = 128;
+/// Most devices whose key packages are taken in one transaction.
+pub const MAX_TAKEN: usize = 64;
+/// Largest blob, in bytes.
+pub const MAX_BLOB: u64 = 8 * 1024 * 1024;
+/// Bytes of a piece of a blob; the last one is what is left.
+pub const BLOB_PIECE: usize = 256 * 1024;
+/// Most bytes of pending blobs of one device, each counted as one piece at least.
+pub const MAX_PENDING_BLOBS: u64 = 64 * 1024 * 1024;
+/// Milliseconds after which a pending blob may be deleted.
+pub const PENDING_BLOB_MS: u64 = 24 * 60 * 60 * 1000;
+/// Most blobs that one entry names.
+pub const MAX_ENTRY_BLOBS: usize = 4;
 /// Most rows that one read returns; a larger wish is cut to it.
 pub const MAX_PAGE: u32 = 4_096;
 /// Most leaf hashes that one read returns (2 MiB); a larger wish is cut to it.

@@ -6,10 +6,11 @@ use std::path::Path;
 use async_trait::async_trait;
 
 use crate::records::{
-    Account, Certificate, Depth, Device, DeviceEnrolment, DeviceLink, DirectoryAppend, DirectoryEntry,
-    DirectoryHead, Enrolment, Entry, Equivocation, FinalRefusal, Import, ImportEnrolment, Invite, Member,
-    NewDeviceLink, NewEquivocation, NewImport, NewInvite, NewReceipt, NewRoom, OpaqueRecord, Receipt,
-    ReceiptOutcome, Report, Role, Room, RoomAppend, RoomHead, RoomListing,
+    Account, BlobPiece, Certificate, Depth, Device, DeviceEnrolment, DeviceLink, DirectoryAppend,
+    DirectoryEntry, DirectoryHead, Enrolment, Entry, Equivocation, FinalRefusal, Import, ImportEnrolment,
+    Invite, KeyPackageCount, Member, NewDeviceLink, NewEquivocation, NewImport, NewInvite, NewPiece,
+    NewReceipt, NewRoom, OpaqueRecord, PieceOutcome, Receipt, ReceiptOutcome, Report, Role, Room, RoomAppend,
+    RoomHead, RoomListing,
 };
 use crate::{AppendError, Hash, StoreError};
 
@@ -17,7 +18,19 @@ type Result<T> = std::result::Result<T, StoreError>;
 
 /// Everything the server makes of a database. Used as `dyn Store`.
 pub trait Store:
-    Settings + Invites + Accounts + Imports + Devices + Directory + Rooms + Log + Receipts + Upkeep + 'static
+    Settings
+    + Invites
+    + Accounts
+    + Imports
+    + Devices
+    + Directory
+    + Rooms
+    + Log
+    + Receipts
+    + KeyPackages
+    + Blobs
+    + Upkeep
+    + 'static
 {
 }
 
@@ -31,6 +44,8 @@ impl<T> Store for T where
         + Rooms
         + Log
         + Receipts
+        + KeyPackages
+        + Blobs
         + Upkeep
         + 'static
 {
@@ -319,6 +334,50 @@ pub trait Receipts: Send + Sync {
 
     /// Proofs of equivocation in a room with an id above `after`.
     async fn equivocations(&self, room: &Hash, after: u64, limit: u32) -> Result<Vec<Equivocation>>;
+}
+
+/// Key packages, by which others add a device to a group.
+#[async_trait]
+pub trait KeyPackages: Send + Sync {
+    /// Adds key packages of a device, and replaces the one of last resort if one is given; what is there already stays.
+    ///
+    /// # Errors
+    /// [`StoreError::TooLarge`] if it would have more than [`crate::limits::MAX_KEY_PACKAGES`]; [`StoreError::NotFound`] of the
+    /// device; [`StoreError::Refused`] if it is revoked.
+    async fn put_key_packages(
+        &self,
+        device: &Hash,
+        packages: Vec<Vec<u8>>,
+        last_resort: Option<Vec<u8>>,
+    ) -> Result<KeyPackageCount>;
+
+    /// How many a device has.
+    async fn key_package_count(&self, device: &Hash) -> Result<KeyPackageCount>;
+
+    /// One of each device, in that order: the oldest, which is deleted, or the one of last resort, which stays. A revoked device has
+    /// none.
+    async fn take_key_packages(&self, certificates: &[Hash]) -> Result<Vec<Option<Vec<u8>>>>;
+}
+
+/// What statements name by its hash: pending, a device's, until an entry names it; then its room's.
+#[async_trait]
+pub trait Blobs: Send + Sync {
+    /// Keeps the next piece of a pending blob; any other changes nothing. Deletes some of the pending blobs that are older than
+    /// [`crate::limits::PENDING_BLOB_MS`].
+    ///
+    /// # Errors
+    /// [`StoreError::TooLarge`] if it is the first piece of one more than [`crate::limits::MAX_PENDING_BLOBS`] allow;
+    /// [`StoreError::NotFound`] of the device; [`StoreError::Refused`] if it is revoked.
+    async fn put_piece(&self, piece: NewPiece) -> Result<PieceOutcome>;
+
+    /// A pending blob of a device, if it is whole.
+    async fn pending_blob(&self, device: &Hash, hash: &Hash) -> Result<Option<Vec<u8>>>;
+
+    /// Whether all of these are pending blobs of a device, and whole.
+    async fn has_pending_blobs(&self, device: &Hash, hashes: &[Hash]) -> Result<bool>;
+
+    /// The piece of a room's blob that begins at `offset`.
+    async fn room_blob_piece(&self, room: &Hash, hash: &Hash, offset: u64) -> Result<Option<BlobPiece>>;
 }
 
 /// Looking after the database.

@@ -12,8 +12,9 @@ use store::conformance::fixtures::{
 };
 use store::sqlite::Fault;
 use store::{
-    Accounts as _, Directory as _, FinalRefusal, Hash, Invites as _, Log as _, NewEntry, NewReceipt,
-    Receipts as _, RoomAppend, Rooms as _, Settings as _, SqliteStore, StoreError,
+    Accounts as _, Blobs as _, Directory as _, FinalRefusal, Hash, Invites as _, KeyPackages as _, Log as _,
+    NewEntry, NewPiece, NewReceipt, PieceOutcome, Receipts as _, RoomAppend, Rooms as _, Settings as _,
+    SqliteStore, StoreError,
 };
 
 /// Entries of one append in these tests: enough to fill pages.
@@ -102,6 +103,28 @@ async fn every_other_transaction_happens_wholly_or_not_at_all() {
         store.fail_next(fault);
         assert_unavailable(store.put_final_refusal(refusal).await);
         assert_eq!(!store.final_refusals(&plans, &ada, n).await.unwrap().is_empty(), happened);
+
+        store.fail_next(fault);
+        assert_unavailable(store.put_key_packages(&ada, vec![b"package".to_vec()], None).await);
+        assert_eq!(store.key_package_count(&ada).await.unwrap().count, u64::from(happened));
+        store.put_key_packages(&ada, vec![b"package".to_vec()], None).await.unwrap();
+        store.fail_next(fault);
+        assert_unavailable(store.take_key_packages(&[ada]).await);
+        assert_eq!(store.key_package_count(&ada).await.unwrap().count, u64::from(!happened));
+        store.take_key_packages(&[ada]).await.unwrap();
+
+        let piece = NewPiece {
+            device: ada,
+            hash: id(&label),
+            size: 1 << 20,
+            offset: 0,
+            bytes: vec![1; 1 << 18],
+            now_ms: 1,
+        };
+        store.fail_next(fault);
+        assert_unavailable(store.put_piece(piece.clone()).await);
+        let held = store.put_piece(NewPiece { bytes: Vec::new(), ..piece }).await.unwrap();
+        assert_eq!(held, PieceOutcome::Held(if happened { 1 << 18 } else { 0 }));
     }
     assert_sound(&store).await;
 }

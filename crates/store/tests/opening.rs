@@ -8,8 +8,8 @@ use sqlx::ConnectOptions as _;
 use sqlx::sqlite::SqliteConnectOptions;
 use store::conformance::fixtures::{create_room, enrol, enrolment, entry, id, invite, room_append};
 use store::{
-    Accounts as _, Depth, Imports as _, Invites as _, Log as _, Problem, Rooms as _, Settings as _,
-    SqliteStore, StoreError, Unique, Upkeep as _,
+    Accounts as _, Blobs as _, Depth, Imports as _, Invites as _, Log as _, Problem, Rooms as _,
+    Settings as _, SqliteStore, StoreError, Unique, Upkeep as _,
 };
 
 async fn sql(path: &Path, statements: &'static str) {
@@ -35,7 +35,7 @@ async fn what_was_written_is_there_after_closing_and_opening() {
     assert_eq!(store.room_head(&room).await.unwrap().unwrap().size, 1);
     assert!(store.account("ada").await.unwrap().is_some());
     let report = store.check(Depth::Deep).await.unwrap();
-    assert_eq!((report.schema, report.directory, report.rooms, report.entries), (4, 1, 1, 1));
+    assert_eq!((report.schema, report.directory, report.rooms, report.entries), (5, 1, 1, 1));
 }
 
 #[tokio::test]
@@ -48,7 +48,8 @@ async fn members_of_an_earlier_schema_have_no_closing_checkpoint() {
     store.close().await;
     sql(
         &path,
-        "ALTER TABLE members DROP COLUMN closing; DROP TABLE imports; \
+        "ALTER TABLE members DROP COLUMN closing; DROP TABLE imports; DROP TABLE key_packages; \
+         DROP TABLE blob_pieces; DROP TABLE blobs; \
          ALTER TABLE accounts DROP COLUMN imported_ms; DELETE FROM schema_version WHERE version > 2",
     )
     .await;
@@ -77,7 +78,7 @@ async fn a_newer_schema_is_refused_and_left_alone() {
     sql(&path, "INSERT INTO schema_version (version) VALUES (7)").await;
     for _ in 0..2 {
         let error = SqliteStore::open(&path).await.err().unwrap();
-        assert!(matches!(error, StoreError::NewerSchema { found: 7, supported: 4 }), "{error:?}");
+        assert!(matches!(error, StoreError::NewerSchema { found: 7, supported: 5 }), "{error:?}");
     }
 }
 
@@ -166,6 +167,47 @@ async fn checks_find_what_was_tampered_with() {
         sql(&path, statement).await;
         let store = SqliteStore::open(&path).await.unwrap();
         assert_eq!(store.check(depth).await.unwrap().problems, expected, "{statement}");
+    }
+}
+
+#[tokio::test]
+async fn the_deep_check_finds_blobs_of_other_bytes() {
+    // SHA-256 of b"one" and of b"two".
+    let hashes = [
+        "7692c3ad3540bb803c020b3aee66cd8887123234ea0c6e7143c0add73ff431ed",
+        "3fc4ccfe745870e2c0d99f71f30ff0656c8dedd41cc1d7d3d376b0dbe685e2f3",
+    ];
+    let [one, two] = hashes.map(|hex| {
+        let mut hash = [0; 32];
+        hash.iter_mut()
+            .zip(0..)
+            .for_each(|(to, at)| *to = u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).unwrap());
+        hash
+    });
+    let ada = id("ada laptop");
+    for (statement, expected) in [
+        ("UPDATE blob_pieces SET bytes = x'6f6e66' WHERE blob_no = 1", vec![one]),
+        ("UPDATE blob_pieces SET bytes = x'74776f00' WHERE blob_no = 2", vec![two]),
+        ("DELETE FROM blob_pieces", vec![one, two]),
+        ("UPDATE blobs SET size = 4 WHERE room_no IS NULL", vec![]),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.db");
+        let store = SqliteStore::open(&path).await.unwrap();
+        enrol(&store, "ada").await;
+        let room = create_room(&store, "plans", &[ada]).await;
+        for (hash, bytes) in [(one, b"one"), (two, b"two")] {
+            let bytes = bytes.to_vec();
+            let piece = store::NewPiece { device: ada, hash, size: 3, offset: 0, bytes, now_ms: 1 };
+            assert_eq!(store.put_piece(piece).await.unwrap(), store::PieceOutcome::Held(3));
+        }
+        let naming = store::NewEntry { blobs: vec![one], ..entry(ada, 2) };
+        assert_eq!(store.append(vec![room_append(room, 1, vec![naming])]).await.unwrap(), [Ok(())]);
+        store.close().await;
+        sql(&path, statement).await;
+        let store = SqliteStore::open(&path).await.unwrap();
+        let expected: Vec<_> = expected.into_iter().map(|hash| Problem::Blob { owner: ada, hash }).collect();
+        assert_eq!(store.check(Depth::Deep).await.unwrap().problems, expected, "{statement}");
     }
 }
 

@@ -11,4 +11,5 @@ mod hostile;
 mod life;
 mod model;
 mod party;
+mod shown;
 mod store;

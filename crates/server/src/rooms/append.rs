@@ -1,18 +1,19 @@
 //! One transaction for many rooms: entries get their indices, their checkpoint and their proofs; after the sync they are
 //! acknowledged, then fanned out.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use evidence::entry::Entry;
 use evidence::membership::Change;
 use evidence::refusal::{Reason, Refusal, RefusalClaim};
-use evidence::room::{ContentSuite, Context};
+use evidence::room::Context;
 use minicbor::bytes::ByteArray;
 use pki::{Usage, VerifiedCertificate};
 use session::message::{Event, FailureCode, Reply};
 use store::{AppendError, Hash, MemberChange, NewEntry, NewEquivocation, NewRoom, RoomAppend, StoreError};
 use tracing::{error, warn};
 
+use super::keys::{self, Fault};
 use super::room::{CertificateReader, Room};
 use super::sequencer::{RevokeJob, Worker, added_too_many, others_added};
 use super::verify::{Checked, Submission};
@@ -51,6 +52,8 @@ pub(super) struct Batch {
     growing: HashMap<Hash, usize>,
     /// Rooms in which a change of membership ended a part.
     repeats: Vec<(Submission, u64)>,
+    /// Blobs that its entries take, by device.
+    taken: HashSet<(Hash, Hash)>,
 }
 
 impl Batch {
@@ -85,6 +88,8 @@ impl Batch {
         self.growing.insert(id, at);
         let Some(part) = self.parts.get_mut(at) else { return };
         part.bytes += bytes;
+        let blobs = blobs(entry);
+        self.taken.extend(blobs.iter().map(|hash| (entry.certificate(), *hash)));
         part.append.entries.push(NewEntry {
             kind: kind(entry),
             statement: entry.bytes().to_vec(),
@@ -93,6 +98,7 @@ impl Batch {
             seq: entry.place().seq,
             leaf_hash: entry.leaf_hash(),
             received_ms: now,
+            blobs,
         });
         part.append.members.extend(changes(entry, index));
         part.added.extend(added(entry));
@@ -108,6 +114,11 @@ impl Batch {
     /// Remembers a repeated submission: it is answered with the entry's index once this batch stands.
     pub(super) fn repeat(&mut self, submission: Submission, index: u64) {
         self.repeats.push((submission, index));
+    }
+
+    /// Whether an entry of this batch takes this blob of a device.
+    pub(super) fn takes(&self, device: &Hash, hash: &Hash) -> bool {
+        self.taken.contains(&(*device, *hash))
     }
 
     /// The index in this batch of the entry with these bytes.
@@ -343,14 +354,17 @@ impl Worker {
             }
         };
         let creation = room.state.creation();
-        // EV-4
-        if creation.suite != ContentSuite::ServerReads {
-            let why = "rooms of content suite 1 cannot be created yet";
-            return item.submission.reply(failure::failed(FailureCode::Malformed, why));
-        }
         if creation.organisation != *self.parts.authority.organisation() {
             let why = "the room is of another organisation";
             return item.submission.reply(failure::failed(FailureCode::Malformed, why));
+        }
+        match room.state.key_epoch().and_then(|_| keys::fault(&item, 0)) {
+            None => {}
+            Some(Fault::Missing) => return item.submission.reply(failure::missing_blob()),
+            Some(Fault::Refused(reason)) => {
+                let why = format!("the room cannot be created: {reason}");
+                return item.submission.reply(failure::failed(FailureCode::Malformed, why));
+            }
         }
         if let Err(wait_ms) = self.added.take(item.submission.session.certificate, others_added(&item), now) {
             return item.submission.reply(added_too_many(wait_ms));
@@ -448,6 +462,14 @@ fn kind(entry: &Entry) -> u8 {
 fn added(entry: &Entry) -> Vec<Hash> {
     match entry {
         Entry::Membership(m) => m.change.added().iter().map(|d| d.certificate).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// What an entry names of the room's group messages (EV-46).
+fn blobs(entry: &Entry) -> Vec<Hash> {
+    match entry {
+        Entry::Membership(m) => m.mls.named().collect(),
         _ => Vec::new(),
     }
 }

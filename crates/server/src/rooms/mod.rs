@@ -2,6 +2,7 @@
 //!
 //! - [`Submission`], [`verify`]: signatures are checked on all cores, off the I/O path.
 //! - [`sequencer`]: the one task that orders entries, appends them in one transaction, acknowledges and fans out.
+//! - [`keys`]: what shows of the group messages of encrypted rooms.
 //! - [`append`]: one transaction, then acknowledgement, then fan-out.
 //! - [`room`]: a room in memory: state, tree, what was refused.
 //! - [`quota`]: what one device may do in an hour.
@@ -10,6 +11,7 @@
 
 mod append;
 mod hub;
+mod keys;
 mod query;
 mod quota;
 mod room;
@@ -17,7 +19,9 @@ mod sequencer;
 mod verify;
 
 pub(crate) use hub::{Hub, Inbox, Outbound, Session, outbound};
+pub(crate) use keys::named;
 pub(crate) use query::{check_receipt, direct_parties, members_now};
+pub(crate) use quota::HourlyQuota;
 pub(crate) use room::LogCertificates;
 pub(crate) use sequencer::{Sequencer, SequencerParts};
 pub(crate) use verify::Submission;

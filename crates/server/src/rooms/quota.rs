@@ -1,4 +1,4 @@
-//! What one device may do in an hour (SE-18, SE-20, SE-21).
+//! What one device may do in an hour (SE-18, SE-20, SE-21, SE-34).
 
 use std::collections::HashMap;
 
@@ -7,7 +7,7 @@ use store::Hash;
 const HOUR_MS: u64 = 3_600_000;
 
 /// Counts by device, all within the same hour: what is held is bounded by what an hour brings.
-pub(super) struct HourlyQuota {
+pub(crate) struct HourlyQuota {
     most: u32,
     since_ms: u64,
     used: HashMap<Hash, u32>,
@@ -15,7 +15,7 @@ pub(super) struct HourlyQuota {
 
 impl HourlyQuota {
     /// A quota of `most` for each device.
-    pub(super) fn new(most: u32) -> Self {
+    pub(crate) fn new(most: u32) -> Self {
         Self { most, since_ms: 0, used: HashMap::new() }
     }
 
@@ -23,7 +23,7 @@ impl HourlyQuota {
     ///
     /// # Errors
     /// The milliseconds until it may have them; nothing is counted then.
-    pub(super) fn take(&mut self, device: Hash, count: u32, now_ms: u64) -> Result<(), u64> {
+    pub(crate) fn take(&mut self, device: Hash, count: u32, now_ms: u64) -> Result<(), u64> {
         // Most statements add nobody.
         if count == 0 {
             return Ok(());

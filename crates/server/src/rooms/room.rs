@@ -163,6 +163,16 @@ impl Room {
         Ok(Some(room))
     }
 
+    /// Whether an entry may stand at the next index.
+    pub(crate) fn check(
+        &self,
+        entry: &Entry,
+        certificates: &HashMap<Hash, VerifiedCertificate>,
+        now_ms: Option<u64>,
+    ) -> Result<(), Unacceptable> {
+        self.state.check(entry, &Context { certificates, roots: &self.tree, now_ms }).map(drop)
+    }
+
     /// Puts an entry at the next index, which is returned.
     pub(crate) fn accept(
         &mut self,

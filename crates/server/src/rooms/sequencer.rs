@@ -16,6 +16,7 @@ use tokio::time::sleep;
 
 use super::Hub;
 use super::append::Batch;
+use super::keys::{self, Fault};
 use super::quota::HourlyQuota;
 use super::room::{LogCertificates, Room};
 use super::verify::{Checked, Submission, verify};
@@ -187,7 +188,7 @@ impl Worker {
     }
 
     /// Gives an entry its index in memory, or answers why it has none.
-    async fn place(&mut self, item: Checked, batch: &mut Batch) {
+    async fn place(&mut self, mut item: Checked, batch: &mut Batch) {
         let now = now_ms();
         let id = item.submission.room;
         match self.open(&id).await {
@@ -199,6 +200,11 @@ impl Worker {
             Ok(certificates) => certificates,
             Err(e) => return item.submission.reply(failure::store(&e)),
         };
+        match keys::still_there(self.parts.store.as_ref(), &item, batch).await {
+            Ok(true) => {}
+            Ok(false) => item.submission.named = None,
+            Err(e) => return item.submission.reply(failure::store(&e)),
+        }
         let Some(room) = self.rooms.get_mut(&id) else { return };
         room.used = self.batches;
         let statement = pki::sha256(&item.submission.statement);
@@ -217,6 +223,14 @@ impl Worker {
         }
         if let Some(reason) = item.refused {
             return self.refuse(item, reason).await;
+        }
+        if let Some(fault) = room.state.key_epoch().and_then(|epoch| keys::fault(&item, epoch)) {
+            // What does not fit the room at all is told first: a stale message is one of a stale statement.
+            return match (room.check(&item.entry, &certificates, Some(now)), fault) {
+                (Err(e), _) => self.refuse(item, e.into()).await,
+                (Ok(()), Fault::Refused(reason)) => self.refuse(item, reason).await,
+                (Ok(()), Fault::Missing) => item.submission.reply(failure::missing_blob()),
+            };
         }
         if let Err(wait_ms) = self.added.take(device, others_added(&item), now) {
             return item.submission.reply(added_too_many(wait_ms));

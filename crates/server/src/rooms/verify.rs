@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use evidence::entry::{Entry, UnverifiedEntry};
 use evidence::limits::MAX_CONTENT;
+use evidence::mls::Named;
 use evidence::refusal::Reason;
 use pki::NoRevocations;
 use rayon::prelude::*;
@@ -28,6 +29,8 @@ pub(crate) struct Submission {
     pub(crate) room: Hash,
     pub(crate) statement: Vec<u8>,
     pub(crate) content: Option<Vec<u8>>,
+    /// What shows of the group messages that it names; none if one of them is not there.
+    pub(crate) named: Option<Named>,
     /// Whether it creates the room.
     pub(crate) creates: bool,
 }
@@ -39,9 +42,10 @@ impl Submission {
         room: Hash,
         statement: Vec<u8>,
         content: Option<Vec<u8>>,
+        named: Option<Named>,
         creates: bool,
     ) -> Self {
-        Self { session, id, room, statement, content, creates }
+        Self { session, id, room, statement, content, named, creates }
     }
 
     pub(crate) fn reply(&self, reply: Reply) {

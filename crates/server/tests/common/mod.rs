@@ -5,6 +5,8 @@
     reason = "each test file uses a part; a test's helper fails the test"
 )]
 
+pub mod sealed;
+
 use std::net::SocketAddr;
 use std::path::Path;
 

@@ -1,6 +1,6 @@
 //! What a client asks (SE-15).
 
-use minicbor::bytes::ByteArray;
+use minicbor::bytes::{ByteArray, ByteVec};
 use minicbor::{Decode, Encode};
 
 /// One request; its reply carries the same `id` (SE-2).
@@ -288,5 +288,44 @@ pub enum Command {
         request: Vec<u8>,
         #[cbor(n(2), with = "minicbor::bytes")]
         proof: Vec<u8>,
+    },
+    /// Hands in key packages of this device (SE-33).
+    #[n(36)]
+    KeyPackagePut {
+        #[n(0)]
+        packages: Vec<ByteVec>,
+        #[cbor(n(1), with = "minicbor::bytes")]
+        last_resort: Option<Vec<u8>>,
+    },
+    /// How many key packages of this device are left (SE-33).
+    #[n(37)]
+    KeyPackageCount,
+    /// Takes a key package of each device (SE-34).
+    #[n(38)]
+    KeyPackageTake {
+        #[n(0)]
+        certificates: Vec<ByteArray<32>>,
+    },
+    /// Hands in a piece of a blob (SE-35).
+    #[n(39)]
+    BlobPut {
+        #[n(0)]
+        hash: ByteArray<32>,
+        #[n(1)]
+        size: u64,
+        #[n(2)]
+        offset: u64,
+        #[cbor(n(3), with = "minicbor::bytes")]
+        bytes: Vec<u8>,
+    },
+    /// Reads a piece of a blob that an entry of the room names (SE-36).
+    #[n(40)]
+    BlobGet {
+        #[n(0)]
+        room: ByteArray<32>,
+        #[n(1)]
+        hash: ByteArray<32>,
+        #[n(2)]
+        offset: u64,
     },
 }

@@ -280,6 +280,34 @@ pub enum Reply {
         #[cbor(n(1), with = "minicbor::bytes")]
         registration_response: Vec<u8>,
     },
+    /// Key packages of this device that are left (SE-33).
+    #[n(27)]
+    KeyPackageCount {
+        #[n(0)]
+        count: u64,
+        #[n(1)]
+        last_resort: bool,
+    },
+    /// A key package of each device asked for, in that order (SE-34).
+    #[n(28)]
+    KeyPackages {
+        #[n(0)]
+        packages: Vec<Option<ByteVec>>,
+    },
+    /// How many of a blob's bytes the server has, from its start (SE-35).
+    #[n(29)]
+    BlobHeld {
+        #[n(0)]
+        held: u64,
+    },
+    /// A piece of a blob (SE-36).
+    #[n(30)]
+    Blob {
+        #[n(0)]
+        size: u64,
+        #[cbor(n(1), with = "minicbor::bytes")]
+        bytes: Vec<u8>,
+    },
 }
 
 /// What a server says unasked.

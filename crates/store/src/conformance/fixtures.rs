@@ -100,6 +100,7 @@ pub fn entry(sender: Hash, seq: u64) -> NewEntry {
         seq,
         leaf_hash: id(&format!("leaf {seq}")),
         received_ms: NOW,
+        blobs: Vec::new(),
     }
 }
 

@@ -7,10 +7,12 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "test code, compiled for tests alone")]
 
 pub mod appends;
+pub mod blobs;
 pub mod devices;
 pub mod directory;
 pub mod fixtures;
 pub mod imports;
+pub mod keys;
 pub mod people;
 pub mod reads;
 pub mod receipts;
@@ -41,6 +43,8 @@ macro_rules! conformance_suite {
                      member_changes, many_writers;
             reads: pages, by_seq;
             receipts: receipts, final_refusals, equivocations;
+            keys: packages_are_given_once, packages_are_limited, packages_go_with_the_certificate, many_takers;
+            blobs: pieces, another_hash, pending_ones_are_limited, an_entry_takes_its_blobs, a_missing_one_leaves_the_room;
         );
     };
     (@cases $open:path, $($module:ident: $($case:ident),+;)+) => {

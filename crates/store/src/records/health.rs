@@ -7,7 +7,7 @@ use crate::Hash;
 pub enum Depth {
     /// Heads against the last entries; time grows with the number of rooms. For each start.
     Quick,
-    /// Also counts every entry, sequence number and body, and the database's own structure.
+    /// Also counts every entry, sequence number and body, hashes every blob, and looks at the database's own structure.
     Deep,
 }
 
@@ -65,6 +65,13 @@ pub enum Problem {
         room: Hash,
         /// How many.
         entries: u64,
+    },
+    /// A blob whose pieces are not those that it has by its size, or whose bytes have another hash.
+    Blob {
+        /// Certificate hash of the device that handed it in.
+        owner: Hash,
+        /// SHA-256 that it should have.
+        hash: Hash,
     },
     /// What the database says of its own structure.
     Structure(String),

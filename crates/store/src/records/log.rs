@@ -39,6 +39,8 @@ pub struct NewEntry {
     pub leaf_hash: Hash,
     /// When the server accepted it, unix milliseconds.
     pub received_ms: u64,
+    /// Blobs that it names: pending ones of the sender, whole, which become the room's at its index.
+    pub blobs: Vec<Hash>,
 }
 
 /// One entry of a log.

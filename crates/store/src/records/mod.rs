@@ -5,6 +5,7 @@ mod device;
 mod directory;
 mod health;
 mod import;
+mod key;
 mod log;
 mod receipt;
 mod room;
@@ -17,6 +18,7 @@ pub use directory::{
 };
 pub use health::{Depth, Problem, Report};
 pub use import::{Import, ImportEnrolment, NewImport};
+pub use key::{BlobPiece, KeyPackageCount, NewPiece, PieceOutcome};
 pub use log::{Entry, NewEntry, RoomAppend, RoomHead};
 pub use receipt::{Equivocation, FinalRefusal, NewEquivocation, NewReceipt, Receipt, ReceiptOutcome};
 pub use room::{Member, MemberChange, NewRoom, Room, RoomListing};

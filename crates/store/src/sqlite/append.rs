@@ -11,11 +11,12 @@ use sqlx::Row as _;
 use sqlx::sqlite::SqliteConnection;
 
 use super::bulk::{Bulk, LazyBulk};
-use super::members;
 use super::value::{hash, int, uint};
+use super::{blobs, members};
 use crate::error::TooLarge;
 use crate::limits::{
-    MAX_CHECKPOINT, MAX_CIPHERTEXT, MAX_FRONTIER, MAX_MEMBER_CHANGES, MAX_ROOM_APPEND, MAX_STATEMENT, check,
+    MAX_CHECKPOINT, MAX_CIPHERTEXT, MAX_ENTRY_BLOBS, MAX_FRONTIER, MAX_MEMBER_CHANGES, MAX_ROOM_APPEND,
+    MAX_STATEMENT, check,
 };
 use crate::{AppendError, Hash, MemberChange, NewEntry, RoomAppend, StoreError};
 
@@ -164,15 +165,21 @@ async fn accept(
     append: RoomAppend,
 ) -> Result<Result<(), AppendError>, StoreError> {
     let RoomAppend { room, expected_size, entries, frontier, checkpoint, members, epoch } = append;
+    let named = blobs::named(&entries, expected_size);
     let plan = match check_shape(&entries, &frontier, &checkpoint, &members, expected_size)
         .and_then(|end| plan(state, &room, expected_size, end, entries, epoch))
     {
         Ok(plan) => plan,
         Err(error) => return Ok(Err(error)),
     };
+    let found = match blobs::find(connection, named).await? {
+        Ok(found) => found,
+        Err(error) => return Ok(Err(error)),
+    };
     if let Err(error) = members::change(connection, plan.room_no, &members, (plan.size, &checkpoint)).await? {
         return Ok(Err(error));
     }
+    blobs::give(connection, plan.room_no, found).await?;
     let Plan { room_no, size, last_seqs, bodies, entries } = plan;
     if let MapEntry::Occupied(mut slot) = state.rooms.entry(room) {
         *slot.get_mut() = RoomState { no: room_no, size, epoch, head: Some((frontier, checkpoint)) };
@@ -208,6 +215,7 @@ fn check_shape(
     for entry in entries {
         check("statement", entry.statement.len(), MAX_STATEMENT)?;
         check("ciphertext", entry.ciphertext.as_ref().map_or(0, Vec::len), MAX_CIPHERTEXT)?;
+        check("blobs of one entry", entry.blobs.len(), MAX_ENTRY_BLOBS)?;
     }
     let end = expected_size.saturating_add(entries.len() as u64);
     for change in changes {

@@ -154,18 +154,33 @@ pub(super) async fn require_free_name(
     if taken > 0 { Err(StoreError::Exists(Unique::DeviceName)) } else { Ok(()) }
 }
 
+/// Refuses what is no device in force.
+pub(super) async fn require_in_force(
+    connection: &mut SqliteConnection,
+    certificate: &Hash,
+) -> Result<(), StoreError> {
+    let active = sqlx::query_scalar("SELECT active FROM devices WHERE certificate = ?")
+        .bind(&certificate[..])
+        .fetch_optional(connection)
+        .await?;
+    in_force(active)
+}
+
 /// Refuses what is not a device of `user` in force.
 pub(super) async fn require_active(
     connection: &mut SqliteConnection,
     user: &str,
     certificate: &Hash,
 ) -> Result<(), StoreError> {
-    let active: Option<bool> =
-        sqlx::query_scalar("SELECT active FROM devices WHERE certificate = ? AND user_name = ?")
-            .bind(&certificate[..])
-            .bind(user)
-            .fetch_optional(connection)
-            .await?;
+    let active = sqlx::query_scalar("SELECT active FROM devices WHERE certificate = ? AND user_name = ?")
+        .bind(&certificate[..])
+        .bind(user)
+        .fetch_optional(connection)
+        .await?;
+    in_force(active)
+}
+
+fn in_force(active: Option<bool>) -> Result<(), StoreError> {
     match active {
         None => Err(StoreError::NotFound(Thing::Device)),
         Some(false) => Err(StoreError::Refused(Refusal::DeviceRevoked)),

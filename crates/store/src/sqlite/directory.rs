@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use sqlx::sqlite::SqliteConnection;
 
-use super::SqliteStore;
 use super::value::{bound, hash, int, uint};
+use super::{SqliteStore, keys};
 use crate::limits::{
     MAX_CHAIN, MAX_CHECKPOINT, MAX_DIRECTORY_APPEND, MAX_DIRECTORY_LEAF, MAX_FRONTIER, MAX_LEAF_HASHES,
     MAX_PAGE, check,
@@ -201,9 +201,9 @@ async fn revoke(
         .await?;
     sqlx::query("UPDATE devices SET active = 0 WHERE certificate = ?")
         .bind(&certificate[..])
-        .execute(connection)
+        .execute(&mut *connection)
         .await?;
-    Ok(())
+    keys::forget(connection, certificate).await
 }
 
 /// Refuses a certificate that was never issued.

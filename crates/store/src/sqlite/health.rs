@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{ConnectOptions as _, Connection as _};
 
-use super::SqliteStore;
 use super::value::{hash, uint};
+use super::{SqliteStore, blobs};
 use crate::{Depth, Problem, Report, StoreError, Upkeep};
 
 #[async_trait]
@@ -52,6 +52,7 @@ async fn check(connection: &mut SqliteConnection, depth: Depth) -> Result<Report
     if depth == Depth::Deep {
         check_sequences(connection, &mut report).await?;
         check_bodies(connection, &mut report).await?;
+        blobs::check(connection, &mut report).await?;
         check_structure(connection, &mut report).await?;
     }
     Ok(report)

@@ -10,6 +10,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0002_skeletons.sql"),
     include_str!("../../migrations/0003_closing.sql"),
     include_str!("../../migrations/0004_imports.sql"),
+    include_str!("../../migrations/0005_keys.sql"),
 ];
 
 /// Schema version of a database that went through every migration.

@@ -6,6 +6,7 @@
 
 mod accounts;
 mod append;
+mod blobs;
 mod bulk;
 mod devices;
 mod directory;
@@ -13,6 +14,7 @@ mod entries;
 mod health;
 mod imports;
 mod invites;
+mod keys;
 mod links;
 mod members;
 mod migrations;

@@ -4,21 +4,26 @@
 //! - [`device`]: the user's devices and password.
 //! - [`admin`]: invites and users.
 //! - [`certificate`]: certificates and the directory.
+//! - [`key`]: key packages and blobs of encrypted rooms.
 
 mod admin;
 mod certificate;
 mod device;
+mod key;
 mod room;
 
 pub(crate) use admin::{new_invite, open_invites};
 
 use std::sync::Arc;
 
+use evidence::mls::Named;
 use session::message::{Command, FailureCode, Reply, Request};
+
+use store::Hash;
 
 use super::not_allowed;
 use crate::failure;
-use crate::rooms::{Session, Submission};
+use crate::rooms::{Session, Submission, named};
 use crate::shared::Shared;
 
 type Answer = Result<Reply, Reply>;
@@ -28,12 +33,10 @@ pub(super) async fn handle(request: Request, shared: &Arc<Shared>, session: &Arc
     let Request { id, command } = request;
     let answer = match command {
         Command::Append { room, statement, content } => {
-            let submission = Submission::new(Arc::clone(session), id, *room, statement, content, false);
-            return shared.sequencer.submit(submission).await;
+            return submit(shared, session, id, *room, statement, content, false).await;
         }
         Command::RoomCreate { room, statement } => {
-            let submission = Submission::new(Arc::clone(session), id, *room, statement, None, true);
-            return shared.sequencer.submit(submission).await;
+            return submit(shared, session, id, *room, statement, None, true).await;
         }
         Command::Rooms { after } => room::list(shared, session, after).await,
         Command::Fetch { room, from, limit } => room::fetch(shared, session, &room, from, limit).await,
@@ -48,6 +51,15 @@ pub(super) async fn handle(request: Request, shared: &Arc<Shared>, session: &Arc
         Command::Certificates { hashes } => certificate::certificates(shared, &hashes).await,
         Command::DirectoryProof { certificates } => certificate::directory_proof(shared, &certificates).await,
         Command::Directory { from, limit } => certificate::directory(shared, from, limit).await,
+        Command::KeyPackagePut { packages, last_resort } => {
+            key::put_packages(shared, session, packages, last_resort).await
+        }
+        Command::KeyPackageCount => key::count_packages(shared, session).await,
+        Command::KeyPackageTake { certificates } => key::take_packages(shared, session, &certificates).await,
+        Command::BlobPut { hash, size, offset, bytes } => {
+            key::put_blob(shared, session, *hash, size, offset, bytes).await
+        }
+        Command::BlobGet { room, hash, offset } => key::get_blob(shared, session, &room, &hash, offset).await,
         Command::DeviceLinkCreate => device::create_link(shared, session).await,
         Command::DeviceRequests => device::requests(shared, session).await,
         Command::DeviceApprove { id, statement } => device::approve(shared, session, &id, &statement).await,
@@ -83,6 +95,28 @@ pub(super) async fn handle(request: Request, shared: &Arc<Shared>, session: &Arc
         | Command::DevicePoll => Err(not_allowed("you are logged in already")),
     };
     Some(answer.unwrap_or_else(|failed| failed))
+}
+
+/// Hands a statement in, with what shows of the group messages that it names: only the sequencer knows which there must be.
+async fn submit(
+    shared: &Shared,
+    session: &Arc<Session>,
+    id: u32,
+    room: Hash,
+    statement: Vec<u8>,
+    content: Option<Vec<u8>>,
+    creates: bool,
+) -> Option<Reply> {
+    let named = match content {
+        // What comes with content is no change of membership.
+        Some(_) => Some(Named::default()),
+        None => match named(shared.store.as_ref(), &session.certificate, &statement).await {
+            Ok(named) => named,
+            Err(e) => return Some(failure::store(&e)),
+        },
+    };
+    let submission = Submission::new(Arc::clone(session), id, room, statement, content, named, creates);
+    shared.sequencer.submit(submission).await
 }
 
 /// Refuses whoever is no administrator (SE-16).

@@ -45,10 +45,10 @@ pub(super) async fn list(shared: &Shared, session: &Session, after: u64) -> Answ
 }
 
 /// The spans of the log in which this device was a member; none is told to others (SE-18).
-struct Visible(Vec<Member>);
+pub(super) struct Visible(Vec<Member>);
 
 impl Visible {
-    async fn of(shared: &Shared, session: &Session, room: &Hash) -> Result<Self, Reply> {
+    pub(super) async fn of(shared: &Shared, session: &Session, room: &Hash) -> Result<Self, Reply> {
         let members = shared.store.members(room).await.map_err(|e| failure::store(&e))?;
         let spans: Vec<Member> =
             members.into_iter().filter(|m| m.certificate == session.certificate).collect();
@@ -58,7 +58,7 @@ impl Visible {
         Ok(Self(spans))
     }
 
-    fn content(&self, index: u64) -> bool {
+    pub(super) fn content(&self, index: u64) -> bool {
         self.0.iter().any(|m| index >= m.from_index && m.to_index.is_none_or(|end| index <= end))
     }
 

@@ -1,0 +1,84 @@
+//! What shows of the group messages of rooms of content suite 1 (EV-47): read before the sequencer, judged in it.
+
+use evidence::entry::{Entry, UnverifiedEntry};
+use evidence::mls::{Message, Named, is_content, is_tree};
+use evidence::refusal::Reason;
+use store::{Hash, Store, StoreError};
+
+use super::append::Batch;
+use super::verify::Checked;
+
+/// What keeps an entry out that would fit its room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// A blob that it names is not there: it may come, and the entry again (SE-36).
+    Missing,
+    /// It is refused for good.
+    Refused(Reason),
+}
+
+/// Puts what shows of a blob where it belongs.
+type Put = fn(&mut Named, &[u8]);
+
+/// What shows of the messages that a device's statement names, if it is one of membership; none if one of them is not there.
+///
+/// # Errors
+/// [`StoreError`] if they cannot be read.
+pub(crate) async fn named(
+    store: &dyn Store,
+    device: &Hash,
+    statement: &[u8],
+) -> Result<Option<Named>, StoreError> {
+    let mut named = Named::default();
+    // What cannot be read is refused where signatures are checked.
+    let Ok(UnverifiedEntry::Membership(membership)) = Entry::parse(statement) else { return Ok(Some(named)) };
+    let hashes = membership.claim().mls;
+    let wanted: [(Option<Hash>, Put); 4] = [
+        (hashes.commit, |named, blob| named.commit = Message::read(blob)),
+        (hashes.welcome, |named, blob| named.welcome = Message::read(blob)),
+        (hashes.group.map(|group| group.info), |named, blob| named.info = Message::read(blob)),
+        (hashes.group.map(|group| group.tree), |named, blob| named.tree = is_tree(blob)),
+    ];
+    for (hash, put) in wanted {
+        let Some(hash) = hash else { continue };
+        let Some(blob) = store.pending_blob(device, &hash).await? else { return Ok(None) };
+        put(&mut named, &blob);
+    }
+    Ok(Some(named))
+}
+
+/// Whether the blobs that an entry names are still there: another may have taken them since they were read, in this batch or before.
+///
+/// # Errors
+/// [`StoreError`] if that cannot be read.
+pub(super) async fn still_there(
+    store: &dyn Store,
+    item: &Checked,
+    batch: &Batch,
+) -> Result<bool, StoreError> {
+    let Entry::Membership(membership) = &item.entry else { return Ok(true) };
+    let device = &item.submission.session.certificate;
+    let hashes: Vec<Hash> = membership.mls.named().collect();
+    if hashes.iter().any(|hash| batch.takes(device, hash)) {
+        return Ok(false);
+    }
+    store.has_pending_blobs(device, &hashes).await
+}
+
+/// What keeps an entry out of a room of content suite 1 whose key epoch before it is `key_epoch`, 0 before a create.
+pub(super) fn fault(item: &Checked, key_epoch: u64) -> Option<Fault> {
+    let submission = &item.submission;
+    let room = &submission.room;
+    match &item.entry {
+        Entry::Statement(_) => {
+            let sealed = submission.content.as_ref().is_some_and(|bytes| is_content(bytes, room, key_epoch));
+            (!sealed).then_some(Fault::Refused(Reason::Ciphertext))
+        }
+        Entry::Membership(membership) => match &submission.named {
+            None => Some(Fault::Missing),
+            Some(named) if named.fit(&membership.change, &membership.mls, room, key_epoch) => None,
+            Some(_) => Some(Fault::Refused(Reason::Membership)),
+        },
+        Entry::Revocation(_) => None,
+    }
+}

@@ -1,0 +1,280 @@
+//! Blobs: handed in piece by piece, then named by an entry.
+
+use std::collections::HashSet;
+
+use async_trait::async_trait;
+use aws_lc_rs::digest;
+use futures_util::TryStreamExt as _;
+use sqlx::sqlite::SqliteConnection;
+
+use super::value::{bound, hash, int, uint};
+use super::{SqliteStore, devices};
+use crate::error::TooLarge;
+use crate::limits::{BLOB_PIECE, MAX_BLOB, MAX_PENDING_BLOBS, PENDING_BLOB_MS};
+use crate::{
+    AppendError, BlobPiece, Blobs, Hash, NewEntry, NewPiece, PieceOutcome, Problem, Report, StoreError,
+};
+
+/// Old pending blobs that one piece deletes: more than it can make, and not so many that others wait.
+const EXPIRED_AT_ONCE: u32 = 2;
+
+const FIND_PENDING: &str =
+    "SELECT no, held FROM blobs WHERE owner = ? AND hash = ? AND size = ? AND room_no IS NULL";
+
+const FIND_WHOLE: &str =
+    "SELECT no FROM blobs WHERE owner = ? AND hash = ? AND room_no IS NULL AND held = size";
+
+/// Number, owner, hash, size, held.
+type Row = (i64, Vec<u8>, Vec<u8>, i64, i64);
+
+#[async_trait]
+impl Blobs for SqliteStore {
+    async fn put_piece(&self, piece: NewPiece) -> Result<PieceOutcome, StoreError> {
+        check_piece(&piece)?;
+        if piece.bytes.is_empty() {
+            let found: Option<(i64, i64)> = sqlx::query_as(FIND_PENDING)
+                .bind(&piece.device[..])
+                .bind(&piece.hash[..])
+                .bind(bound(piece.size))
+                .fetch_optional(&self.readers)
+                .await?;
+            return Ok(PieceOutcome::Held(uint(found.map_or(0, |(_, held)| held))?));
+        }
+        let mut transaction = self.begin().await?;
+        let outcome = put(&mut transaction, piece).await;
+        transaction.finish(outcome).await
+    }
+
+    async fn pending_blob(&self, device: &Hash, hash: &Hash) -> Result<Option<Vec<u8>>, StoreError> {
+        let pieces: Vec<Vec<u8>> = sqlx::query_scalar(
+            "SELECT p.bytes FROM blobs b JOIN blob_pieces p ON p.blob_no = b.no \
+             WHERE b.owner = ? AND b.hash = ? AND b.room_no IS NULL AND b.held = b.size ORDER BY p.piece",
+        )
+        .bind(&device[..])
+        .bind(&hash[..])
+        .fetch_all(&self.readers)
+        .await?;
+        Ok((!pieces.is_empty()).then(|| pieces.concat()))
+    }
+
+    async fn has_pending_blobs(&self, device: &Hash, hashes: &[Hash]) -> Result<bool, StoreError> {
+        for hash in hashes {
+            let found: Option<i64> = sqlx::query_scalar(FIND_WHOLE)
+                .bind(&device[..])
+                .bind(&hash[..])
+                .fetch_optional(&self.readers)
+                .await?;
+            if found.is_none() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    async fn room_blob_piece(
+        &self,
+        room: &Hash,
+        hash: &Hash,
+        offset: u64,
+    ) -> Result<Option<BlobPiece>, StoreError> {
+        let Some(number) = number(offset) else { return Ok(None) };
+        let found: Vec<(i64, i64, i64)> = sqlx::query_as(
+            "SELECT no, idx, size FROM blobs \
+             WHERE room_no = (SELECT no FROM rooms WHERE id = ?) AND hash = ? ORDER BY idx",
+        )
+        .bind(&room[..])
+        .bind(&hash[..])
+        .fetch_all(&self.readers)
+        .await?;
+        let Some((no, _, size)) = found.first() else { return Ok(None) };
+        let bytes: Option<Vec<u8>> =
+            sqlx::query_scalar("SELECT bytes FROM blob_pieces WHERE blob_no = ? AND piece = ?")
+                .bind(no)
+                .bind(number)
+                .fetch_optional(&self.readers)
+                .await?;
+        let Some(bytes) = bytes else { return Ok(None) };
+        let indices = found.iter().map(|(_, index, _)| uint(*index)).collect::<Result<_, _>>()?;
+        Ok(Some(BlobPiece { indices, size: uint(*size)?, bytes }))
+    }
+}
+
+/// The number of the piece that begins at `offset`; none if no piece does.
+fn number(offset: u64) -> Option<i64> {
+    let piece = BLOB_PIECE as u64;
+    offset.is_multiple_of(piece).then(|| bound(offset / piece))
+}
+
+fn check_piece(piece: &NewPiece) -> Result<(), StoreError> {
+    if piece.size > MAX_BLOB {
+        return Err(TooLarge { what: "blob", value: piece.size, limit: MAX_BLOB }.into());
+    }
+    if !piece.fits() {
+        return Err(StoreError::Misuse("a piece that the blob does not have"));
+    }
+    Ok(())
+}
+
+async fn put(connection: &mut SqliteConnection, piece: NewPiece) -> Result<PieceOutcome, StoreError> {
+    let NewPiece { device, hash, size, offset, bytes, now_ms } = piece;
+    devices::require_in_force(connection, &device).await?;
+    let since = bound(now_ms.saturating_sub(PENDING_BLOB_MS));
+    sqlx::query(
+        "DELETE FROM blobs WHERE no IN (SELECT no FROM blobs WHERE room_no IS NULL AND created_ms < ? \
+         ORDER BY created_ms LIMIT ?)",
+    )
+    .bind(since)
+    .bind(EXPIRED_AT_ONCE)
+    .execute(&mut *connection)
+    .await?;
+    let found: Option<(i64, i64)> = sqlx::query_as(FIND_PENDING)
+        .bind(&device[..])
+        .bind(&hash[..])
+        .bind(int("size", size)?)
+        .fetch_optional(&mut *connection)
+        .await?;
+    let held = uint(found.map_or(0, |(_, held)| held))?;
+    if offset != held {
+        return Ok(PieceOutcome::Held(held));
+    }
+    let no = match found {
+        Some((no, _)) => no,
+        None => {
+            check_pending(connection, &device, size, since).await?;
+            sqlx::query("INSERT INTO blobs (owner, hash, size, held, created_ms) VALUES (?, ?, ?, 0, ?)")
+                .bind(&device[..])
+                .bind(&hash[..])
+                .bind(int("size", size)?)
+                .bind(int("time", now_ms)?)
+                .execute(&mut *connection)
+                .await?
+                .last_insert_rowid()
+        }
+    };
+    let held = held.saturating_add(bytes.len() as u64);
+    sqlx::query("INSERT INTO blob_pieces (blob_no, piece, bytes) VALUES (?, ?, ?)")
+        .bind(no)
+        .bind(number(offset))
+        .bind(bytes)
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query("UPDATE blobs SET held = ? WHERE no = ?")
+        .bind(int("size", held)?)
+        .bind(no)
+        .execute(&mut *connection)
+        .await?;
+    if held == size && digest_of(connection, no).await?.0 != hash {
+        sqlx::query("DELETE FROM blobs WHERE no = ?").bind(no).execute(connection).await?;
+        return Ok(PieceOutcome::OtherHash);
+    }
+    Ok(PieceOutcome::Held(held))
+}
+
+/// Refuses one more pending blob of `size` bytes if there would be too much of them; what is from before `since` is as good as
+/// deleted.
+async fn check_pending(
+    connection: &mut SqliteConnection,
+    device: &Hash,
+    size: u64,
+    since: i64,
+) -> Result<(), StoreError> {
+    let least = BLOB_PIECE as u64;
+    let pending: i64 = sqlx::query_scalar(
+        "SELECT coalesce(sum(max(size, ?)), 0) FROM blobs \
+         WHERE owner = ? AND room_no IS NULL AND created_ms >= ?",
+    )
+    .bind(bound(least))
+    .bind(&device[..])
+    .bind(since)
+    .fetch_one(connection)
+    .await?;
+    let value = uint(pending)?.saturating_add(size.max(least));
+    if value > MAX_PENDING_BLOBS {
+        return Err(TooLarge { what: "pending blobs", value, limit: MAX_PENDING_BLOBS }.into());
+    }
+    Ok(())
+}
+
+/// SHA-256 and bytes of what is held of a blob.
+async fn digest_of(connection: &mut SqliteConnection, no: i64) -> Result<(Hash, u64), StoreError> {
+    let mut digest = digest::Context::new(&digest::SHA256);
+    let mut size: u64 = 0;
+    let mut pieces = sqlx::query_scalar("SELECT bytes FROM blob_pieces WHERE blob_no = ? ORDER BY piece")
+        .bind(no)
+        .fetch(connection);
+    while let Some(bytes) = pieces.try_next().await? {
+        let bytes: Vec<u8> = bytes;
+        digest.update(&bytes);
+        size = size.saturating_add(bytes.len() as u64);
+    }
+    Ok((hash(digest.finish().as_ref().to_vec())?, size))
+}
+
+/// A blob that an entry names.
+pub(super) struct Named {
+    index: u64,
+    sender: Hash,
+    hash: Hash,
+}
+
+/// The blobs that entries name, the first of which gets the index `first`.
+pub(super) fn named(entries: &[NewEntry], first: u64) -> Vec<Named> {
+    let named = (0..).zip(entries).flat_map(|(at, entry)| {
+        let index = first.saturating_add(at);
+        entry.blobs.iter().map(move |hash| Named { index, sender: entry.sender, hash: *hash })
+    });
+    named.collect()
+}
+
+/// The pending blobs that are named, by number, each with its entry's index; or which is not there.
+pub(super) async fn find(
+    connection: &mut SqliteConnection,
+    named: Vec<Named>,
+) -> Result<Result<Vec<(i64, u64)>, AppendError>, StoreError> {
+    let mut found = Vec::with_capacity(named.len());
+    let mut seen = HashSet::new();
+    for Named { index, sender, hash } in named {
+        let no: Option<i64> = sqlx::query_scalar(FIND_WHOLE)
+            .bind(&sender[..])
+            .bind(&hash[..])
+            .fetch_optional(&mut *connection)
+            .await?;
+        match no.filter(|no| seen.insert(*no)) {
+            Some(no) => found.push((no, index)),
+            None => return Ok(Err(AppendError::MissingBlob(hash))),
+        }
+    }
+    Ok(Ok(found))
+}
+
+/// Makes pending blobs the room's.
+pub(super) async fn give(
+    connection: &mut SqliteConnection,
+    room_no: i64,
+    found: Vec<(i64, u64)>,
+) -> Result<(), StoreError> {
+    for (no, index) in found {
+        sqlx::query("UPDATE blobs SET room_no = ?, idx = ? WHERE no = ?")
+            .bind(room_no)
+            .bind(int("index", index)?)
+            .bind(no)
+            .execute(&mut *connection)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Every blob has the bytes that it is said to have, and a whole one its hash.
+pub(super) async fn check(connection: &mut SqliteConnection, report: &mut Report) -> Result<(), StoreError> {
+    let blobs: Vec<Row> = sqlx::query_as("SELECT no, owner, hash, size, held FROM blobs ORDER BY no")
+        .fetch_all(&mut *connection)
+        .await?;
+    for (no, owner, digest, size, held) in blobs {
+        let (owner, digest) = (hash(owner)?, hash(digest)?);
+        let (found, bytes) = digest_of(connection, no).await?;
+        if bytes != uint(held)? || (held == size && found != digest) {
+            report.problems.push(Problem::Blob { owner, hash: digest });
+        }
+    }
+    Ok(())
+}
