@@ -36,11 +36,18 @@ const SCRIPT: &str = concat!(
 );
 
 #[test]
-fn the_demo_without_arguments_ends_well_and_says_that_the_server_can_read() {
+fn the_demo_without_arguments_ends_well_and_says_that_the_server_cannot_read() {
     let output = countersign(&["demo"]);
     let shown = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{shown}\n{}", String::from_utf8_lossy(&output.stderr));
-    for word in ["VALID", "REFUSED", "the server can", "one letter of the last message", "opening:"] {
+    for word in [
+        "VALID",
+        "REFUSED",
+        "server cannot read",
+        "Encrypted end to end by MLS",
+        "one letter of the last message",
+        "opening:",
+    ] {
         assert!(shown.contains(word), "{word} is missing in\n{shown}");
     }
 }
@@ -56,6 +63,8 @@ fn a_script_is_delivered_verified_and_usable_afterwards() {
         arguments.extend(mode);
         let result = json(&countersign(&arguments));
         assert_eq!(result["messages"], 5);
+        assert_eq!((&result["content_suite"], &result["epochs"]), (&1.into(), &2.into()));
+        assert_eq!(result["ciphersuite"], client::CIPHERSUITE);
         assert_eq!(result["devices"], 3);
         assert_eq!(result["deliveries"], 10);
         assert_eq!(result["synced"], true);

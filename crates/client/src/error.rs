@@ -80,6 +80,11 @@ pub enum ClientError {
         "room {0} is stopped: the server showed two histories that contradict each other, and both are kept"
     )]
     Stopped(RoomId),
+    /// The room is of content suite 0, which an earlier version made.
+    #[error(
+        "this room is not encrypted: an earlier version made it. It can be read and exported; create a new room to talk in"
+    )]
+    Unencrypted,
     /// This device is not a member of the room.
     #[error("you are not a member of this room; somebody who is can add you")]
     NotAMember,
@@ -92,6 +97,9 @@ pub enum ClientError {
     /// The client was closed.
     #[error("the client is closed")]
     Closed,
+    /// The keys of an encrypted room.
+    #[error("the keys of the room cannot be used: {0}")]
+    Keys(#[from] group::GroupError),
     /// The cryptographic library failed.
     #[error("the cryptographic library failed")]
     Cryptography,
@@ -126,10 +134,12 @@ impl ClientError {
             Self::Refused(reason) => reason.code(),
             Self::Clock(_) => "clock",
             Self::Stopped(_) => "stopped",
+            Self::Unencrypted => "unencrypted",
             Self::NotAMember => "not-a-member",
             Self::Offline => "offline",
             Self::Ended(cause) => cause.code(),
             Self::Closed => "closed",
+            Self::Keys(_) => "keys",
             Self::Cryptography => "cryptography",
             Self::Write(_) => "write",
             Self::Bundle(_) => "bundle",

@@ -7,7 +7,7 @@
 //!
 //! Below: `vault` (what is stored, sealed), `connection` (one TCP connection and its channel), `account` (login and
 //! enrolment), `certificates` (whose keys are accepted), `directory` (where they were entered), `room` (a log, verified whole before anything of it is shown),
-//! `outbox` (what is said and not answered yet), `engine` (the tasks that drive them).
+//! `mls` (the keys of rooms), `outbox` (what is said and not answered yet), `engine` (the tasks that drive them).
 //!
 //! Called by the command line and by whoever builds on it. Runs on tokio; clock and sockets are read here.
 
@@ -22,6 +22,7 @@ mod error;
 mod event;
 mod export;
 mod home;
+mod mls;
 mod outbox;
 mod platform;
 mod reply;
@@ -43,3 +44,6 @@ pub use home::Home;
 pub use outbox::{Logged, SendHandle};
 pub use timeline::{MessageState, TimelineItem, What};
 pub use vault::VaultError;
+
+/// The MLS ciphersuite of encrypted rooms (docs/group.md, GR-1), by the name that the library gives it.
+pub const CIPHERSUITE: &str = "MLS_256_XWING_CHACHA20POLY1305_SHA256_Ed25519";

@@ -5,16 +5,15 @@
 mod common;
 
 use client::{Client, ClientError, Outgoing, SendHandle, TimelineItem};
-use common::{PASSWORD, World, export, in_room, verdict, within};
+use common::{World, export, in_room, verdict, within};
 use evidence::bundle::Root;
 use evidence::entry::Place;
 use evidence::log::TreeHead;
 use evidence::relation::{Edited, Referred};
 use evidence::room::RoomId;
 use evidence::verdict::Word;
-use session::link::Link;
-use session::message::{Reply, Role};
-use testkit::member::{Member, append};
+use session::message::Reply;
+use testkit::member::append;
 
 async fn logged(handle: Result<SendHandle, ClientError>) -> u64 {
     within("acknowledged", handle.unwrap().logged()).await.unwrap().index
@@ -156,8 +155,7 @@ fn leaf(bundle: &[u8], index: usize) -> [u8; 32] {
 async fn what_another_user_deletes_is_shown_as_not_good_and_changes_nothing() {
     let world = World::new().await;
     let alice = world.member("alice").await;
-    let link = Link::parse(&world.invite(Role::Member).await).unwrap();
-    let bob = Member::join(&link, "bob", "laptop", PASSWORD).await.unwrap();
+    let mut bob = world.party("bob").await;
     let room = alice.create_room("ops").await.unwrap();
     alice.add(room, &["bob"]).await.unwrap();
     assert_eq!(logged(alice.send(room, Outgoing::text("one")).await).await, 2);
@@ -169,11 +167,11 @@ async fn what_another_user_deletes_is_shown_as_not_good_and_changes_nothing() {
         e.into_writer()
     };
     let values = [reference(2, of), reference(2, [0; 32]), reference(1, of), reference(99, of)];
-    let mut peer = bob.connect(world.address).await.unwrap();
+    let mut group = bob.join_group(room).await.unwrap();
     for (seq, value) in (1..).zip(&values) {
         let place = Place { room, seq, time_ms: client::system_clock(), epoch: 1, seen: TreeHead::empty() };
-        let (statement, content) = bob.say_raw(place, 9, value);
-        let reply = peer.ask(append(room, statement, Some(content))).await.unwrap();
+        let (statement, content) = bob.say_raw(&mut group, place, 9, value);
+        let reply = bob.peer.ask(append(room, statement, Some(content))).await.unwrap();
         assert!(matches!(reply, Reply::Appended { .. }), "{reply:?}");
     }
     within("read", alice.synced(room, 7)).await.unwrap();
@@ -186,6 +184,6 @@ async fn what_another_user_deletes_is_shown_as_not_good_and_changes_nothing() {
     assert_eq!(logged(alice.delete(room, 2).await).await, 7);
     within("read", alice.synced(room, 8)).await.unwrap();
     assert_eq!(at(&alice, room, 2).await.deleted(), Some(7));
-    peer.close().await;
+    bob.peer.close().await;
     alice.close().await;
 }

@@ -5,7 +5,7 @@
 mod common;
 
 use client::{Client, ClientError, ClientOptions, Event, ExportOptions, Home, MessageState, Outgoing, What};
-use common::{PASSWORD, World, copy, password, said, within};
+use common::{World, copy, password, said, within};
 use evidence::bundle::Root;
 use evidence::checkpoint::{Checkpoint, Cosignature, Origin, device_name};
 use evidence::entry::Place;
@@ -14,11 +14,10 @@ use evidence::log::TreeHead;
 use evidence::receipt::{Receipt, Unopened};
 use evidence::room::RoomId;
 use evidence::verdict::Word;
-use session::link::Link;
-use session::message::{Reply, Role};
+use session::message::Reply;
 use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use testkit::member::{Member, append};
+use testkit::member::append;
 
 impl World {
     /// Runs SQL on the stopped server's database.
@@ -78,8 +77,7 @@ async fn content_that_is_not_what_was_signed_is_not_shown() {
 async fn a_hostile_file_of_a_member_is_told_as_not_matching_and_the_talk_goes_on() {
     let world = World::new().await;
     let alice = world.member("alice").await;
-    let link = Link::parse(&world.invite(Role::Member).await).unwrap();
-    let bob = Member::join(&link, "bob", "laptop", PASSWORD).await.unwrap();
+    let mut bob = world.party("bob").await;
     let room = alice.create_room("ops").await.unwrap();
     alice.add(room, &["bob"]).await.unwrap();
     let attachment = |length: u64, form: u8, name: &str, size: &[u8], hash: &[u8; 32], more: &[u8]| {
@@ -107,11 +105,11 @@ async fn a_hostile_file_of_a_member_is_told_as_not_matching_and_the_talk_goes_on
         (vec![0x80], false),
         (good, true),
     ];
-    let mut peer = bob.connect(world.address).await.unwrap();
+    let mut group = bob.join_group(room).await.unwrap();
     for (seq, (value, _)) in (1..).zip(&values) {
         let place = Place { room, seq, time_ms: client::system_clock(), epoch: 1, seen: TreeHead::empty() };
-        let (statement, content) = bob.say_raw(place, 7, value);
-        let reply = peer.ask(append(room, statement, Some(content))).await.unwrap();
+        let (statement, content) = bob.say_raw(&mut group, place, 7, value);
+        let reply = bob.peer.ask(append(room, statement, Some(content))).await.unwrap();
         assert!(matches!(reply, Reply::Appended { .. }), "{reply:?}");
     }
     within("read", alice.synced(room, 2 + values.len() as u64)).await.unwrap();
@@ -122,7 +120,7 @@ async fn a_hostile_file_of_a_member_is_told_as_not_matching_and_the_talk_goes_on
         assert_eq!(item.what == What::Unopened(Unopened::Mismatch), !stands, "at {index}");
         assert!(item.text().is_none());
     }
-    peer.close().await;
+    bob.peer.close().await;
     alice.close().await;
 }
 
@@ -224,8 +222,7 @@ async fn a_second_history_stops_the_room_and_both_are_kept() {
 async fn a_receipt_that_no_verifier_takes_spoils_nobodys_export() {
     let mut world = World::new().await;
     let alice = world.member("alice").await;
-    let link = Link::parse(&world.invite(Role::Member).await).unwrap();
-    let bob = Member::join(&link, "bob", "laptop", PASSWORD).await.unwrap();
+    let bob = world.party("bob").await.member;
     let room = alice.create_room("ops").await.unwrap();
     alice.add(room, &["bob"]).await.unwrap();
     alice.send(room, Outgoing::text("one")).await.unwrap().logged().await.unwrap();

@@ -5,8 +5,13 @@ mod common;
 use client::{ClientError, Disclose, ExportOptions, Home, MessageState, Outgoing, VaultError, What};
 use common::{World, export, in_room, said, verdict, within};
 use evidence::bundle::Root;
+use evidence::entry::Place;
+use evidence::log::TreeHead;
+use evidence::membership::DeviceRef;
 use evidence::verdict::Word;
-use pki::Password;
+use pki::{Name, Password};
+use session::message::Reply;
+use testkit::member::append;
 
 #[tokio::test]
 async fn two_people_talk_and_their_record_stands() {
@@ -283,4 +288,37 @@ async fn a_password_changes_for_server_and_home() {
     let home =
         Home::open(&world.home("alice"), Password::new("another good password".to_owned())).await.unwrap();
     common::run(home).await.close().await;
+}
+
+/// EV-4: rooms of earlier versions, which the server reads.
+#[tokio::test]
+async fn a_room_of_an_earlier_version_is_read_and_exported_and_nothing_more_is_said_in_it() {
+    let world = World::new().await;
+    let (alice, carol) = (world.member("alice").await, world.member("carol").await);
+    let mut bob = world.party("bob").await;
+    let alices = DeviceRef { user: Name::canonical("alice").unwrap(), certificate: alice.certificate() };
+    alice.close().await;
+    let room = world.clear_room(&bob.member, vec![bob.member.device_ref(), alices]).await;
+    let alice = world.reopen("alice").await;
+    within("alice is in", in_room(&alice, room, 1)).await;
+    assert_eq!(alice.rooms().await.unwrap()[0].key_epoch, None);
+
+    let place = Place { room, seq: 2, time_ms: client::system_clock(), epoch: 0, seen: TreeHead::empty() };
+    let (statement, content) = bob.member.say_clear(place, "as before");
+    let reply = bob.peer.ask(append(room, statement, Some(content))).await.unwrap();
+    assert!(matches!(reply, Reply::Appended { index: 1, .. }), "{reply:?}");
+    within("read", alice.synced(room, 2)).await.unwrap();
+    assert_eq!(said(&alice, room).await, [("bob".to_owned(), "as before".to_owned())]);
+    let error = alice.send(room, Outgoing::text("in clear?")).await.unwrap_err();
+    assert_eq!(error.code(), "unencrypted");
+    alice.add(room, &["carol"]).await.unwrap();
+    within("carol is in", in_room(&carol, room, 3)).await;
+    let error = carol.send(room, Outgoing::text("in clear?")).await.unwrap_err();
+    assert_eq!(error.code(), "unencrypted");
+    let bundle = export(&alice, room, &ExportOptions::default()).await;
+    let (verified, _) = verdict(&bundle, Root::Pinned(world.root()));
+    assert_eq!((verified.word, verified.problems.as_slice()), (Word::Valid, [].as_slice()));
+    for client in [alice, carol] {
+        client.close().await;
+    }
 }

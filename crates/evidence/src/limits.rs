@@ -4,6 +4,9 @@
 pub const MAX_ENTRY: usize = 65_536;
 /// Longest content with all its fields, in bytes.
 pub const MAX_CONTENT: usize = 131_072;
+/// Longest ciphertext of a content in content suite 1, in bytes: [`MAX_CONTENT`] and what a group message has besides, which are its header with
+/// 104 bytes of authenticated data, a signature, padding and a tag, less than 512 bytes (group.md, GR-2 and GR-13).
+pub const MAX_CIPHERTEXT: usize = MAX_CONTENT + 1_024;
 /// Longest text of a message, in bytes of UTF-8.
 pub const MAX_TEXT: usize = 65_536;
 /// Most bytes of files that stand in one content, together.

@@ -13,7 +13,7 @@ mod store;
 
 pub use credential::Device;
 pub use error::{GroupError, Refusal};
-pub use group::{Change, Commit, Group, Place};
+pub use group::{Change, Commit, Group, Place, context, scope};
 pub use limits::{
     MAX_DEVICES, MAX_FORWARD_DISTANCE, MAX_GROUP_MESSAGE, MAX_KEY_PACKAGE, OUT_OF_ORDER, PACKAGE_AGE_DAYS,
     PADDING,

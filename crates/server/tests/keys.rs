@@ -4,8 +4,9 @@
 
 mod common;
 
-use common::sealed::{Party, SealedRoom, sealed_room};
+use common::sealed::{SealedRoom, sealed_room};
 use common::{place, start};
+use evidence::limits::MAX_CIPHERTEXT;
 use evidence::membership::{Change, MlsHashes};
 use evidence::refusal::{Reason, Refusal};
 use group::{Group, Place};
@@ -60,23 +61,31 @@ async fn a_key_package_is_given_once_and_the_one_of_last_resort_again() {
 
     let (bob, nobody) = (bob.certificate(), [9; 32]);
     let got = taken(alices.ask(take(&[nobody, bob, alice.certificate(), bob])).await.unwrap());
-    assert_eq!(got, [None, Some(b"package 0".to_vec()), None, Some(b"package 1".to_vec())]);
+    assert_eq!(got, [None, Some(b"package 2".to_vec()), None, Some(b"package 1".to_vec())]);
     assert_eq!(bobs.ask(Command::KeyPackageCount).await.unwrap(), count(1, true));
     let got = taken(alices.ask(take(&[bob; 3])).await.unwrap());
     let last = Some(b"last".to_vec());
-    assert_eq!(got, [Some(b"package 2".to_vec()), last.clone(), last]);
+    assert_eq!(got, [Some(b"package 0".to_vec()), last.clone(), last]);
 
     let most = MAX_KEY_PACKAGES;
     assert_eq!(code(&put_packages(&mut bobs, packages(0..most + 1), None).await), FailureCode::TooLarge);
     assert_eq!(put_packages(&mut bobs, packages(0..most), None).await, count(most.into(), true));
     for (wrong, expected) in [
-        (packages(most..most + 1), FailureCode::TooLarge),
         (vec![vec![1; MAX_KEY_PACKAGE + 1]], FailureCode::TooLarge),
         (vec![Vec::new()], FailureCode::Malformed),
     ] {
         assert_eq!(code(&put_packages(&mut bobs, wrong, Some(b"other")).await), expected);
     }
     assert_eq!(bobs.ask(Command::KeyPackageCount).await.unwrap(), count(most.into(), true));
+
+    // Two more take the places of the two oldest.
+    assert_eq!(put_packages(&mut bobs, packages(most..most + 2), None).await, count(most.into(), true));
+    let mut got = Vec::new();
+    for _ in 0..most as usize / MAX_TAKEN {
+        got.extend(taken(alices.ask(take(&[bob; MAX_TAKEN])).await.unwrap()).into_iter().flatten());
+    }
+    got.reverse();
+    assert_eq!(got, packages(2..most + 2));
 }
 
 #[tokio::test]
@@ -210,7 +219,7 @@ async fn a_blob_that_is_not_what_it_was_said_to_be_is_deleted() {
 #[tokio::test]
 async fn a_sealed_room_is_created_with_its_messages_alone() {
     let running = start().await;
-    let (mut alice, bob) = (Party::new(&running, "alice").await, Party::new(&running, "bob").await);
+    let (mut alice, bob) = (running.party("alice").await, running.party("bob").await);
     let (id, change) = alice.creation(vec![alice.member.device_ref(), bob.member.device_ref()]);
     let mut group = Group::create(&alice.provider, &alice.device(), &id.0, 0).unwrap();
     let (package, other) = (bob.package(), bob.package());
@@ -220,7 +229,7 @@ async fn a_sealed_room_is_created_with_its_messages_alone() {
     let foreign = alice.commit(&mut elsewhere, &[(&bob, &other)], &[]);
     alice.discard(&mut elsewhere);
 
-    let absent = MlsHashes { commit: None, ..common::sealed::hashes(&commit) };
+    let absent = MlsHashes { commit: None, ..testkit::sealed::hashes(&commit) };
     assert_eq!(code(&alice.create(id, change.clone(), absent).await), FailureCode::Conflict);
     let foreign = MlsHashes { commit: None, ..alice.put_commit(&foreign).await };
     assert_eq!(code(&alice.create(id, change.clone(), foreign).await), FailureCode::Malformed);
@@ -259,7 +268,7 @@ async fn members_talk_and_who_is_added_gets_what_it_joins_by() {
     assert_eq!(opened.as_slice(), b"Houston, we've had a problem");
     bob.provider.store().take_changes();
 
-    let mut carol = Party::new(&running, "carol").await;
+    let mut carol = running.party("carol").await;
     let outside = carol.get(id, first.welcome.unwrap()).await.unwrap_err();
     assert_eq!(code(&outside), FailureCode::NotFound);
     let commit = alice.commit(&mut group, &[(&carol, &carol.package())], &[]);
@@ -329,6 +338,10 @@ async fn what_is_not_sealed_for_the_room_now_is_refused() {
         let reply = alice.peer.ask(append(id, statement, Some(wrong))).await.unwrap();
         assert_eq!(reason(&reply), Reason::Ciphertext);
     }
+    let long = alice.seal(&mut group, &"x".repeat(MAX_CIPHERTEXT));
+    let statement = alice.say(place(id, 3, 1), &long);
+    let reply = alice.peer.ask(append(id, statement, Some(long))).await.unwrap();
+    assert_eq!(reason(&reply), Reason::TooLarge);
     // What is stale as a statement is told so: it is sealed and said again.
     let statement = alice.say(place(id, 3, 0), &stale);
     let reply = alice.peer.ask(append(id, statement, Some(stale))).await.unwrap();

@@ -6,8 +6,10 @@ mod common;
 
 use common::{Running, place, serve, start, start_made_at};
 use evidence::checkpoint::{Checkpoint, Cosignature, Origin, SignedCheckpoint, device_name};
+use evidence::content::{Content, Field};
 use evidence::directory::Leaf;
 use evidence::entry::Place;
+use evidence::limits::MAX_CONTENT;
 use evidence::log::{InclusionProof, Tree, TreeHead, leaf_hash};
 use evidence::membership::Change;
 use evidence::receipt::{Level, Receipt, ReceiptClaim};
@@ -17,6 +19,7 @@ use minicbor::bytes::ByteArray;
 use pki::Usage;
 use pki::trust::{NoRevocations, TrustAnchor, TrustStore, VerifiedCertificate};
 use session::message::{Command, Event, FailureCode, Reply};
+use store::{Receipts, SqliteStore};
 use testkit::member::{Member, append};
 use testkit::peer::{Peer, now_ms};
 
@@ -35,8 +38,8 @@ async fn room() -> Room {
 async fn room_on(running: Running) -> Room {
     let (alice, bob) = (running.member("alice").await, running.member("bob").await);
     let mut peer = alice.connect(running.address()).await.unwrap();
-    let (id, create) = alice.create_room("flight", vec![alice.device_ref(), bob.device_ref()]);
-    let reply = peer.ask(Command::RoomCreate { room: id.0.into(), statement: create }).await.unwrap();
+    let devices = vec![alice.device_ref(), bob.device_ref()];
+    let (id, reply) = alice.create_room(&mut peer, "flight", devices).await.unwrap();
     assert!(matches!(reply, Reply::Appended { index: 0, .. }), "{reply:?}");
     Room { running, alice, bob, id, peer }
 }
@@ -87,8 +90,7 @@ async fn a_session_does_not_sign_beyond_the_end_of_its_certificate() {
     let running = start_made_at(now_ms() + 50_000 - LIFE_MS).await;
     let alice = running.member("alice").await;
     let mut peer = alice.connect(running.address()).await.unwrap();
-    let (id, create) = alice.create_room("flight", vec![alice.device_ref()]);
-    let reply = peer.ask(Command::RoomCreate { room: id.0.into(), statement: create }).await.unwrap();
+    let (_, reply) = alice.create_room(&mut peer, "flight", vec![alice.device_ref()]).await.unwrap();
     let Reply::Failed { code: FailureCode::NotAllowed, message, .. } = reply else { panic!("{reply:?}") };
     assert!(message.contains("has ended"), "{message}");
 }
@@ -236,7 +238,8 @@ async fn who_is_not_a_member_neither_reads_nor_writes_and_who_was_removed_reads_
     assert!(matches!(reply, Reply::Failed { code: FailureCode::NotFound, .. }), "nothing is told: {reply:?}");
 
     room.append(place(room.id, 2, 0), "bob hears this").await;
-    let remove = room.alice.membership(place(room.id, 3, 0), Change::Remove(vec![room.bob.device_ref()]));
+    let remove = Change::Remove(vec![room.bob.device_ref()]);
+    let remove = room.alice.membership(&mut room.peer, place(room.id, 3, 0), 1, remove).await;
     let reply = room.peer.ask(append(room.id, remove, None)).await.unwrap();
     assert!(matches!(reply, Reply::Appended { index: 2, .. }), "{reply:?}");
     room.append(place(room.id, 4, 1), "bob does not").await;
@@ -255,8 +258,10 @@ async fn who_is_not_a_member_neither_reads_nor_writes_and_who_was_removed_reads_
     assert_eq!((entries.len(), head), (3, TreeHead { size: 3, root: read.root() }));
     let reply = bob.ask(Command::Receipts { room: id.into(), from: 0 }).await.unwrap();
     assert!(matches!(reply, Reply::Failed { code: FailureCode::NotAllowed, .. }), "{reply:?}");
-    let add = room.alice.membership(place(room.id, 5, 1), Change::Add(vec![carol.device_ref()]));
-    room.peer.ask(append(room.id, add, None)).await.unwrap();
+    let add = Change::Add(vec![carol.device_ref()]);
+    let add = room.alice.membership(&mut room.peer, place(room.id, 5, 1), 2, add).await;
+    let reply = room.peer.ask(append(room.id, add, None)).await.unwrap();
+    assert!(matches!(reply, Reply::Appended { index: 4, .. }), "{reply:?}");
     let Reply::Entries { entries, .. } = outside.ask(fetch()).await.unwrap() else { panic!() };
     assert_eq!(entries.iter().filter(|e| e.content.is_some()).count(), 0);
 }
@@ -268,7 +273,7 @@ async fn who_is_removed_amid_many_entries_reads_up_to_there_under_its_own_checkp
     for seq in 2..40 {
         let (statement, content) = if seq == 20 {
             let remove = Change::Remove(vec![room.bob.device_ref()]);
-            (room.alice.membership(place(room.id, seq, 0), remove), None)
+            (room.alice.membership(&mut room.peer, place(room.id, seq, 0), 1, remove).await, None)
         } else {
             let (statement, content) = room.alice.say(place(room.id, seq, u64::from(seq > 20)), "go");
             (statement, Some(content))
@@ -306,8 +311,16 @@ async fn a_revoked_device_is_out_of_its_sessions_its_rooms_and_the_door() {
     let Event::Entries { entries, first: 1, .. } = room.peer.event().await.unwrap() else { panic!() };
     let entry = evidence::entry::Entry::parse(&entries[0].statement).unwrap();
     assert!(matches!(entry, evidence::entry::UnverifiedEntry::Revocation(_)));
-    let reply = room.append(place(room.id, 2, 1), "after").await;
+    // His keys are in the group until a commit takes them out (EV-45).
+    let (statement, content) = room.alice.say_in(place(room.id, 2, 1), 1, "he would read it");
+    let reply = room.peer.ask(append(room.id, statement, Some(content))).await.unwrap();
+    assert_eq!(room.reason(&reply), Reason::Keys);
+    let update = room.alice.membership(&mut room.peer, place(room.id, 2, 1), 1, Change::Update).await;
+    let reply = room.peer.ask(append(room.id, update, None)).await.unwrap();
     assert!(matches!(reply, Reply::Appended { index: 2, .. }), "{reply:?}");
+    let (statement, content) = room.alice.say_in(place(room.id, 3, 2), 2, "after");
+    let reply = room.peer.ask(append(room.id, statement, Some(content))).await.unwrap();
+    assert!(matches!(reply, Reply::Appended { index: 3, .. }), "{reply:?}");
 }
 
 /// Regression: for up to two seconds after another process had revoked a device, what it said was entered.
@@ -328,9 +341,12 @@ async fn nothing_is_entered_of_a_device_that_another_process_has_revoked() {
     let Event::Entries { entries, first: 1, .. } = bob.event().await.unwrap() else { panic!() };
     let entry = evidence::entry::Entry::parse(&entries[0].statement).unwrap();
     assert!(matches!(entry, evidence::entry::UnverifiedEntry::Revocation(_)));
-    let (statement, content) = room.bob.say(place(room.id, 1, 1), "still here");
-    let reply = bob.ask(append(room.id, statement, Some(content))).await.unwrap();
+    let update = room.bob.membership(&mut bob, place(room.id, 1, 1), 1, Change::Update).await;
+    let reply = bob.ask(append(room.id, update, None)).await.unwrap();
     assert!(matches!(reply, Reply::Appended { index: 2, .. }), "{reply:?}");
+    let (statement, content) = room.bob.say_in(place(room.id, 2, 2), 2, "still here");
+    let reply = bob.ask(append(room.id, statement, Some(content))).await.unwrap();
+    assert!(matches!(reply, Reply::Appended { index: 3, .. }), "{reply:?}");
 }
 
 #[tokio::test]
@@ -378,8 +394,7 @@ async fn rooms_come_in_pages_and_a_device_creates_only_so_many() {
     let mut peer = alice.connect(running.address()).await.unwrap();
     let mut made = 0;
     loop {
-        let (id, create) = alice.create_room("one of many", vec![alice.device_ref()]);
-        match peer.ask(Command::RoomCreate { room: id.0.into(), statement: create }).await.unwrap() {
+        match alice.create_room(&mut peer, "one of many", vec![alice.device_ref()]).await.unwrap().1 {
             Reply::Appended { .. } => made += 1,
             Reply::Failed { code: FailureCode::RateLimited, .. } => break,
             other => panic!("{other:?}"),
@@ -468,8 +483,8 @@ async fn a_refused_statement_sent_again_after_its_number_was_used_is_no_equivoca
     assert!(matches!(room.append(place(room.id, 2, 0), "instead").await, Reply::Appended { index: 1, .. }));
     assert_eq!(room.peer.ask(again).await.unwrap(), first);
     let (id, folder) = (room.id.0, room.running.folder.path().join("store.db"));
-    let store = store::SqliteStore::open(&folder).await.unwrap();
-    assert_eq!(store::Receipts::equivocations(&store, &id, 0, 10).await.unwrap(), []);
+    let store = SqliteStore::open(&folder).await.unwrap();
+    assert_eq!(Receipts::equivocations(&store, &id, 0, 10).await.unwrap(), []);
 }
 
 #[tokio::test]
@@ -506,32 +521,89 @@ async fn refusals_of_a_device_end_after_so_many_and_others_are_not_concerned() {
 async fn a_device_adds_only_so_many_people() {
     use session::limits::ADDED_PEOPLE_PER_HOUR;
     let running = start().await;
+    let alice = running.member("alice").await;
+    let mut others = Vec::new();
+    for number in 0..16 {
+        others.push(running.member(&format!("member-{number}")).await.device_ref());
+    }
+    let mut peer = alice.connect(running.address()).await.unwrap();
+    let (id, _) = alice.create_room(&mut peer, "in and out", vec![alice.device_ref()]).await.unwrap();
+    let all_at_once = u64::from(ADDED_PEOPLE_PER_HOUR) / others.len() as u64;
+    for n in 0..=2 * all_at_once {
+        let change = if n % 2 == 0 { Change::Add } else { Change::Remove };
+        let people = if n < 2 * all_at_once { others.clone() } else { others[..1].to_vec() };
+        let statement = alice.membership(&mut peer, place(id, 2 + n, n), 1 + n, change(people)).await;
+        let reply = peer.ask(append(id, statement, None)).await.unwrap();
+        if n < 2 * all_at_once {
+            assert!(matches!(reply, Reply::Appended { .. }), "{reply:?}");
+        } else {
+            let limited =
+                matches!(reply, Reply::Failed { code: FailureCode::RateLimited, retry_ms: Some(_), .. });
+            assert!(limited, "{reply:?}");
+        }
+    }
+    let two = vec![alice.device_ref(), others[0].clone()];
+    let (_, reply) = alice.create_room(&mut peer, "with another", two).await.unwrap();
+    assert!(matches!(reply, Reply::Failed { code: FailureCode::RateLimited, .. }), "{reply:?}");
+    let (_, reply) = alice.create_room(&mut peer, "without", vec![alice.device_ref()]).await.unwrap();
+    assert!(matches!(reply, Reply::Appended { .. }), "{reply:?}");
+}
+
+/// EV-4
+#[tokio::test]
+async fn a_room_that_the_server_reads_goes_on_but_none_is_created_any_more() {
+    let running = start().await;
     let (alice, bob) = (running.member("alice").await, running.member("bob").await);
     let mut peer = alice.connect(running.address()).await.unwrap();
-    let (id, create) = alice.create_room("in and out", vec![alice.device_ref()]);
-    peer.ask(Command::RoomCreate { room: id.0.into(), statement: create }).await.unwrap();
-    let mut sent = Vec::new();
-    for n in 0..2 * u64::from(ADDED_PEOPLE_PER_HOUR) + 1 {
-        let change = if n % 2 == 0 { Change::Add } else { Change::Remove };
-        let statement = alice.membership(place(id, 2 + n, n), change(vec![bob.device_ref()]));
-        sent.push(peer.send(append(id, statement, None)).await);
+    let create = |room: RoomId, statement| Command::RoomCreate { room: room.0.into(), statement };
+    let (id, statement) = alice.create_clear_room("new", vec![alice.device_ref()]);
+    let reply = peer.ask(create(id, statement)).await.unwrap();
+    let Reply::Failed { code: FailureCode::Malformed, message, .. } = reply else { panic!("{reply:?}") };
+    assert!(message.contains("with a newer version"), "{message}");
+    let fetch = |room: RoomId| Command::Fetch { room: room.0.into(), from: 0, limit: 100 };
+    let reply = peer.ask(fetch(id)).await.unwrap();
+    assert!(matches!(reply, Reply::Failed { code: FailureCode::NotFound, .. }), "{reply:?}");
+
+    let store = SqliteStore::open(&running.folder.path().join("store.db")).await.unwrap();
+    let authority = running.authority();
+    let keys = (authority.log_key(), authority.cosigner_key());
+    let devices = vec![alice.device_ref(), bob.device_ref()];
+    let (id, first) = testkit::clear::create(&store, keys, &alice, devices).await;
+    let reply = peer.ask(create(id, first)).await.unwrap();
+    assert!(matches!(reply, Reply::Appended { index: 0, .. }), "its own create again: {reply:?}");
+    let (statement, content) = alice.say_clear(place(id, 2, 0), "as before");
+    let reply = peer.ask(append(id, statement, Some(content.clone()))).await.unwrap();
+    assert!(matches!(reply, Reply::Appended { index: 1, .. }), "{reply:?}");
+    // Of what is not sealed no more is taken than a content may have.
+    let long = vec![0; MAX_CONTENT + 1];
+    let text = Content::new(vec![Field::Text("too long".to_owned())]).unwrap();
+    let statement = alice.say_over(place(id, 3, 0), &text, &long);
+    let reply = peer.ask(append(id, statement, Some(long))).await.unwrap();
+    let Reply::Refused { refusal } = reply else { panic!("{reply:?}") };
+    assert_eq!(Refusal::parse(&refusal).unwrap().claim().reason, Reason::TooLarge);
+    let carol = running.member("carol").await;
+    for (seq, change) in
+        [(3, Change::Remove(vec![bob.device_ref()])), (4, Change::Add(vec![carol.device_ref()]))]
+    {
+        let statement = alice.change_clear(place(id, seq, seq - 3), change);
+        let reply = peer.ask(append(id, statement, None)).await.unwrap();
+        assert!(matches!(&reply, Reply::Appended { index, .. } if *index == seq - 1), "{reply:?}");
     }
-    let last = sent.pop().unwrap();
-    for id in sent {
-        let reply = peer.reply(id).await.unwrap();
-        assert!(matches!(reply, Reply::Appended { .. }), "{reply:?}");
-    }
-    let reply = peer.reply(last).await.unwrap();
-    assert!(
-        matches!(reply, Reply::Failed { code: FailureCode::RateLimited, retry_ms: Some(_), .. }),
-        "{reply:?}"
-    );
-    let (other, create) = alice.create_room("with bob", vec![alice.device_ref(), bob.device_ref()]);
-    let reply = peer.ask(Command::RoomCreate { room: other.0.into(), statement: create }).await.unwrap();
-    assert!(matches!(reply, Reply::Failed { code: FailureCode::RateLimited, .. }), "{reply:?}");
-    let (alone, create) = alice.create_room("without", vec![alice.device_ref()]);
-    let reply = peer.ask(Command::RoomCreate { room: alone.0.into(), statement: create }).await.unwrap();
-    assert!(matches!(reply, Reply::Appended { .. }), "{reply:?}");
+
+    let Running { folder, server } = running;
+    drop(peer);
+    server.stop().await;
+    let server = serve(folder.path()).await;
+    let mut carols = carol.connect(server.address()).await.unwrap();
+    let (statement, said) = carol.say_clear(place(id, 1, 2), "and after");
+    let reply = carols.ask(append(id, statement, Some(said.clone()))).await.unwrap();
+    assert!(matches!(reply, Reply::Appended { index: 4, .. }), "{reply:?}");
+    let mut peer = alice.connect(server.address()).await.unwrap();
+    let Reply::Entries { entries, .. } = peer.ask(fetch(id)).await.unwrap() else { panic!() };
+    let contents: Vec<_> = entries.into_iter().map(|entry| entry.content).collect();
+    assert_eq!(contents, [None, Some(content), None, None, Some(said)]);
+    let Reply::Rooms { rooms } = peer.ask(Command::Rooms { after: 0 }).await.unwrap() else { panic!() };
+    assert_eq!(rooms.iter().map(|room| room.suite).collect::<Vec<_>>(), [0]);
 }
 
 #[tokio::test]

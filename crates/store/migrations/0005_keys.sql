@@ -1,6 +1,6 @@
 -- What the server keeps of the keys of encrypted rooms (docs/session.md, section 9).
 
--- Key packages: of a device the one with the lowest id is given first; one of last resort stays.
+-- Key packages: of a device the one with the highest id is given first; one of last resort stays.
 CREATE TABLE key_packages (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
     certificate BLOB NOT NULL REFERENCES devices (certificate),

@@ -339,11 +339,12 @@ pub trait Receipts: Send + Sync {
 /// Key packages, by which others add a device to a group.
 #[async_trait]
 pub trait KeyPackages: Send + Sync {
-    /// Adds key packages of a device, and replaces the one of last resort if one is given; what is there already stays.
+    /// Adds key packages of a device, the last one the newest, and replaces the one of last resort if one is given; what is there
+    /// already stays as old as it is. Of more than [`crate::limits::MAX_KEY_PACKAGES`] the oldest go.
     ///
     /// # Errors
-    /// [`StoreError::TooLarge`] if it would have more than [`crate::limits::MAX_KEY_PACKAGES`]; [`StoreError::NotFound`] of the
-    /// device; [`StoreError::Refused`] if it is revoked.
+    /// [`StoreError::TooLarge`] if so many are given at once, or one is larger than [`crate::limits::MAX_KEY_PACKAGE`];
+    /// [`StoreError::NotFound`] of the device; [`StoreError::Refused`] if it is revoked.
     async fn put_key_packages(
         &self,
         device: &Hash,
@@ -354,7 +355,7 @@ pub trait KeyPackages: Send + Sync {
     /// How many a device has.
     async fn key_package_count(&self, device: &Hash) -> Result<KeyPackageCount>;
 
-    /// One of each device, in that order: the oldest, which is deleted, or the one of last resort, which stays. A revoked device has
+    /// One of each device, in that order: the newest, which is deleted, or the one of last resort, which stays. A revoked device has
     /// none.
     async fn take_key_packages(&self, certificates: &[Hash]) -> Result<Vec<Option<Vec<u8>>>>;
 }

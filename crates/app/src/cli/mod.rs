@@ -31,8 +31,8 @@ use clap::{Args, Parser, Subcommand};
     about = "Team chat whose record stands up: signed, logged, countersigned, checkable offline",
     long_about = "Self-hosted team chat whose record stands up. Every message is signed by a certified person, \
                   ordered in a tamper-evident log, countersigned by the server and by its recipients; any part \
-                  can be shown to a third party, who checks it offline.\n\n\
-                  In this version the server can read what is said (content suite 0).",
+                  can be shown to a third party, who checks it offline. What is said is encrypted end to end: the \
+                  server never reads a word.",
     after_help = "Start here:\n  countersign demo                 see all of it at once, in a temporary folder\n  \
                   countersign serve                run a server; it prints the first invite's command\n  \
                   countersign join INVITE          become a member\n  countersign chat ROOM            talk\n\n\

@@ -11,6 +11,7 @@ use evidence::verdict::safe;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use super::room::SERVER_READS;
 use super::{Context, export, room_size, room_to_talk_in, started, tail};
 use crate::cli::ChatArguments;
 use crate::file;
@@ -45,9 +46,9 @@ async fn talk_in(context: &Context, client: &Client, arguments: &ChatArguments) 
         None => only_room(context, client).await?,
     };
     if !arguments.plain {
-        context.output.note(&format!(
-            "A line is a message. {COMMANDS}. The server can read what is said (content suite 0)."
-        ));
+        let sealed = client.rooms().await?.iter().any(|known| known.id == room && known.key_epoch.is_some());
+        let who = if sealed { "Only the members can read what is said." } else { SERVER_READS };
+        context.output.note(&format!("A line is a message. {COMMANDS}. {who}"));
     }
     let mut talk = Talk { context, client, room, next: 0, sent: JoinSet::new(), last: 0, unsent: 0 };
     let size = room_size(client, room).await?;

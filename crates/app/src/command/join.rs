@@ -73,7 +73,6 @@ pub async fn run(context: &Context, arguments: JoinArguments) -> Result<(), Fail
         }
     };
     let fingerprint = client::Home::root_fingerprint(&folder)?;
-    context.output.note("The server can read what is said (content suite 0).");
     context.output.result(
         || {
             json!({ "user": home.user().as_str(), "device": home.device().as_str(),

@@ -7,6 +7,9 @@ use super::{Context, held, online};
 use crate::cli::RoomCommand;
 use crate::terminal::Failure;
 
+/// Said of a room of content suite 0, which an earlier version made.
+pub const SERVER_READS: &str = "This room is not encrypted: an earlier version made it. It can be read and exported; create a new one to talk in.";
+
 /// Does what was asked of rooms; the lists need no server.
 pub async fn run(context: &Context, command: RoomCommand) -> Result<(), Failure> {
     let client = match command {
@@ -23,7 +26,6 @@ async fn act(context: &Context, client: &Client, command: RoomCommand) -> Result
     match command {
         RoomCommand::Create { name } => {
             let room = client.create_room(&name).await?;
-            output.note("The server can read what is said in this room (content suite 0).");
             output.result(|| json!({ "room": room.to_string(), "name": name }), || room.to_string())
         }
         RoomCommand::List => {
@@ -36,7 +38,8 @@ async fn act(context: &Context, client: &Client, command: RoomCommand) -> Result
                 output.result(
                     || {
                         json!({ "room": room.id.to_string(), "name": room.name, "direct_with": room.direct_with,
-                                "size": room.size, "member": room.member, "stopped": room.stopped, "suite": 0 })
+                                "size": room.size, "member": room.member, "stopped": room.stopped,
+                                "suite": u8::from(room.key_epoch.is_some()), "epoch": room.key_epoch })
                     },
                     || {
                         let state = match (room.stopped, room.member) {
@@ -44,7 +47,8 @@ async fn act(context: &Context, client: &Client, command: RoomCommand) -> Result
                             (false, false) => "  (not a member)",
                             (false, true) => "",
                         };
-                        format!("{}  {shown}{state}", room.id)
+                        let clear = if room.key_epoch.is_none() && room.member { "  (not encrypted)" } else { "" };
+                        format!("{}  {shown}{state}{clear}", room.id)
                     },
                 )?;
             }

@@ -137,10 +137,8 @@ impl Narrator {
 
     fn opening(&self) {
         self.say("Countersign: team chat whose record stands up.");
-        self.say("A server, its people, their talk and the evidence, all on this machine. In this version the server can");
-        self.say(
-            "read what is said (content suite 0); it cannot change, drop or invent any of it unnoticed.",
-        );
+        self.say("A server, its people, their talk and the evidence, all on this machine. The server cannot read what is");
+        self.say("said, nor change, drop or invent any of it unnoticed.");
     }
 
     fn closing(&self, place: &Place, talked: &Talked, proofs: &Proofs, exported: u64) -> Result<(), Failure> {
@@ -157,7 +155,7 @@ impl Narrator {
                     "bound_by": talked.bound_by(), "bundle": bundle, "bundle_bytes": exported,
                     "verify_seconds": proofs.verify_seconds, "verdict": proofs.verdict.word,
                     "tampered_verdict": proofs.tampered.word, "foreign_ca_verdict": proofs.foreign.word,
-                    "content_suite": 0,
+                    "content_suite": 1, "ciphersuite": client::CIPHERSUITE, "epochs": talked.epochs,
                 })
                 .to_string(),
             );
@@ -169,6 +167,11 @@ impl Narrator {
             count(talked.devices as u64, "device", "devices"),
             count(talked.deliveries, "delivery", "deliveries"),
             talked.seconds
+        ));
+        self.say(&format!(
+            "Encrypted end to end by MLS, {}, in {}.",
+            client::CIPHERSUITE,
+            count(talked.epochs, "epoch", "epochs")
         ));
         let synced = if talked.synced { "on disk" } else { "NOT surely on disk" };
         self.say(&format!(

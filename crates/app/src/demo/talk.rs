@@ -36,6 +36,8 @@ pub struct Talked {
     pub indices: Vec<u64>,
     /// Entries in the room's log after the last line.
     pub log_size: u64,
+    /// Epochs of the room's keys that the talk went through.
+    pub epochs: u64,
     /// Whether each message was synced to disk before it was acknowledged.
     pub synced: bool,
     /// Where the server listened; the homes look for it there.
@@ -79,6 +81,8 @@ pub async fn play(
     for client in &stage.people {
         client.synced(stage.room, log_size).await?;
     }
+    let first = stage.people.first().ok_or_else(|| Failure::failed("the demo has nobody in it"))?;
+    let epochs = first.rooms().await?.iter().find(|r| r.id == stage.room).and_then(|r| r.key_epoch);
     let (seconds, cpu_seconds) = (watch.seconds(), watch.cpu_seconds());
     let deliveries = deliveries(stage, script).await?;
     Ok(Talked {
@@ -89,6 +93,7 @@ pub async fn play(
         cpu_seconds,
         indices,
         log_size,
+        epochs: epochs.unwrap_or_default(),
         server: stage.address(),
         synced: stage.synced(),
     })

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod authority;
+mod blind;
 mod changes;
 mod classic_certs;
 mod classic_talk;

@@ -144,6 +144,11 @@ impl Server {
         }
     }
 
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal, waits, and gives exit code and standard error.
     pub fn end(mut self, signal: &str) -> (i32, String) {
         let pid = self.child.id().to_string();

@@ -14,11 +14,12 @@ use session::message::{Command, FailureCode, Reply};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::imported::{self, NotImported, Who};
-use super::login::challenge;
+use super::login::{LoggedIn, challenge, log_in};
 use crate::ClientError;
 use crate::clock::system_clock;
 use crate::connection::{Address, Connection, Established};
 use crate::home::{Home, Unfinished};
+use crate::mls::refill;
 use crate::reply::expect_reply;
 use crate::vault::Profile;
 
@@ -96,7 +97,7 @@ pub async fn join(folder: &Path, link: &str, joiner: Joiner<'_>) -> Result<Home,
     let outcome = enter(&session, &unfinished, asked, password).await;
     session.connection.close().await;
     match outcome {
-        Ok(profile) => unfinished.finish(&profile).await,
+        Ok(profile) => with_packages(unfinished.finish(&profile).await?).await,
         // Once the request was sent, the account may be there: its key is kept for another try.
         Err((error, sent)) if sent || (resumed && error.heals()) => Err(error),
         Err((error, _)) => give_up(unfinished, error).await,
@@ -139,7 +140,7 @@ pub async fn join_device(
         }
     };
     match timeout_at(deadline, waiting).await {
-        Ok(Ok(profile)) => unfinished.finish(&profile).await,
+        Ok(Ok(profile)) => with_packages(unfinished.finish(&profile).await?).await,
         Ok(Err(error)) => give_up(unfinished, error).await,
         Err(_) => {
             let error = ClientError::Input(
@@ -148,6 +149,22 @@ pub async fn join_device(
             give_up(unfinished, error).await
         }
     }
+}
+
+/// Logs in once, so that others can add the new device to their rooms at once. If that fails it is done at the next login.
+async fn with_packages(home: Home) -> Result<Home, ClientError> {
+    let Home { owner, vault, password, .. } = &home;
+    match log_in(owner, &owner.address, Arc::clone(password), system_clock).await {
+        Ok(LoggedIn { connection, .. }) => {
+            let filled = refill(owner, vault, &connection, system_clock()).await;
+            connection.close().await;
+            if let Err(error) = filled {
+                tracing::warn!("no key packages yet: {error}");
+            }
+        }
+        Err(error) => tracing::warn!("no key packages yet: {error}"),
+    }
+    Ok(home)
 }
 
 async fn give_up(unfinished: Unfinished, error: ClientError) -> Result<Home, ClientError> {

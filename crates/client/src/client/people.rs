@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use evidence::Hash;
+use evidence::room::RoomId;
 use minicbor::bytes::ByteArray;
 use pki::ed25519::PublicKey;
 use pki::{Chain, Name, Password, Usage, short_code};
@@ -11,7 +12,7 @@ use session::limits::TOKEN_LEN;
 use session::link::{Link, Purpose};
 use session::login::{ClientRegistration, Parties};
 use session::message::{Command, DeviceInfo, InviteInfo, Reply, Role, UserInfo};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::Client;
 use crate::ClientError;
@@ -20,6 +21,10 @@ use crate::connection::Connection;
 use crate::engine::Status;
 use crate::reply::{expect_reply, read_pages};
 
+/// How long an approved device has for its first login, before it is left out of its user's rooms.
+const FIRST_LOGIN_WAIT: Duration = Duration::from_secs(60);
+/// How often it is looked for meanwhile.
+const FIRST_LOGIN_POLL: Duration = Duration::from_millis(250);
 /// How long a device that revoked itself waits to hear so.
 const REVOKED_WAIT: Duration = Duration::from_secs(30);
 
@@ -307,13 +312,33 @@ impl Client {
         if !right {
             return Err(ClientError::Untrusted("the server issued a certificate for another key".to_owned()));
         }
-        let own = core.owner.user.to_string();
+        let deadline = Instant::now() + FIRST_LOGIN_WAIT;
+        let mut outcome = Ok(());
         for room in self.rooms().await? {
             if room.member && !room.stopped {
-                self.add(room.id, &[&own]).await?;
+                // One room that it cannot be added to does not keep it out of the others.
+                let added = self.add_own(room.id, certificate.hash(), deadline).await;
+                outcome = outcome.and(added);
             }
         }
-        Ok(())
+        outcome
+    }
+
+    /// Adds a new device of this user to a room, once it has logged in and handed in key packages.
+    async fn add_own(&self, room: RoomId, certificate: Hash, deadline: Instant) -> Result<(), ClientError> {
+        let own = self.core().owner.user.to_string();
+        loop {
+            self.add(room, &[&own]).await?;
+            if self.members(room).await?.iter().any(|member| member.certificate == certificate) {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                return Err(ClientError::NotFound(format!(
+                    "the device is approved, but has not connected yet: when it has, add yourself ({own}) to your rooms once more"
+                )));
+            }
+            sleep(FIRST_LOGIN_POLL).await;
+        }
     }
 
     /// Turns a new device away.

@@ -1,6 +1,6 @@
 //! Rooms and their members.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +19,7 @@ use super::Client;
 use super::people::read_devices;
 use crate::ClientError;
 use crate::engine::Session;
+use crate::mls::Package;
 use crate::outbox::Draft;
 use crate::room::Room;
 use crate::vault::RoomRecord;
@@ -41,6 +42,8 @@ pub struct RoomSummary {
     pub size: u64,
     /// Whether this device is a member.
     pub member: bool,
+    /// The epoch of its MLS group; none in content suite 0, which the server can read, and until index 0 is here.
+    pub key_epoch: Option<u64>,
     /// Whether its log contradicted itself, so that it is not followed any more.
     pub stopped: bool,
 }
@@ -97,6 +100,7 @@ impl Client {
             direct_with,
             size: facts.held,
             member: facts.member,
+            key_epoch: facts.keys.map(|keys| keys.epoch),
             stopped: facts.stopped,
         })
     }
@@ -163,9 +167,16 @@ impl Client {
         devices: Vec<DeviceRef>,
     ) -> Result<RoomId, ClientError> {
         let core = self.core();
+        let (own, own_device) = (&core.owner.user, core.owner.certificate.hash());
+        let others: Vec<DeviceRef> =
+            devices.iter().filter(|device| device.certificate != own_device).cloned().collect();
+        let packages = self.packages(&*core.session()?, &others, |user| user == own).await?;
+        let takes_part = |device: &DeviceRef| {
+            device.certificate == own_device || packages.contains_key(&device.certificate)
+        };
+        let devices = devices.into_iter().filter(takes_part).collect();
         let mut nonce = [0; 32];
         aws_lc_rs::rand::fill(&mut nonce).map_err(|_| ClientError::Cryptography)?;
-        let own = &core.owner.user;
         let record = |room: RoomId| RoomRecord {
             room: ByteArray::from(room.0),
             name: name.as_ref().map(|name| name.as_str().to_owned()).unwrap_or_default(),
@@ -175,13 +186,14 @@ impl Client {
             organisation: core.owner.organisation.clone(),
             creator: core.owner.certificate.hash(),
             parties: parties.clone(),
-            suite: ContentSuite::ServerReads,
+            suite: ContentSuite::EndToEnd,
             nonce,
         };
         let id = creation.room_id();
         let (room, _) = core.ensure_room(&record(id)).await?;
         let change = Change::Create { creation, name: name.clone(), devices };
-        let mut handle = self.queue(Arc::clone(&room), Draft::Change(change)).await?;
+        let mut handle =
+            self.queue(Arc::clone(&room), Draft::Change(change, packages.into_values().collect())).await?;
         handle.logged().await?;
         core.catch_up(&room, &*core.session()?).await?;
         Ok(id)
@@ -198,12 +210,20 @@ impl Client {
         for user in &users {
             devices.extend(self.devices_of(&session, user).await?);
         }
-        self.change(room, |present| {
-            let missing: Vec<DeviceRef> = devices
-                .iter()
-                .filter(|device| !present.iter().any(|member| member.certificate == device.certificate))
-                .cloned()
-                .collect();
+        let present = self.present(&session, &*self.room(&room)?).await?;
+        devices.retain(|device| !is_among(device, &present));
+        let packages = if self.is_encrypted(&*self.room(&room)?).await? {
+            let own = &self.core().owner.user;
+            let there = |user: &Name| user == own || present.iter().any(|member| member.user == *user);
+            let packages = self.packages(&session, &devices, there).await?;
+            devices.retain(|device| packages.contains_key(&device.certificate));
+            packages.into_values().collect()
+        } else {
+            Vec::new()
+        };
+        self.change(room, &packages, |present| {
+            let missing: Vec<DeviceRef> =
+                devices.iter().filter(|device| !is_among(device, present)).cloned().collect();
             Ok((!missing.is_empty()).then_some(Change::Add(missing)))
         })
         .await
@@ -215,7 +235,7 @@ impl Client {
     /// [`ClientError`]; [`ClientError::NotFound`] if a user is not a member.
     pub async fn remove(&self, room: RoomId, users: &[&str]) -> Result<(), ClientError> {
         let users = names(users)?;
-        self.change(room, |present| {
+        self.change(room, &[], |present| {
             let leaving: Vec<DeviceRef> =
                 present.iter().filter(|member| users.contains(&member.user)).cloned().collect();
             let found: BTreeSet<&Name> = leaving.iter().map(|member| &member.user).collect();
@@ -233,7 +253,7 @@ impl Client {
     /// [`ClientError`].
     pub async fn leave(&self, room: RoomId) -> Result<(), ClientError> {
         let own = self.core().owner.user.clone();
-        self.change(room, |present| {
+        self.change(room, &[], |present| {
             let leaving = present.iter().filter(|member| member.user == own).cloned().collect();
             Ok(Some(Change::Leave(leaving)))
         })
@@ -273,37 +293,29 @@ impl Client {
     async fn change(
         &self,
         id: RoomId,
+        packages: &[Package],
         make: impl Fn(&[DeviceRef]) -> Result<Option<Change>, ClientError>,
     ) -> Result<(), ClientError> {
         let core = self.core();
         let room = self.room(&id)?;
+        let mut unfit_before = false;
         for _ in 0..TRIES {
             let session = core.session()?;
-            core.catch_up(&room, &session).await?;
-            let own = self.certificate();
-            let present: Option<Vec<DeviceRef>> = core
-                .with_log(&room, |log| {
-                    log.member_since(&own)?;
-                    let members = log.state().into_iter().flat_map(|state| state.members());
-                    let devices = members.map(|(certificate, member)| DeviceRef {
-                        user: member.user.clone(),
-                        certificate: *certificate,
-                    });
-                    Some(devices.collect())
-                })
-                .await?;
-            let present = present.ok_or(ClientError::NotAMember)?;
+            let present = self.present(&session, &room).await?;
             let Some(change) = make(&present)? else { return Ok(()) };
             if change.added().len() + change.removed().len() > MAX_CHANGES {
                 return Err(ClientError::Input(format!("more than {MAX_CHANGES} devices at once")));
             }
-            let outcome = match self.queue(Arc::clone(&room), Draft::Change(change)).await {
+            let outcome = match self.queue(Arc::clone(&room), Draft::Change(change, packages.to_vec())).await
+            {
                 Ok(mut handle) => handle.logged().await,
                 Err(error) => Err(error),
             };
             match outcome {
                 Ok(_) => return core.catch_up(&room, &*core.session()?).await,
-                Err(error) if moved_on(&error) => {}
+                // A device that was revoked meanwhile is in the way for good.
+                Err(error) if unfit(&error) && unfit_before => return Err(error),
+                Err(error) if moved_on(&error) => unfit_before |= unfit(&error),
                 // Messages of this room are being signed again.
                 Err(ClientError::Offline) => sleep(REWORK_WAIT).await,
                 Err(error) => return Err(error),
@@ -314,6 +326,53 @@ impl Client {
             message: "the room changes all the time: try again later".to_owned(),
             retry_ms: None,
         })
+    }
+
+    /// The devices in a room, which this one must be in, as of now.
+    async fn present(&self, session: &Session, room: &Room) -> Result<Vec<DeviceRef>, ClientError> {
+        let (core, own) = (self.core(), self.certificate());
+        core.catch_up(room, session).await?;
+        let present: Option<Vec<DeviceRef>> = core
+            .with_log(room, |log| {
+                log.member_since(&own)?;
+                let members = log.state().into_iter().flat_map(|state| state.members());
+                let devices = members.map(|(certificate, member)| DeviceRef {
+                    user: member.user.clone(),
+                    certificate: *certificate,
+                });
+                Some(devices.collect())
+            })
+            .await?;
+        present.ok_or(ClientError::NotAMember)
+    }
+
+    async fn is_encrypted(&self, room: &Room) -> Result<bool, ClientError> {
+        self.core().with_log(room, |log| log.suite() == Some(ContentSuite::EndToEnd)).await
+    }
+
+    /// A key package of each of these devices that has one. A user of whom no device has one cannot be added; those who are `there` already need none.
+    async fn packages(
+        &self,
+        session: &Session,
+        devices: &[DeviceRef],
+        there: impl Fn(&Name) -> bool,
+    ) -> Result<BTreeMap<Hash, Package>, ClientError> {
+        let hashes: Vec<Hash> = devices.iter().map(|device| device.certificate).collect();
+        let taken = self.core().take_packages(session, &hashes).await?;
+        let packages: BTreeMap<Hash, Package> =
+            taken.into_iter().map(|package| (package.certificate.hash(), package)).collect();
+        let users: BTreeSet<&Name> = devices.iter().map(|device| &device.user).collect();
+        let ready: BTreeSet<&Name> = devices
+            .iter()
+            .filter(|device| packages.contains_key(&device.certificate))
+            .map(|device| &device.user)
+            .collect();
+        match users.difference(&ready).find(|user| !there(user)) {
+            Some(user) => Err(ClientError::NotFound(format!(
+                "{user} has no device that can be added yet: one of them has to connect once first"
+            ))),
+            None => Ok(packages),
+        }
     }
 
     async fn own_devices(&self, session: &Session) -> Result<Vec<DeviceRef>, ClientError> {
@@ -349,6 +408,10 @@ impl Client {
     }
 }
 
+fn is_among(device: &DeviceRef, present: &[DeviceRef]) -> bool {
+    present.iter().any(|member| member.certificate == device.certificate)
+}
+
 fn names(users: &[&str]) -> Result<BTreeSet<Name>, ClientError> {
     users
         .iter()
@@ -369,6 +432,13 @@ fn already_exists(error: &ClientError) -> bool {
     matches!(cause(error), ClientError::Failed { code: FailureCode::Exists, .. })
 }
 
+fn unfit(error: &ClientError) -> bool {
+    matches!(cause(error), ClientError::Refused(Reason::Membership))
+}
+
 fn moved_on(error: &ClientError) -> bool {
-    matches!(cause(error), ClientError::Refused(Reason::Epoch | Reason::Sequence | Reason::Membership))
+    matches!(
+        cause(error),
+        ClientError::Refused(Reason::Epoch | Reason::Keys | Reason::Sequence | Reason::Membership)
+    )
 }

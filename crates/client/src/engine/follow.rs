@@ -7,12 +7,13 @@ use std::time::Duration;
 use evidence::room::RoomId;
 use pki::short_code;
 use session::message::{Command, Event as ServerEvent, FailureCode, Reply, RoomInfo};
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use tokio::time::{Instant, MissedTickBehavior, interval, interval_at, sleep_until};
 
 use super::{Core, Session, Status};
 use crate::ClientError;
 use crate::connection::Events;
 use crate::event::Event;
+use crate::mls::refill;
 use crate::reply::expect_reply;
 use crate::room::{Batch, Room};
 use crate::vault::RoomRecord;
@@ -21,6 +22,8 @@ use crate::vault::RoomRecord;
 const COMMIT_SPACING: Duration = Duration::from_millis(100);
 /// Incoming entries after which there is no waiting.
 const COMMIT_ENTRIES: usize = 1024;
+/// Time between two looks at how many key packages the server has left.
+const PACKAGES_SPACING: Duration = Duration::from_secs(3600);
 /// Shortest time between two receipts of a room.
 const RECEIPT_SPACING: Duration = Duration::from_secs(1);
 
@@ -32,12 +35,14 @@ pub(super) async fn follow(
 ) -> Result<(), ClientError> {
     // Events first: what happens while rooms are read is not missed.
     expect_reply!(session.connection.ask(Command::Watch).await?, Reply::Done => ())?;
+    core.see_to_packages(session).await?;
     core.refresh_rooms(session).await?;
     core.refresh_directory(session).await?;
     if matches!(*core.status.borrow(), Status::Starting) {
         core.status.send_replace(Status::Ready);
     }
     let mut incoming = Incoming::default();
+    let mut packages = interval_at(Instant::now() + PACKAGES_SPACING, PACKAGES_SPACING);
     let mut receipts = interval(RECEIPT_SPACING);
     receipts.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -58,6 +63,7 @@ pub(super) async fn follow(
             }
             () = sleep_until(incoming.due), if incoming.entries > 0 => incoming.commit(core, session).await?,
             _ = receipts.tick() => core.give_receipts(session).await?,
+            _ = packages.tick() => core.see_to_packages(session).await?,
             () = core.closed() => {
                 incoming.commit(core, session).await?;
                 core.give_receipts(session).await?;
@@ -167,6 +173,18 @@ impl Batch {
 }
 
 impl Core {
+    /// Hands in key packages if few are left. Without them this device is not added to rooms, and goes on in those that it is in.
+    async fn see_to_packages(&self, session: &Session) -> Result<(), ClientError> {
+        match refill(&self.owner, &self.vault, &session.connection, (self.clock)()).await {
+            Err(error @ (ClientError::Connection(_) | ClientError::Vault(_))) => Err(error),
+            Err(error) => {
+                tracing::warn!("no key packages handed in: {error}");
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+
     /// Lists the user's rooms and reads each up to date.
     pub(crate) async fn refresh_rooms(&self, session: &Session) -> Result<(), ClientError> {
         let mut after = 0;

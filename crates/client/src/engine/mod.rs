@@ -26,6 +26,7 @@ use crate::connection::{Address, Connection};
 use crate::directory::Held;
 use crate::event::{self, Event};
 use crate::home::{Home, Owner};
+use crate::mls::Groups;
 use crate::outbox::Waiters;
 use crate::reply::expect_reply;
 use crate::room::Room;
@@ -43,6 +44,7 @@ pub(crate) struct Core {
     pub(crate) password: Mutex<Arc<Password>>,
     pub(crate) lock_path: PathBuf,
     pub(crate) waiters: Waiters,
+    pub(crate) groups: Groups,
     /// Rings when the outbox has something new, or a session began.
     pub(crate) outbox_bell: Notify,
     pub(crate) session: watch::Sender<Option<Arc<Session>>>,
@@ -86,6 +88,7 @@ impl Core {
             password: Mutex::new(password),
             lock_path,
             waiters: Waiters::default(),
+            groups: Groups::default(),
             outbox_bell: Notify::new(),
             session: watch::Sender::new(None),
             status: watch::Sender::new(Status::Starting),

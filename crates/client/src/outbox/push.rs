@@ -14,14 +14,16 @@ use minicbor::bytes::ByteArray;
 use session::message::{Command, FailureCode, Reply};
 use tokio::time::sleep;
 
+use super::rework::Reworked;
 use super::waiting::{Logged, Ticket, ticket};
 use crate::ClientError;
 use crate::connection::Answer;
 use crate::engine::{Core, Session};
 use crate::event::Event;
+use crate::mls::upload;
 use crate::platform;
 use crate::room::Room;
-use crate::vault::{OutboxRow, OutboxState};
+use crate::vault::OutboxRow;
 
 /// Requests under way at once.
 const WINDOW: usize = 256;
@@ -90,6 +92,11 @@ impl Lock {
     }
 }
 
+/// How long a room waits whose rows cannot be sent now.
+const LONG_WAIT: Duration = Duration::from_secs(60);
+/// How often a room's rows are looked at in one push without anything of them getting into the log.
+const MAX_ROUNDS: u32 = 16;
+
 /// A row that was sent.
 struct Sent {
     room: Arc<Room>,
@@ -104,14 +111,16 @@ struct Push<'a> {
     under_way: VecDeque<Sent>,
     /// Whether the outbox may hold rows that were not read.
     unread: bool,
-    /// Highest number sent, by room.
-    sent: HashMap<RoomId, u64>,
+    /// Highest number sent, or found unsigned, by room.
+    seen: HashMap<RoomId, u64>,
     /// Rooms with refusals, and why.
     refused: HashMap<RoomId, HashMap<Ticket, Reason>>,
     /// Rooms that cannot go on in this session.
     blocked: HashSet<RoomId>,
     /// When the first of them can be tried again.
     put_off: Option<Duration>,
+    /// How often each room's rows were looked at since something that was said got into the log.
+    rounds: HashMap<RoomId, u32>,
     /// How often each row was signed again.
     tries: HashMap<Ticket, u32>,
 }
@@ -123,10 +132,11 @@ impl<'a> Push<'a> {
             session,
             under_way: VecDeque::new(),
             unread: true,
-            sent: HashMap::new(),
+            seen: HashMap::new(),
             refused: HashMap::new(),
             blocked: HashSet::new(),
             put_off: None,
+            rounds: HashMap::new(),
             tries: HashMap::new(),
         }
     }
@@ -184,32 +194,68 @@ impl<'a> Push<'a> {
             if self.blocked.contains(&room.id) || room.facts().stopped {
                 continue;
             }
-            let from = self.sent.get(&room.id).copied().unwrap_or_default().max(room.acknowledged()) + 1;
+            let from = self.seen.get(&room.id).copied().unwrap_or_default().max(room.acknowledged()) + 1;
             let space = WINDOW.saturating_sub(self.under_way.len());
             let rows = self.core.vault.outbox(key, from, space).await?;
             // A full window may have left some.
             self.unread |= rows.len() == space;
             for row in rows {
-                if row.state == OutboxState::Signed {
-                    self.send(&room, row).await;
-                } else {
+                self.seen.insert(room.id, row.seq);
+                if !row.is_ready() {
                     self.refused.entry(room.id).or_default();
+                } else if !self.send(&room, row).await? {
+                    break;
                 }
             }
         }
         Ok(())
     }
 
-    async fn send(&mut self, room: &Arc<Room>, row: OutboxRow) {
+    /// Sends a row, after what it names (SE-36); whether it could be.
+    async fn send(&mut self, room: &Arc<Room>, row: OutboxRow) -> Result<bool, ClientError> {
+        for blob in &row.parcel.blobs {
+            match upload(&self.session.connection, blob).await {
+                Ok(()) => {}
+                Err(ClientError::Failed { code, message, retry_ms })
+                    if !matches!(code, FailureCode::Unavailable | FailureCode::Conflict) =>
+                {
+                    self.put_off(room, &row, Reply::Failed { code, message, retry_ms });
+                    return Ok(false);
+                }
+                Err(error) => return Err(error),
+            }
+        }
         let (id, statement) = (ByteArray::from(room.id.0), row.parcel.entry.clone());
         let command = if is_create(&row) {
             Command::RoomCreate { room: id, statement }
         } else {
-            Command::Append { room: id, statement, content: row.parcel.content.clone() }
+            Command::Append { room: id, statement, content: row.parcel.ciphertext.clone() }
         };
-        self.sent.insert(room.id, row.seq);
         let answer = self.session.connection.request(command).await;
         self.under_way.push_back(Sent { room: Arc::clone(room), row, answer });
+        Ok(true)
+    }
+
+    /// The server did not take a row, without a signed word: it stays, and its number with it.
+    fn put_off(&mut self, room: &Room, row: &OutboxRow, reply: Reply) {
+        let wait = match &reply {
+            Reply::Failed { code: FailureCode::RateLimited, retry_ms, .. } => {
+                retry_ms.map_or(RETRY_WAIT, Duration::from_millis).max(RETRY_WAIT)
+            }
+            _ => LONG_WAIT,
+        };
+        self.block(room.id, Some(wait));
+        let error = crate::reply::refused(reply);
+        tracing::warn!(room = %room.id, seq = row.seq, "a message cannot be sent: {error}");
+        self.core.message_failed(room, &ticket(&row.parcel), error, true);
+    }
+
+    /// Leaves a room alone in this push, and looks after it again in a while.
+    fn block(&mut self, room: RoomId, wait: Option<Duration>) {
+        self.blocked.insert(room);
+        if let Some(wait) = wait {
+            self.put_off = Some(self.put_off.map_or(wait, |first| first.min(wait)));
+        }
     }
 
     async fn take_answer(&mut self, sent: Sent, reply: Reply) -> Result<(), ClientError> {
@@ -218,6 +264,9 @@ impl<'a> Push<'a> {
             Reply::Appended { index, checkpoint, proof } => {
                 self.check_place(&room, &row, index, &checkpoint, proof)?;
                 room.set_acknowledged(row.seq);
+                if row.parcel.content.is_some() {
+                    self.rounds.remove(&room.id);
+                }
                 let statement = pki::sha256(&row.parcel.entry);
                 let logged = Logged { seq: row.seq, index, statement };
                 self.core.message_logged(&room, &ticket(&row.parcel), logged);
@@ -233,8 +282,9 @@ impl<'a> Push<'a> {
                 // Somebody else was first to create this direct room: ours never was.
                 let error = ClientError::Failed { code: FailureCode::Exists, message, retry_ms };
                 self.core.vault.drop_room(room.key).await?;
+                self.core.forget_group(&room);
                 self.core.forget_room(&room.id);
-                self.core.message_failed(&room, &ticket(&row.parcel), error);
+                self.core.message_failed(&room, &ticket(&row.parcel), error, false);
                 Ok(())
             }
             Reply::Failed {
@@ -243,15 +293,7 @@ impl<'a> Push<'a> {
                 retry_ms,
             } => Err(ClientError::Failed { code, message, retry_ms }),
             reply => {
-                // Not signed, so not final: the row stays, and its number with it.
-                self.blocked.insert(room.id);
-                if let Reply::Failed { code: FailureCode::RateLimited, retry_ms, .. } = &reply {
-                    let wait = retry_ms.map_or(RETRY_WAIT, Duration::from_millis).max(RETRY_WAIT);
-                    self.put_off = Some(self.put_off.map_or(wait, |first| first.min(wait)));
-                }
-                let error = crate::reply::refused(reply);
-                tracing::warn!(room = %room.id, seq = row.seq, "a message cannot be sent: {error}");
-                self.core.message_failed(&room, &ticket(&row.parcel), error);
+                self.put_off(&room, &row, reply);
                 Ok(())
             }
         }
@@ -305,15 +347,30 @@ impl<'a> Push<'a> {
         let mut again = false;
         for (id, reasons) in std::mem::take(&mut self.refused) {
             let Ok(room) = self.core.room(&id) else { continue };
+            let rounds = self.rounds.entry(id).or_default();
+            *rounds += 1;
+            if *rounds > MAX_ROUNDS {
+                tracing::warn!(room = %id, "the room's keys change all the time: its messages wait");
+                self.block(id, Some(LONG_WAIT));
+                continue;
+            }
             let outcome = self.core.rework(&room, self.session, &reasons, &mut self.tries).await;
-            self.sent.remove(&id);
+            self.seen.remove(&id);
             match outcome {
-                Ok(more) => again |= more,
+                Ok(Reworked::More) => again = true,
+                Ok(Reworked::Nothing) => {}
+                Ok(Reworked::NoWayBack) => {
+                    tracing::warn!(room = %id, "no way back into the room's keys yet: its messages wait");
+                    self.block(id, Some(LONG_WAIT));
+                }
                 // The room has to wait for something that this push cannot bring about; others go on.
                 Err(
-                    error @ (ClientError::Clock(_) | ClientError::Stopped(_) | ClientError::Failed { .. }),
+                    error @ (ClientError::Clock(_)
+                    | ClientError::Stopped(_)
+                    | ClientError::Keys(_)
+                    | ClientError::Failed { .. }),
                 ) if !error.heals() => {
-                    self.blocked.insert(id);
+                    self.block(id, None);
                     let why = Arc::new(error);
                     for (_, ticket) in self.core.waiters.open().iter().filter(|(of, _)| *of == id) {
                         self.core.waiters.failed(ticket, &why);

@@ -66,7 +66,7 @@ impl SendHandle {
     }
 }
 
-/// What stays the same of a message through all changes of number and signature: SHA-256 of its content, whose salts are
+/// What stays the same of a message through all changes of number, keys and signature: SHA-256 of its content, whose salts are
 /// random; of a change of members, which is never signed again, SHA-256 of the entry.
 pub(super) type Ticket = Hash;
 
@@ -75,13 +75,9 @@ pub(super) fn ticket(parcel: &Parcel) -> Ticket {
     pki::sha256(parcel.content.as_ref().unwrap_or(&parcel.entry))
 }
 
-/// The ticket of what became this entry.
-fn ticket_of(entry: &Entry) -> Ticket {
-    match entry {
-        // In suite 0 the content is the ciphertext.
-        Entry::Statement(statement) => statement.ciphertext,
-        Entry::Membership(_) | Entry::Revocation(_) => pki::sha256(entry.bytes()),
-    }
+/// The ticket of what became this entry with this content.
+fn ticket_of(entry: &Entry, content: Option<&[u8]>) -> Ticket {
+    pki::sha256(content.unwrap_or(entry.bytes()))
 }
 
 struct Waiter {
@@ -166,19 +162,21 @@ impl Core {
         }
     }
 
-    /// Tells that a message will not be in the log.
-    pub(super) fn message_failed(&self, room: &Room, ticket: &Ticket, error: ClientError) {
+    /// Tells that a message, or a change, will not be in the log; of changes only whoever waits is told, who makes them again.
+    pub(super) fn message_failed(&self, room: &Room, ticket: &Ticket, error: ClientError, said: bool) {
         let error = Arc::new(error);
         self.waiters.failed(ticket, &error);
-        self.emit(Event::NotSent { room: room.id, why: error });
+        if said {
+            self.emit(Event::NotSent { room: room.id, why: error });
+        }
     }
 
     /// Notes an entry that is in the log, if it is this device's.
-    pub(crate) fn own_entry_logged(&self, room: &Room, index: u64, entry: &Entry) {
+    pub(crate) fn own_entry_logged(&self, room: &Room, index: u64, entry: &Entry, content: Option<&[u8]>) {
         if entry.certificate() == self.owner.certificate.hash() {
             let statement = pki::sha256(entry.bytes());
             let logged = Logged { seq: entry.place().seq, index, statement };
-            self.message_logged(room, &ticket_of(entry), logged);
+            self.message_logged(room, &ticket_of(entry, content), logged);
         }
     }
 }

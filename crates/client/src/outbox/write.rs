@@ -3,18 +3,18 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use evidence::Hash;
 use evidence::content::Content;
-use evidence::entry::Place;
-use evidence::membership::{Change, Membership, MembershipClaim, MlsHashes};
-use evidence::statement::{Statement, StatementClaim};
+use evidence::membership::Change;
 use tokio::sync::{mpsc, oneshot};
 
 use super::SendHandle;
 use super::waiting::ticket;
 use crate::ClientError;
 use crate::engine::Core;
-use crate::room::{Facts, Room};
-use crate::vault::{OutboxRow, OutboxState, Parcel, RoomKey, VaultError};
+use crate::mls::{OpenGroup, Package, Plan};
+use crate::room::{Facts, Log, Room};
+use crate::vault::{OutboxRow, OutboxState, Parcel, RoomKey, VaultError, WriteTransaction};
 
 /// Drafts that share a transaction.
 const GROUP: usize = 256;
@@ -23,8 +23,14 @@ const GROUP: usize = 256;
 pub(crate) enum Draft {
     /// A message.
     Said(Content),
-    /// A change of the members; index 0 of a room among them.
-    Change(Change),
+    /// A change of the members, with key packages of those added in suite 1; index 0 of a room among them.
+    Change(Change, Vec<Package>),
+}
+
+impl Draft {
+    fn creates(&self) -> bool {
+        matches!(self, Self::Change(Change::Create { .. }, _))
+    }
 }
 
 /// A draft, and who wants to know.
@@ -47,7 +53,7 @@ async fn write_group(core: &Core, group: Vec<Job>) {
     let mut ready = Vec::with_capacity(group.len());
     for job in group {
         match prepare(core, &job).await {
-            Ok(facts) => ready.push(Ready { job, facts }),
+            Ok((facts, lingering)) => ready.push(Ready { job, facts, lingering }),
             // Whoever asked may have gone.
             Err(error) => drop(job.reply.send(Err(error))),
         }
@@ -61,7 +67,7 @@ async fn write_group(core: &Core, group: Vec<Job>) {
             }
         }
         Err(error) => {
-            let cause = Arc::new(ClientError::Vault(error));
+            let cause = Arc::new(error);
             for (_, row) in written {
                 core.waiters.failed(&ticket(&row.parcel), &cause);
             }
@@ -76,18 +82,27 @@ async fn write_group(core: &Core, group: Vec<Job>) {
 struct Ready {
     job: Job,
     facts: Facts,
+    /// The devices that linger, if members are to be changed.
+    lingering: Vec<Hash>,
 }
 
 /// What is wrong with a draft is found before it gets a number.
-async fn prepare(core: &Core, job: &Job) -> Result<Facts, ClientError> {
+async fn prepare(core: &Core, job: &Job) -> Result<(Facts, Vec<Hash>), ClientError> {
     job.room.check_not_stopped()?;
-    let mut facts = job.room.facts();
-    if !facts.loaded {
+    let (mut facts, mut lingering) = (job.room.facts(), Vec::new());
+    let changes = matches!(job.draft, Draft::Change(..));
+    if changes || !facts.loaded {
         let own = core.owner.certificate.hash();
-        facts = core.with_log(&job.room, |log| log.facts(&own, false)).await?;
+        let look = |log: &Log| (log.facts(&own, false), log.lingering());
+        (facts, lingering) = core.with_log(&job.room, look).await?;
     }
-    let creates = matches!(job.draft, Draft::Change(Change::Create { .. }));
-    if creates || facts.member { Ok(facts) } else { Err(ClientError::NotAMember) }
+    if !job.draft.creates() && !facts.member {
+        return Err(ClientError::NotAMember);
+    }
+    if facts.keys.is_none() && matches!(job.draft, Draft::Said(_)) {
+        return Err(ClientError::Unencrypted);
+    }
+    Ok((facts, lingering))
 }
 
 type Reply = oneshot::Sender<Result<SendHandle, ClientError>>;
@@ -98,37 +113,26 @@ async fn store(
     ready: Vec<Ready>,
     written: &mut Vec<(RoomKey, OutboxRow)>,
     replies: &mut Vec<Reply>,
-) -> Result<Vec<SendHandle>, VaultError> {
+) -> Result<Vec<SendHandle>, ClientError> {
     let mut by_room: HashMap<RoomKey, Vec<Ready>> = HashMap::new();
     for draft in ready {
         by_room.entry(draft.job.room.key).or_default().push(draft);
     }
     let mut transaction = core.vault.begin().await?;
-    let mut rooms = Vec::new();
-    for (key, drafts) in by_room {
-        let waits = core.vault.has_unsigned(&mut transaction, key).await?;
-        // A change is made for the members as they are now: it does not wait behind what must be signed again.
-        let (drafts, late): (Vec<_>, Vec<_>) =
-            drafts.into_iter().partition(|draft| !waits || matches!(draft.job.draft, Draft::Said(_)));
-        late.into_iter().for_each(|draft| drop(draft.job.reply.send(Err(ClientError::Offline))));
-        let count = u64::try_from(drafts.len()).unwrap_or(u64::MAX);
-        let first = core.vault.take_seqs(&mut transaction, key, count).await?;
-        for (seq, Ready { job: Job { room, draft, reply }, facts }) in (first..).zip(drafts) {
-            let parcel = match draft {
-                Draft::Said(content) => {
-                    let bytes = content.to_bytes();
-                    let signed = (!waits).then(|| core.sign_content(&room, facts, seq, &content, &bytes));
-                    Parcel { entry: signed.unwrap_or_default(), content: Some(bytes) }
-                }
-                Draft::Change(change) => {
-                    Parcel { entry: core.sign_change(&room, facts, seq, change), content: None }
-                }
-            };
-            let state = if waits { OutboxState::Unsigned } else { OutboxState::Signed };
-            written.push((key, OutboxRow { seq, state, parcel }));
-            replies.push(reply);
-            rooms.push(room);
+    let (mut rooms, mut groups) = (Vec::new(), Vec::new());
+    for drafts in by_room.into_values() {
+        let Some(room) = drafts.first().map(|draft| Arc::clone(&draft.job.room)) else { continue };
+        let size = core.vault.room_size(&mut transaction, room.key).await?;
+        let mut writer = RoomWriter {
+            waits: core.vault.has_unsigned(&mut transaction, room.key).await?,
+            size,
+            open: core.open_group(&mut transaction, &room).await?,
+        };
+        for draft in drafts {
+            writer.add(core, &mut transaction, draft, written, replies, &mut rooms).await?;
         }
+        core.store_group(&mut transaction, &room, &mut writer.open).await?;
+        groups.push((room, writer.open));
     }
     core.vault.put_outbox(&mut transaction, written).await?;
     let handles = rooms
@@ -136,39 +140,83 @@ async fn store(
         .zip(&*written)
         .map(|(room, (_, row))| core.waiters.add(room.id, row.seq, ticket(&row.parcel)))
         .collect();
-    transaction.commit().await?;
+    transaction.commit().await.map_err(VaultError::from)?;
     written.iter().for_each(|(_, row)| core.waiters.stored(&ticket(&row.parcel)));
+    groups.into_iter().for_each(|(room, open)| core.keep_group(&room, open));
     Ok(handles)
 }
 
-impl Core {
-    fn place(&self, room: &Room, facts: Facts, seq: u64) -> Place {
-        Place { room: room.id, seq, time_ms: (self.clock)(), epoch: facts.epoch, seen: facts.head }
+/// The drafts of one room.
+struct RoomWriter {
+    /// Whether rows wait to be signed, so that what follows waits behind them.
+    waits: bool,
+    /// Entries stored of the room: what is known of one with another number is out of date.
+    size: u64,
+    open: OpenGroup,
+}
+
+impl RoomWriter {
+    /// Takes a draft, or answers why it cannot be.
+    async fn add(
+        &mut self,
+        core: &Core,
+        transaction: &mut WriteTransaction,
+        ready: Ready,
+        written: &mut Vec<(RoomKey, OutboxRow)>,
+        replies: &mut Vec<Reply>,
+        rooms: &mut Vec<Arc<Room>>,
+    ) -> Result<(), ClientError> {
+        let Ready { job: Job { room, draft, reply }, facts, lingering } = ready;
+        let (state, seq, parcel) = match draft {
+            Draft::Said(content) => {
+                let seq = core.vault.take_seqs(transaction, room.key, 1).await?;
+                let (state, parcel) = self.say(core, &room, &facts, seq, &content)?;
+                (state, seq, parcel)
+            }
+            Draft::Change(change, packages) => {
+                // A change is made for the members as they are now: it does not wait behind what must be signed again. Who leaves
+                // needs no care for keys.
+                let leaves = matches!(change, Change::Leave(_));
+                if self.waits && leaves {
+                    self.waits = !core.vault.drop_care(transaction, room.key).await?;
+                }
+                if self.waits || facts.size != self.size {
+                    drop(reply.send(Err(ClientError::Offline)));
+                    return Ok(());
+                }
+                let seq = core.vault.take_seqs(transaction, room.key, 1).await?;
+                let plan = Plan { change, packages: &packages, lingering: &lingering };
+                match core.sign_change(&room, &facts, seq, plan, &mut self.open) {
+                    Ok(parcel) => (OutboxState::Signed, seq, parcel),
+                    Err(error) => {
+                        self.open.undo(&room)?;
+                        core.vault.reset_seq(transaction, room.key, seq).await?;
+                        drop(reply.send(Err(error)));
+                        return Ok(());
+                    }
+                }
+            }
+        };
+        written.push((room.key, OutboxRow { seq, state, parcel }));
+        replies.push(reply);
+        rooms.push(room);
+        Ok(())
     }
 
-    /// Signs a statement that commits to `content`, sent as `bytes` (suite 0).
-    pub(super) fn sign_content(
-        &self,
+    /// A row for a message: signed, or to be signed once rows before it are, or the room's group can seal it.
+    fn say(
+        &mut self,
+        core: &Core,
         room: &Room,
-        facts: Facts,
+        facts: &Facts,
         seq: u64,
         content: &Content,
-        bytes: &[u8],
-    ) -> Vec<u8> {
-        let owner = &self.owner;
-        let place = self.place(room, facts, seq);
-        let claim = StatementClaim::new(&owner.user, owner.certificate.hash(), place, content, bytes);
-        Statement::sign(&claim, &owner.key)
-    }
-
-    /// Signs a membership statement.
-    fn sign_change(&self, room: &Room, facts: Facts, seq: u64, change: Change) -> Vec<u8> {
-        let claim = MembershipClaim {
-            certificate: self.owner.certificate.hash(),
-            place: self.place(room, facts, seq),
-            change,
-            mls: MlsHashes::default(),
-        };
-        Membership::sign(&claim, &self.owner.key)
+    ) -> Result<(OutboxState, Parcel), ClientError> {
+        let current = facts.size == self.size;
+        self.waits |= !current || !self.open.can_seal(facts, (core.clock)());
+        if self.waits {
+            return Ok((OutboxState::Unsigned, Parcel::unsealed(content.to_bytes())));
+        }
+        Ok((OutboxState::Signed, core.sign_content(room, facts, seq, content, &mut self.open)?))
     }
 }

@@ -7,9 +7,10 @@ use evidence::Hash;
 use evidence::checkpoint::SignedCheckpoint;
 use evidence::entry::Entry;
 use evidence::log::{Tree, TreeHead};
+use evidence::membership::{Change, GroupHashes};
 use evidence::room::{Certificates, ContentSuite, Context, MembershipFault, RoomState, Unacceptable};
 
-use super::Facts;
+use super::{Facts, KeyFacts};
 
 /// The state of a log at its size.
 #[derive(Default)]
@@ -19,6 +20,11 @@ pub(crate) struct Log {
     pub(crate) head: Option<Head>,
     /// Indices whose content this device should have and does not, with the reason of EV-30, ascending.
     pub(crate) unopened: Vec<(u64, u8)>,
+    /// What a device comes into the group by, as of the newest commit (EV-46).
+    newest_group: Option<GroupHashes>,
+    /// Statements of this device since its keys are in the group, and since when they are, Unix milliseconds.
+    said: u64,
+    fresh_ms: u64,
     /// Time of the checkpoint kept last for exports, Unix seconds, if it was kept by this process.
     pub(crate) kept_s: u64,
 }
@@ -55,11 +61,27 @@ impl Log {
         self.state.as_ref()
     }
 
-    /// Puts a verified entry at the next index, if it may stand there (EV-13, EV-16).
+    /// The devices that linger (EV-45).
+    pub(crate) fn lingering(&self) -> Vec<Hash> {
+        self.state.iter().flat_map(RoomState::lingering).copied().collect()
+    }
+
+    /// The content suite; none while the log is empty.
+    pub(crate) fn suite(&self) -> Option<ContentSuite> {
+        Some(self.state.as_ref()?.creation().suite)
+    }
+
+    /// What a device comes into the room's group by, as of the newest commit.
+    pub(crate) fn newest_group(&self) -> Option<GroupHashes> {
+        self.newest_group
+    }
+
+    /// Puts a verified entry at the next index, if it may stand there (EV-13, EV-16). `own` is this device.
     pub(crate) fn accept(
         &mut self,
         entry: &Entry,
         certificates: &dyn Certificates,
+        own: &Hash,
     ) -> Result<u64, Unacceptable> {
         let context = Context { certificates, roots: &self.tree, now_ms: None };
         match (&mut self.state, entry) {
@@ -67,16 +89,28 @@ impl Log {
                 state.accept(entry, &context)?;
             }
             (None, Entry::Membership(first)) => {
-                let state = RoomState::create(first, &context)?;
-                // EV-4: what this device says would go in clear.
-                if state.creation().suite != ContentSuite::ServerReads {
-                    return Err(Unacceptable::Membership(MembershipFault::Suite));
-                }
-                self.state = Some(state);
+                self.state = Some(RoomState::create(first, &context)?);
             }
             (None, _) => return Err(Unacceptable::Membership(MembershipFault::Create)),
         }
+        self.note_keys(entry, own);
         Ok(self.tree.push(entry.leaf_hash()))
+    }
+
+    fn note_keys(&mut self, entry: &Entry, own: &Hash) {
+        match entry {
+            Entry::Statement(statement) if statement.certificate == *own => self.said += 1,
+            Entry::Membership(membership) => {
+                self.newest_group = membership.mls.group.or(self.newest_group);
+                let joins = membership.change.added().iter().any(|device| device.certificate == *own);
+                let commits =
+                    membership.certificate == *own && !matches!(membership.change, Change::Leave(_));
+                if joins || commits {
+                    (self.said, self.fresh_ms) = (0, membership.place.time_ms);
+                }
+            }
+            _ => {}
+        }
     }
 
     /// First index from which `device` is a member without a gap.
@@ -98,52 +132,15 @@ impl Log {
             head,
             epoch: self.state.as_ref().map_or(0, RoomState::epoch),
             member: self.member_since(device).is_some(),
+            keys: self.state.as_ref().and_then(|state| {
+                Some(KeyFacts {
+                    epoch: state.key_epoch()?,
+                    lingering: state.lingering().next().is_some(),
+                    said: self.said,
+                    fresh_ms: self.fresh_ms,
+                })
+            }),
             stopped,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::HashMap;
-
-    use evidence::entry::{Entry, Place};
-    use evidence::log::TreeHead;
-    use evidence::membership::{Change, DeviceRef, GroupHashes, Membership, MembershipClaim, MlsHashes};
-    use evidence::room::{ContentSuite, Creation, MembershipFault, RoomName};
-    use testkit::authority::Authority;
-
-    use super::Log;
-
-    #[test]
-    fn a_room_that_this_device_cannot_seal_for_is_not_followed() {
-        let alice = Authority::new().device("alice", "laptop");
-        let certificate = alice.certificate.hash();
-        let known = HashMap::from([(certificate, alice.certificate.clone())]);
-        let identity = alice.certificate.identity();
-        for (suite, followed) in [(ContentSuite::ServerReads, true), (ContentSuite::EndToEnd, false)] {
-            let creation = Creation {
-                organisation: identity.organisation.clone(),
-                creator: certificate,
-                parties: None,
-                suite,
-                nonce: [1; 32],
-            };
-            let place =
-                Place { room: creation.room_id(), seq: 1, time_ms: 0, epoch: 0, seen: TreeHead::empty() };
-            let group = (!followed).then_some(GroupHashes { info: [1; 32], tree: [2; 32] });
-            let devices = vec![DeviceRef { user: identity.user().unwrap().clone(), certificate }];
-            let name = Some(RoomName::parse("flight").unwrap());
-            let claim = MembershipClaim {
-                certificate,
-                place,
-                change: Change::Create { creation, name, devices },
-                mls: MlsHashes { group, ..MlsHashes::default() },
-            };
-            let signed = Membership::sign(&claim, &alice.key);
-            let Ok(entry) = Entry::parse(&signed).unwrap().verify(&alice.certificate) else { panic!() };
-            let expected = if followed { Ok(0) } else { Err(MembershipFault::Suite.into()) };
-            assert_eq!(Log::default().accept(&entry, &known), expected);
         }
     }
 }

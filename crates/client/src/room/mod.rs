@@ -59,8 +59,35 @@ pub(crate) struct Facts {
     pub(crate) epoch: u64,
     /// Whether this device is a member.
     pub(crate) member: bool,
+    /// How far the room's group is; none in suite 0, and while the log is empty.
+    pub(crate) keys: Option<KeyFacts>,
     /// Whether the log contradicted itself.
     pub(crate) stopped: bool,
+}
+
+/// Statements after which a device gives itself fresh keys before it goes on (GR-18).
+const UPDATE_AFTER_STATEMENTS: u64 = 2_000;
+/// Milliseconds after which it does: 7 days.
+const UPDATE_AFTER_MS: u64 = 7 * 86_400_000;
+
+/// What a room's log says of its group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct KeyFacts {
+    /// The key epoch (EV-45).
+    pub(crate) epoch: u64,
+    /// Whether devices linger.
+    pub(crate) lingering: bool,
+    /// Statements of this device under the keys that it has in the group.
+    pub(crate) said: u64,
+    /// Since when it has them, Unix milliseconds.
+    pub(crate) fresh_ms: u64,
+}
+
+impl KeyFacts {
+    /// Whether this device is to give itself fresh keys.
+    pub(crate) fn due(&self, now_ms: u64) -> bool {
+        self.said >= UPDATE_AFTER_STATEMENTS || now_ms.saturating_sub(self.fresh_ms) >= UPDATE_AFTER_MS
+    }
 }
 
 /// How far this device's own receipts are.
@@ -83,6 +110,7 @@ impl Room {
             head: TreeHead::empty(),
             epoch: 0,
             member: false,
+            keys: None,
             stopped: row.stopped,
         };
         Self {

@@ -2,10 +2,12 @@
 //!
 //! What cannot be true stops the room: what shows it is kept, nothing of it is shown.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use evidence::checkpoint::{Origin, SignedCheckpoint};
 use evidence::entry::Entry;
+use evidence::room::ContentSuite;
 use minicbor::bytes::ByteArray;
 use session::limits::FETCH_ENTRIES;
 use session::message::{Command, Reply};
@@ -16,9 +18,12 @@ use super::{Log, Room};
 use crate::ClientError;
 use crate::engine::{Core, Session};
 use crate::event::Event;
+use crate::mls::{Before, Blobs, OpenGroup};
 use crate::reply::expect_reply;
 use crate::timeline::{Claims, item};
-use crate::vault::{Alarm, CHECKPOINT_SPACING_S, Step, VaultError, VerifiedHead};
+use crate::vault::{
+    Alarm, CHECKPOINT_SPACING_S, OutboxRow, Step, VaultError, VerifiedHead, WriteTransaction,
+};
 
 /// Entries read from the vault at once.
 const LOAD: usize = 4096;
@@ -90,28 +95,31 @@ impl Core {
         batch: Batch,
     ) -> Result<u64, ClientError> {
         room.check_not_stopped()?;
+        // Before the log is held, which others wait for.
+        let mut blobs = self.prefetch(room, session, &batch).await?;
         let mut guard = room.log.lock().await;
-        let mut stale = guard.is_none();
+        // Taken out while it moves: whatever interrupts this, nobody finds it ahead of what is stored.
+        let mut held = guard.take();
+        let mut stale = held.is_none();
         for _ in 0..TRIES {
             let outcome = async {
                 if stale {
-                    self.load(room, &mut guard).await?;
+                    self.load(room, &mut held).await?;
                 }
-                let log = guard.get_or_insert_default();
-                let (first, checked) = self.check(room, session, log.size(), &batch).await?;
-                self.fold(room, session, log, first, checked, &batch.checkpoint).await
+                let log = held.get_or_insert_default();
+                let (first, checked) = self.check(room, session, log, &batch, &mut blobs).await?;
+                self.fold(room, session, log, (first, checked, &blobs), &batch.checkpoint).await
             }
             .await;
             match outcome {
-                Ok(newest) => return Ok(newest),
+                Ok(newest) => {
+                    *guard = held;
+                    return Ok(newest);
+                }
                 // Another process of this home has moved the room: read what it stored and go on from there.
                 Err(Trouble::Other(ClientError::Vault(VaultError::Moved))) => stale = true,
-                Err(Trouble::Other(error)) => {
-                    *guard = None;
-                    return Err(error);
-                }
+                Err(Trouble::Other(error)) => return Err(error),
                 Err(Trouble::Contradiction { what, entry }) => {
-                    *guard = None;
                     drop(guard);
                     self.stop(room, what, Some(batch.checkpoint), entry).await?;
                     return Err(ClientError::Stopped(room.id));
@@ -121,14 +129,30 @@ impl Core {
         Err(VaultError::Moved.into())
     }
 
-    /// Verifies those entries of a batch that are at `size` or beyond; none if the batch does not reach that far down.
+    /// Fetches what a batch will need, as far as that is known without the log.
+    async fn prefetch(&self, room: &Room, session: &Session, batch: &Batch) -> Result<Blobs, ClientError> {
+        let (facts, mut blobs) = (room.facts(), Blobs::default());
+        let skip = usize::try_from(facts.size.saturating_sub(batch.first)).unwrap_or(usize::MAX);
+        if let Some(fresh) = batch.entries.get(skip..).filter(|_| facts.loaded && batch.first <= facts.size) {
+            // What cannot be read is told when it is checked.
+            let items = verify::parse(fresh).unwrap_or_default();
+            let entries = items.iter().map(|item| &item.entry);
+            self.fetch_needed(room, session, facts.member, entries, &mut blobs).await?;
+        }
+        Ok(blobs)
+    }
+
+    /// Verifies those entries of a batch that the log does not have, and fetches what is needed to follow them; none if the batch does not
+    /// reach that far down, the first of them if what they need is large.
     async fn check(
         &self,
         room: &Room,
         session: &Session,
-        size: u64,
+        log: &Log,
         batch: &Batch,
+        blobs: &mut Blobs,
     ) -> Result<(u64, Vec<Checked>), Trouble> {
+        let size = log.size();
         let skip = size.saturating_sub(batch.first);
         let skip = usize::try_from(skip).unwrap_or(usize::MAX);
         if batch.first > size || skip >= batch.entries.len() {
@@ -140,13 +164,21 @@ impl Core {
             let entry = batch.entries.get(skip + at).map(|entry| entry.statement.clone());
             Trouble::Contradiction { what: format!("the entry at index {index} cannot be: {fault}"), entry }
         };
-        let items: Vec<Item> = verify::parse(fresh).map_err(contradiction)?;
+        let mut items: Vec<Item> = verify::parse(fresh).map_err(contradiction)?;
+        let suite =
+            log.suite().or_else(|| verify::suite(items.first()?)).unwrap_or(ContentSuite::ServerReads);
         let needed = verify::needed(&items);
         self.certificates.fetch(&needed, &self.owner, &self.vault, &session.connection).await?;
         if let Some(at) = items.iter().position(|item| item.entry.place().room != room.id) {
             return Err(contradiction((at, "of another room".to_owned())));
         }
-        let checked = verify::verify(items, &self.certificates).await.map_err(contradiction)?;
+        if suite == ContentSuite::EndToEnd {
+            let member = log.member_since(&self.owner.certificate.hash()).is_some();
+            let entries = items.iter().map(|item| &item.entry);
+            let count = self.fetch_needed(room, session, member, entries, blobs).await?;
+            items.truncate(count);
+        }
+        let checked = verify::verify(items, &self.certificates, suite).await.map_err(contradiction)?;
         Ok((size, checked))
     }
 
@@ -157,8 +189,7 @@ impl Core {
         room: &Room,
         session: &Session,
         log: &mut Log,
-        first: u64,
-        checked: Vec<Checked>,
+        (first, mut checked, blobs): (u64, Vec<Checked>, &Blobs),
         checkpoint: &[u8],
     ) -> Result<u64, Trouble> {
         let own = self.owner.certificate.hash();
@@ -181,10 +212,17 @@ impl Core {
         };
         let mut transaction = self.vault.begin().await?;
         self.vault.move_room(&mut transaction, room.key, &step).await?;
-        let unopened = self.accept(log, &checked)?;
+        let mut open = None;
+        let unopened = self.accept(&mut transaction, room, log, &mut checked, blobs, &mut open).await?;
         compare(log, &head)?;
         if let Some(seq) = own_last {
             self.vault.clear_outbox(&mut transaction, room.key, 0, seq).await?;
+        }
+        let facts = log.facts(&own, false);
+        let mut care = false;
+        if let Some(open) = &mut open {
+            self.store_group(&mut transaction, room, open).await?;
+            care = newest <= to && self.ask_for_care(&mut transaction, room, &facts, open).await?;
         }
         let rows: Vec<_> =
             checked.iter().zip(&unopened).map(|(entry, unopened)| entry.to_store(*unopened)).collect();
@@ -199,26 +237,69 @@ impl Core {
             log.head = Some(head);
         }
         room.set_facts(log.facts(&own, false));
+        if let Some(open) = open {
+            self.keep_group(room, open);
+        }
+        if care {
+            self.outbox_bell.notify_one();
+        }
         if own_last.is_some() {
             for (index, entry) in (first..).zip(&checked) {
-                self.own_entry_logged(room, index, &entry.entry);
+                self.own_entry_logged(room, index, &entry.entry, entry.content.as_deref());
             }
         }
         self.tell(room, held_before, first, &checked, &unopened).await?;
         Ok(newest)
     }
 
-    /// Accepts entries one after the other; of each, why its content is missing if it should not be.
-    fn accept(&self, log: &mut Log, checked: &[Checked]) -> Result<Vec<Option<u8>>, Trouble> {
+    /// Accepts entries one after the other, and in suite 1 takes the group along, which is put into `open`; of each, why its content is
+    /// missing if it should not be.
+    async fn accept(
+        &self,
+        transaction: &mut WriteTransaction,
+        room: &Room,
+        log: &mut Log,
+        checked: &mut [Checked],
+        blobs: &Blobs,
+        open: &mut Option<OpenGroup>,
+    ) -> Result<Vec<Option<u8>>, Trouble> {
         let own = self.owner.certificate.hash();
+        let mine = self.own_rows(transaction, room, checked).await?;
         let mut unopened = Vec::with_capacity(checked.len());
         for entry in checked {
-            let missing = entry.unopened(log.member_since(&own).is_some());
-            let index =
-                log.accept(&entry.entry, &*self.certificates).map_err(|fault| Trouble::Contradiction {
+            let before = Before {
+                member: log.member_since(&own).is_some(),
+                lingering: log.lingering(),
+                blobs,
+                own: &mine,
+            };
+            let index = log.accept(&entry.entry, &*self.certificates, &own).map_err(|fault| {
+                Trouble::Contradiction {
                     what: format!("the entry at index {} cannot be: {fault}", log.size()),
                     entry: Some(entry.entry.bytes().to_vec()),
-                })?;
+                }
+            })?;
+            if log.suite() == Some(ContentSuite::EndToEnd) {
+                if open.is_none() {
+                    *open = Some(self.open_group(transaction, room).await?);
+                }
+                let Some(open) = open.as_mut() else { continue };
+                match &entry.entry {
+                    Entry::Statement(_) if !before.member => {}
+                    Entry::Statement(statement) => {
+                        let ciphertext = entry.ciphertext.as_deref();
+                        match self.open_content(room, open, statement, ciphertext, &mine) {
+                            Ok(content) => entry.content = Some(content),
+                            Err(missing) if entry.ciphertext.is_some() => entry.missing = missing,
+                            Err(_) => {}
+                        }
+                    }
+                    changed => {
+                        self.follow_change(transaction, room, open, log, changed, &before).await?;
+                    }
+                }
+            }
+            let missing = entry.unopened(before.member);
             log.unopened.extend(missing.map(|reason| (index, reason)));
             unopened.push(missing);
             if matches!(entry.entry, Entry::Revocation(_)) {
@@ -226,6 +307,22 @@ impl Core {
             }
         }
         Ok(unopened)
+    }
+
+    /// The rows of the outbox that entries of this device came from, by number.
+    async fn own_rows(
+        &self,
+        transaction: &mut WriteTransaction,
+        room: &Room,
+        checked: &[Checked],
+    ) -> Result<HashMap<u64, OutboxRow>, VaultError> {
+        let own = self.owner.certificate.hash();
+        let seqs = checked.iter().filter(|entry| entry.entry.certificate() == own);
+        let seqs = seqs.map(|entry| entry.entry.place().seq);
+        let Some((first, last)) = seqs.clone().min().zip(seqs.max()) else { return Ok(HashMap::new()) };
+        let count = usize::try_from(last - first + 1).unwrap_or(usize::MAX);
+        let rows = self.vault.outbox_on(transaction, room.key, first, count).await?;
+        Ok(rows.into_iter().map(|row| (row.seq, row)).collect())
     }
 
     /// Verifies a checkpoint's signatures.
@@ -259,19 +356,21 @@ impl Core {
                 return Err(VaultError::Damaged("segment").into());
             }
             let (mut parts, mut unopened) = (Vec::new(), Vec::new());
+            let mut contents = Vec::with_capacity(entries.len());
             for (index, entry) in entries {
                 parts.push(session::message::Entry { statement: entry.entry, content: None });
+                contents.push(entry.content);
                 unopened.extend(entry.unopened.map(|reason| (index, reason)));
             }
             let items = verify::parse(&parts).map_err(|_| VaultError::Damaged("segment"))?;
-            let checked = verify::verify(items, &self.certificates)
+            let checked = verify::verify(items, &self.certificates, ContentSuite::ServerReads)
                 .await
                 .map_err(|_| VaultError::Damaged("segment"))?;
-            for entry in checked {
+            for (entry, content) in checked.into_iter().zip(contents) {
                 let index = log
-                    .accept(&entry.entry, &*self.certificates)
+                    .accept(&entry.entry, &*self.certificates, &own)
                     .map_err(|_| VaultError::Damaged("segment"))?;
-                self.own_entry_logged(room, index, &entry.entry);
+                self.own_entry_logged(room, index, &entry.entry, content.as_deref());
             }
             log.unopened.extend(unopened);
         }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use evidence::Hash;
 use evidence::content::Content;
 use evidence::entry::{Entry, UnverifiedEntry};
+use evidence::membership::Change;
 use evidence::receipt::Unopened;
-use evidence::room::Certificates as _;
+use evidence::room::{Certificates as _, ContentSuite};
 use pki::VerifiedCertificate;
 use rayon::prelude::*;
 
@@ -19,13 +20,14 @@ const SOME: usize = 8;
 const MANY: usize = 256;
 
 /// An entry whose signature stands.
-#[derive(Debug)]
 pub(super) struct Checked {
     pub(super) entry: Entry,
-    /// The content, if it is what the statement names and commits to.
+    /// The content, if it is what the statement names and commits to; in suite 1 once it is opened.
     pub(super) content: Option<Vec<u8>>,
-    /// Whether a content came that was not.
-    pub(super) mismatch: bool,
+    /// In suite 1 what the statement names.
+    pub(super) ciphertext: Option<Vec<u8>>,
+    /// Why there is no content.
+    pub(super) missing: Unopened,
 }
 
 /// An entry to check.
@@ -56,9 +58,10 @@ pub(super) fn parse(entries: &[session::message::Entry]) -> Result<Vec<Item>, (u
 pub(super) async fn verify(
     items: Vec<Item>,
     known: &Arc<KnownCertificates>,
+    suite: ContentSuite,
 ) -> Result<Vec<Checked>, (usize, String)> {
     let known = Arc::clone(known);
-    let check = move |(at, item)| check(item, &known).map_err(|fault| (at, fault));
+    let check = move |(at, item)| check(item, &known, suite).map_err(|fault| (at, fault));
     if items.len() < SOME {
         return items.into_iter().enumerate().map(check).collect();
     }
@@ -72,7 +75,7 @@ pub(super) async fn verify(
     all.await.unwrap_or_else(|_| Err((0, "verification was interrupted".to_owned())))
 }
 
-fn check(item: Item, known: &KnownCertificates) -> Result<Checked, String> {
+fn check(item: Item, known: &KnownCertificates, suite: ContentSuite) -> Result<Checked, String> {
     let signer = known
         .certificate(&item.entry.certificate())
         .ok_or_else(|| "signed under a certificate that the organisation does not vouch for".to_owned())?;
@@ -81,16 +84,23 @@ fn check(item: Item, known: &KnownCertificates) -> Result<Checked, String> {
         return Err("signed when its signer's certificate was not valid".to_owned());
     }
     let entry = item.entry.verify(&signer).map_err(|error| error.to_string())?;
-    let opened = item.content.map(|content| open(&entry, &signer, content));
-    Ok(Checked { entry, mismatch: matches!(opened, Some(None)), content: opened.flatten() })
+    let came = item.content.is_some();
+    let named = item.content.filter(|bytes| matches!(&entry, Entry::Statement(s) if s.is_ciphertext(bytes)));
+    let (content, ciphertext) = match suite {
+        ContentSuite::ServerReads => (named.and_then(|content| open(&entry, &signer, content)), None),
+        ContentSuite::EndToEnd => (None, named),
+    };
+    let mismatch = came && content.is_none() && ciphertext.is_none();
+    let missing = if mismatch { Unopened::Mismatch } else { Unopened::Withheld };
+    Ok(Checked { entry, content, ciphertext, missing })
 }
 
-/// The content if it is the one that the statement names (EV-8) and commits to (EV-7).
+/// The content if it is what the statement commits to (EV-7).
 fn open(entry: &Entry, signer: &VerifiedCertificate, content: Vec<u8>) -> Option<Vec<u8>> {
     let Entry::Statement(statement) = entry else { return None };
     let parsed = Content::from_bytes(&content).ok()?;
     let user = signer.identity().user()?;
-    (statement.is_ciphertext(&content) && statement.is_commitment_to(user, &parsed)).then_some(content)
+    statement.is_commitment_to(user, &parsed).then_some(content)
 }
 
 impl Checked {
@@ -101,8 +111,18 @@ impl Checked {
     /// Why there is no content, if this device should have one (EV-30).
     pub(super) fn unopened(&self, member: bool) -> Option<u8> {
         let missing = matches!(self.entry, Entry::Statement(_)) && self.content.is_none() && member;
-        let reason = if self.mismatch { Unopened::Mismatch } else { Unopened::Withheld };
-        missing.then_some(reason as u8)
+        missing.then_some(self.missing as u8)
+    }
+}
+
+/// The content suite of the room that an entry creates.
+pub(super) fn suite(item: &Item) -> Option<ContentSuite> {
+    match &item.entry {
+        UnverifiedEntry::Membership(membership) => match &membership.claim().change {
+            Change::Create { creation, .. } => Some(creation.suite),
+            _ => None,
+        },
+        _ => None,
     }
 }
 

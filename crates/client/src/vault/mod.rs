@@ -6,6 +6,7 @@
 mod certificates;
 mod directory;
 mod error;
+mod groups;
 mod key;
 mod outbox;
 mod receipts;
@@ -28,6 +29,7 @@ use sqlx::{ConnectOptions as _, Row as _, Sqlite, Transaction};
 pub(crate) use certificates::StoredCertificate;
 pub(crate) use directory::StoredDirectory;
 pub use error::VaultError;
+pub(crate) use groups::GroupRecords;
 pub(crate) use outbox::{OutboxRow, OutboxState, Parcel};
 pub(crate) use receipts::StoredReceipt;
 pub(crate) use rooms::{Alarm, CHECKPOINT_SPACING_S, RoomKey, RoomRecord, RoomRow, Step, VerifiedHead};
@@ -143,6 +145,8 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT)
         .pragma("trusted_schema", "OFF")
+        // GR-9: what is deleted is overwritten.
+        .pragma("secure_delete", "ON")
         .disable_statement_logging()
 }
 

@@ -4,6 +4,9 @@
 
 use std::sync::{Arc, LazyLock};
 
+use evidence::room::RoomId;
+use evidence::statement::Statement;
+use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 use sqlx::Row as _;
 
@@ -31,7 +34,7 @@ pub(crate) enum OutboxState {
 }
 
 /// What a row holds.
-#[derive(Debug, Clone, Encode, Decode)]
+#[derive(Clone, Encode, Decode)]
 #[cbor(map)]
 pub(crate) struct Parcel {
     /// The exact signed bytes; those refused last if the row is unsigned, empty if never signed.
@@ -40,14 +43,71 @@ pub(crate) struct Parcel {
     /// The content of a statement.
     #[cbor(n(2), with = "minicbor::bytes")]
     pub(crate) content: Option<Vec<u8>>,
+    /// What is sent in the place of the content.
+    #[cbor(n(3), with = "minicbor::bytes")]
+    pub(crate) ciphertext: Option<Vec<u8>>,
+    /// What a membership statement names by its hash (EV-46).
+    #[cbor(n(4), default)]
+    pub(crate) blobs: Vec<ByteVec>,
+}
+
+impl Parcel {
+    /// A sealed statement.
+    pub(crate) fn said(entry: Vec<u8>, content: Vec<u8>, ciphertext: Vec<u8>) -> Self {
+        Self { entry, content: Some(content), ciphertext: Some(ciphertext), blobs: Vec::new() }
+    }
+
+    /// Content that waits to be sealed.
+    pub(crate) fn unsealed(content: Vec<u8>) -> Self {
+        Self { entry: Vec::new(), content: Some(content), ciphertext: None, blobs: Vec::new() }
+    }
+
+    /// A membership statement.
+    pub(crate) fn change(entry: Vec<u8>, blobs: Vec<Vec<u8>>) -> Self {
+        let blobs = blobs.into_iter().map(ByteVec::from).collect();
+        Self { entry, content: None, ciphertext: None, blobs }
+    }
+
+    /// Whether it was sealed by the group of `room` in this key epoch.
+    pub(crate) fn is_sealed_in(&self, room: RoomId, epoch: u64) -> bool {
+        self.ciphertext.as_ref().is_some_and(|bytes| evidence::mls::is_content(bytes, &room.0, epoch))
+    }
+
+    fn is_whole(&self) -> bool {
+        match (&self.content, &self.ciphertext) {
+            (None, _) => !self.entry.is_empty(),
+            (Some(_), None) => false,
+            (Some(_), Some(sealed)) => {
+                Statement::parse(&self.entry).is_ok_and(|statement| statement.claim().is_ciphertext(sealed))
+            }
+        }
+    }
+
+    /// Nothing to be sent: it says that the room's group needs care before anything can be.
+    pub(crate) fn care() -> Self {
+        Self::change(Vec::new(), Vec::new())
+    }
+
+    /// Whether it is [`Self::care`].
+    pub(crate) fn is_care(&self) -> bool {
+        self.entry.is_empty() && self.content.is_none()
+    }
 }
 
 /// A row of the outbox.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct OutboxRow {
     pub(crate) seq: u64,
     pub(crate) state: OutboxState,
     pub(crate) parcel: Parcel,
+}
+
+impl OutboxRow {
+    /// Whether it can be sent as it is: signed, and what goes beside a statement is what it names. What an earlier version put here in clear
+    /// is not.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.state == OutboxState::Signed && self.parcel.is_whole()
+    }
 }
 
 #[derive(Encode, Decode)]
@@ -172,6 +232,22 @@ impl Vault {
                 Ok(OutboxRow { seq, state, parcel: decode(TABLE, &opened)? })
             })
             .collect()
+    }
+
+    /// Removes the rows of a room that ask for care, if it has no others that wait; whether none waits then.
+    pub(crate) async fn drop_care(
+        &self,
+        transaction: &mut WriteTransaction,
+        key: RoomKey,
+    ) -> Result<bool, VaultError> {
+        let rows = self.outbox_on(transaction, key, 0, usize::MAX).await?;
+        let waiting: Vec<_> = rows.iter().skip_while(|row| row.state == OutboxState::Signed).collect();
+        let (Some(first), true) = (waiting.first(), waiting.iter().all(|row| row.parcel.is_care())) else {
+            return Ok(waiting.is_empty());
+        };
+        self.clear_outbox(transaction, key, first.seq, u64::MAX).await?;
+        self.reset_seq(transaction, key, first.seq).await?;
+        Ok(true)
     }
 
     /// Whether a room has rows that must be signed again.

@@ -161,8 +161,9 @@ impl Vault {
             .await?;
         let sealed = self.keys.seal(Place::at(TABLE, [uint(id)?]), &wire::cbor::to_vec(record))?;
         sqlx::query(
-            "INSERT INTO room (id, tag, size, held, next_seq, delivered, shown, shown_told, stopped, sealed) \
-             VALUES (?, ?, 0, 0, 1, 0, 0, 0, 0, ?)",
+            // A number that a dropped room had comes again: whoever has that one's group in memory is not to take it for this one's.
+            "INSERT INTO room (id, tag, size, held, next_seq, delivered, shown, shown_told, stopped, sealed, group_version) \
+             VALUES (?, ?, 0, 0, 1, 0, 0, 0, 0, ?, abs(random() / 4))",
         )
         .bind(id)
         .bind(tag.as_slice())
@@ -170,6 +171,19 @@ impl Vault {
         .execute(&mut **transaction)
         .await?;
         Ok(RoomKey(uint(id)?))
+    }
+
+    /// Entries stored of a room.
+    pub(crate) async fn room_size(
+        &self,
+        transaction: &mut WriteTransaction,
+        key: RoomKey,
+    ) -> Result<u64, VaultError> {
+        let size: i64 = sqlx::query_scalar("SELECT size FROM room WHERE id = ?")
+            .bind(int(key.0)?)
+            .fetch_one(&mut **transaction)
+            .await?;
+        uint(size)
     }
 
     /// Moves a room, all of it in one statement.
@@ -273,6 +287,7 @@ impl Vault {
         for statement in [
             "DELETE FROM outbox WHERE room = ?",
             "DELETE FROM refusal WHERE room = ?",
+            "DELETE FROM group_record WHERE room = ?",
             "DELETE FROM room WHERE id = ? AND size = 0",
         ] {
             sqlx::query(statement).bind(int(key.0)?).execute(&mut *transaction).await?;

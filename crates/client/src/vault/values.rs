@@ -14,6 +14,7 @@ const DEVICE_KEY: &str = "device key";
 const REQUEST: &str = "request";
 const OPENED_USER: &str = "opened user";
 const NEXT_PASSWORD: &str = "next password";
+const PACKAGES_MADE: &str = "packages made";
 
 /// Who this home belongs to.
 #[derive(Debug, Clone, Encode, Decode)]
@@ -99,6 +100,18 @@ impl Vault {
     /// Stores it, or forgets it.
     pub(crate) async fn put_next_password(&self, password: Option<&Password>) -> Result<(), VaultError> {
         self.put_value(NEXT_PASSWORD, password.map_or(&[], |password| password.expose().as_bytes())).await
+    }
+
+    /// When this device made key packages last, Unix milliseconds.
+    pub(crate) async fn packages_made_ms(&self) -> Result<Option<u64>, VaultError> {
+        let Some(bytes) = self.value(PACKAGES_MADE).await? else { return Ok(None) };
+        let bytes = bytes.as_slice().try_into().map_err(|_| VaultError::Damaged(PACKAGES_MADE))?;
+        Ok(Some(u64::from_be_bytes(bytes)))
+    }
+
+    /// Stores it.
+    pub(crate) async fn put_packages_made_ms(&self, at_ms: u64) -> Result<(), VaultError> {
+        self.put_value(PACKAGES_MADE, &at_ms.to_be_bytes()).await
     }
 
     async fn value(&self, name: &'static str) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError> {

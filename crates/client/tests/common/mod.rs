@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use client::{Client, ClientOptions, Home, Joiner, join};
 use evidence::bundle::Root;
+use evidence::membership::DeviceRef;
 use evidence::room::RoomId;
 use evidence::verdict::{Said, Verdict};
 use pki::{Fingerprint, Organisation, Password};
@@ -21,7 +22,10 @@ use server::organisation::{Authority, DataFolder, KeyProtection};
 use server::{Server, ServerConfig};
 use session::link::{Link, Purpose};
 use session::message::Role;
+use store::SqliteStore;
 use tempfile::TempDir;
+use testkit::member::Member;
+use testkit::sealed::Party;
 
 pub const PASSWORD: &str = "seven lanterns over water";
 
@@ -84,6 +88,15 @@ impl World {
         Fingerprint(*Authority::load(&folder, &KeyProtection::Plain).unwrap().root_fingerprint())
     }
 
+    /// A room of content suite 0 as an earlier version has made it.
+    pub async fn clear_room(&self, creator: &Member, devices: Vec<DeviceRef>) -> RoomId {
+        let authority =
+            Authority::load(&DataFolder::open(&self.data()).unwrap(), &KeyProtection::Plain).unwrap();
+        let store = SqliteStore::open(&self.data().join("store.db")).await.unwrap();
+        let keys = (authority.log_key(), authority.cosigner_key());
+        testkit::clear::create(&store, keys, creator, devices).await.0
+    }
+
     pub async fn invite(&self, role: Role) -> String {
         let console = Console::open(&DataFolder::open(&self.data()).unwrap()).await.unwrap();
         let expires = client::system_clock() + 60_000;
@@ -112,6 +125,15 @@ impl World {
     /// A new user, logged in.
     pub async fn member(&self, user: &str) -> Client {
         run(self.join(user).await).await
+    }
+
+    /// A new user whose device a test has in its own hands; it can be added.
+    pub async fn party(&self, user: &str) -> Party {
+        let link = Link::parse(&self.invite(Role::Member).await).unwrap();
+        let member = Member::join(&link, user, "laptop", PASSWORD).await.unwrap();
+        let mut party = Party::new(member, self.address).await.unwrap();
+        party.hand_in_packages(2).await.unwrap();
+        party
     }
 
     pub async fn reopen(&self, user: &str) -> Client {

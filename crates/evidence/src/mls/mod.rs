@@ -132,9 +132,9 @@ fn group_epoch(reader: &mut Reader<'_>) -> Option<GroupEpoch> {
 fn public_message(mut reader: Reader<'_>) -> Option<Message> {
     let place = group_epoch(&mut reader)?;
     let sender = reader.u8()?;
-    reader.vector()?;
+    let authenticated = reader.vector()?;
     let content = reader.u8()?;
-    if sender != NEW_MEMBER_COMMIT || content != COMMIT {
+    if sender != NEW_MEMBER_COMMIT || content != COMMIT || !authenticated.is_empty() {
         return None;
     }
     // Proposals, path.
@@ -163,11 +163,12 @@ fn leaf(reader: &mut Reader<'_>) -> Option<()> {
 fn private_message(mut reader: Reader<'_>) -> Option<Message> {
     let place = group_epoch(&mut reader)?;
     let content = reader.u8()?;
-    // Authenticated data, encrypted sender data, ciphertext.
-    vectors(&mut reader, 3)?;
+    let authenticated = reader.vector()?;
+    // Encrypted sender data, ciphertext.
+    vectors(&mut reader, 2)?;
     match content {
         APPLICATION if reader.is_at_end() => Some(Message::Content(place)),
-        COMMIT if reader.is_at_end() => Some(Message::Commit(place)),
+        COMMIT if reader.is_at_end() && authenticated.is_empty() => Some(Message::Commit(place)),
         _ => None,
     }
 }

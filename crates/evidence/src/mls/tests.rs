@@ -23,7 +23,11 @@ fn place(room: &[u8], generation: u32, epoch: u64) -> Vec<u8> {
 }
 
 fn private(content: u8, place: Vec<u8>) -> Vec<u8> {
-    [start(2), place, vec![content], vector(b"aad"), vector(&[1; 28]), vector(&[2; 300])].concat()
+    private_with(content, place, if content == 1 { b"aad" } else { b"" })
+}
+
+fn private_with(content: u8, place: Vec<u8>, authenticated: &[u8]) -> Vec<u8> {
+    [start(2), place, vec![content], vector(authenticated), vector(&[1; 28]), vector(&[2; 300])].concat()
 }
 
 fn public(sender: &[u8], content: u8, place: Vec<u8>) -> Vec<u8> {
@@ -86,6 +90,7 @@ fn what_is_of_another_kind_is_not_read() {
         private(2, here()),
         private(0, here()),
         private(4, here()),
+        private_with(3, here(), b"x"),
         public(&[1, 0, 0, 0, 0], 3, here()),
         public(&[2, 0, 0, 0, 0], 3, here()),
         public(&[3], 3, here()),

@@ -164,6 +164,10 @@ impl Group {
         change: &Change<'_>,
     ) -> Result<(), GroupError> {
         let processed = self.group.process_message(provider, message).map_err(refused)?;
+        // GR-7
+        if !processed.aad().is_empty() {
+            return Err(Refusal::Context.into());
+        }
         let sender = processed.sender().clone();
         let ProcessedMessageContent::StagedCommitMessage(staged) = processed.into_content() else {
             return Err(GroupError::Malformed("commit"));

@@ -140,8 +140,9 @@ impl Place<'_> {
         if context.epoch().as_u64() != self.epoch {
             return Err(Refusal::OtherEpoch);
         }
-        // One inside would take the place of the one beside.
-        (!has_tree).then_some(()).ok_or(Refusal::Change)
+        // A tree inside would take the place of the one beside; extensions no commit may bring (GR-8).
+        let bare = !has_tree && context.extensions().iter().next().is_none();
+        bare.then_some(()).ok_or(Refusal::Change)
     }
 }
 

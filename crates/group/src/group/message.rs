@@ -9,6 +9,11 @@ use crate::credential::{Device, certificate_hash};
 use crate::error::{GroupError, Refusal};
 use crate::provider::Provider;
 
+/// The authenticated data of a message (GR-13): room, certificate of the sender, its number and the commitment, 104 bytes.
+pub fn context(room: &[u8; 32], certificate: &[u8; 32], seq: u64, commitment: &[u8; 32]) -> Vec<u8> {
+    [room.as_slice(), certificate, &seq.to_be_bytes(), commitment].concat()
+}
+
 impl Group {
     /// Seals content for the group; `context` is authenticated beside it and shows (GR-13). Its key is used once: what it changes must be stored
     /// before the result is sent.

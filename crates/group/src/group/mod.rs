@@ -13,6 +13,7 @@ use tls_codec::{DeserializeBytes, Serialize};
 
 pub use change::{Change, Commit};
 pub use join::Place;
+pub use message::context;
 
 use crate::credential::{Device, certificate_hash};
 use crate::error::{GroupError, Refusal};
@@ -77,6 +78,19 @@ impl Group {
         self.group.epoch().as_u64()
     }
 
+    /// Whether a commit of this device is pending.
+    pub fn has_pending(&self) -> bool {
+        self.group.pending_commit().is_some()
+    }
+
+    /// Removes all that is kept of the group (GR-9).
+    ///
+    /// # Errors
+    /// [`GroupError::Storage`].
+    pub fn forget(self, provider: &Provider) -> Result<(), GroupError> {
+        provider.store().forget(self.group.group_id()).map_err(storage)
+    }
+
     /// Whether this device is in the group.
     pub fn is_active(&self) -> bool {
         self.group.is_active()
@@ -109,6 +123,14 @@ fn join_config() -> MlsGroupJoinConfig {
 
 fn ratchet() -> SenderRatchetConfiguration {
     SenderRatchetConfiguration::new(OUT_OF_ORDER, MAX_FORWARD_DISTANCE)
+}
+
+/// The scope of the records of a room's group (GR-16).
+///
+/// # Errors
+/// [`GroupError::Storage`].
+pub fn scope(room: &[u8; 32], generation: u32) -> Result<[u8; 32], GroupError> {
+    crate::store::scope(&group_id(room, generation)).map_err(storage)
 }
 
 /// GR-3: the room's id and the generation, 36 bytes.

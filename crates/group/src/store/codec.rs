@@ -67,7 +67,7 @@ pub(super) fn of_group_and<const V: u16>(
 }
 
 /// Whose a record of a group is.
-pub(super) fn scope(group: &impl Serialize) -> Result<[u8; 32], StoreError> {
+pub(crate) fn scope(group: &impl Serialize) -> Result<[u8; 32], StoreError> {
     Ok(sha256(&rmp_serde::to_vec(group)?))
 }
 

@@ -13,6 +13,7 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use codec::StoreError;
+pub(crate) use codec::scope;
 
 /// The name of a record: 32 bytes that say whose it is, all zero for key packages, and 33 that say what it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -103,7 +104,7 @@ impl Store {
 
     /// Removes all records of a group, those of epochs that ended included (GR-9).
     pub(crate) fn forget(&self, group: &impl Serialize) -> Result<(), StoreError> {
-        let scope = codec::scope(group)?;
+        let scope = scope(group)?;
         let mut state = self.state();
         let gone: Vec<Record> = state.values.keys().filter(|record| record.scope == scope).copied().collect();
         for record in gone {

@@ -224,3 +224,16 @@ fn a_tree_inside_the_group_info_does_not_take_the_place_of_the_one_beside() {
     let back = Group::rejoin(&lost.provider, &device(&lost.device), &bytes(&info), &tree, place);
     assert_eq!(refusal(back), Refusal::Change);
 }
+
+/// GR-7
+#[test]
+fn a_commit_with_authenticated_data_is_refused() {
+    let (_, mut parties) = room_of(3);
+    let mut group = bare(&parties[0]);
+    group.set_aad(b"something to be kept by everybody".to_vec());
+    let bundle = group
+        .self_update(&parties[0].provider, &device(&parties[0].device), LeafNodeParameters::default())
+        .unwrap();
+    let message = bytes(&bundle.into_commit());
+    refused(&mut parties, &message, Refusal::Context);
+}

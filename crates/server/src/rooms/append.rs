@@ -6,9 +6,9 @@ use std::collections::{HashMap, HashSet};
 use evidence::entry::Entry;
 use evidence::membership::Change;
 use evidence::refusal::{Reason, Refusal, RefusalClaim};
-use evidence::room::Context;
+use evidence::room::{ContentSuite, Context};
 use minicbor::bytes::ByteArray;
-use pki::{Usage, VerifiedCertificate};
+use pki::{Name, Usage, VerifiedCertificate};
 use session::message::{Event, FailureCode, Reply};
 use store::{AppendError, Hash, MemberChange, NewEntry, NewEquivocation, NewRoom, RoomAppend, StoreError};
 use tracing::{error, warn};
@@ -358,7 +358,12 @@ impl Worker {
             let why = "the room is of another organisation";
             return item.submission.reply(failure::failed(FailureCode::Malformed, why));
         }
-        match room.state.key_epoch().and_then(|_| keys::fault(&item, 0)) {
+        // EV-4: rooms that the server can read are those of earlier versions.
+        if creation.suite == ContentSuite::ServerReads {
+            let why = "the room would not be encrypted end to end, and such rooms are created no more; create another with a newer version of this program";
+            return item.submission.reply(failure::failed(FailureCode::Malformed, why));
+        }
+        match keys::fault(&item, Some(0)) {
             None => {}
             Some(Fault::Missing) => return item.submission.reply(failure::missing_blob()),
             Some(Fault::Refused(reason)) => {
@@ -369,7 +374,7 @@ impl Worker {
         if let Err(wait_ms) = self.added.take(item.submission.session.certificate, others_added(&item), now) {
             return item.submission.reply(added_too_many(wait_ms));
         }
-        let direct = creation.parties.as_ref().map(|[a, b]| pki::sha256(format!("{a}\n{b}").as_bytes()));
+        let direct = creation.parties.as_ref().map(|[a, b]| direct_pair(a, b));
         let new = NewRoom {
             id,
             name: room.state.name().map(|name| name.as_str().to_owned()),
@@ -440,6 +445,12 @@ impl Worker {
         }
         Ok(reader.known().clone())
     }
+}
+
+/// The key of the one direct room of two users. That of content suite 0 was without the last line: who has such a room makes one of suite 1
+/// beside it.
+fn direct_pair(a: &Name, b: &Name) -> Hash {
+    pki::sha256(format!("{a}\n{b}\n{}", ContentSuite::EndToEnd.number()).as_bytes())
 }
 
 fn appended(room: &Room, index: u64, size: u64, checkpoint: Vec<u8>) -> Reply {

@@ -1,6 +1,7 @@
 //! What shows of the group messages of rooms of content suite 1 (EV-47): read before the sequencer, judged in it.
 
 use evidence::entry::{Entry, UnverifiedEntry};
+use evidence::limits::MAX_CONTENT;
 use evidence::mls::{Message, Named, is_content, is_tree};
 use evidence::refusal::Reason;
 use store::{Hash, Store, StoreError};
@@ -65,20 +66,25 @@ pub(super) async fn still_there(
     store.has_pending_blobs(device, &hashes).await
 }
 
-/// What keeps an entry out of a room of content suite 1 whose key epoch before it is `key_epoch`, 0 before a create.
-pub(super) fn fault(item: &Checked, key_epoch: u64) -> Option<Fault> {
+/// What keeps an entry out of a room whose key epoch before it is `key_epoch`, 0 before a create; none in content suite 0.
+pub(super) fn fault(item: &Checked, key_epoch: Option<u64>) -> Option<Fault> {
     let submission = &item.submission;
     let room = &submission.room;
-    match &item.entry {
-        Entry::Statement(_) => {
-            let sealed = submission.content.as_ref().is_some_and(|bytes| is_content(bytes, room, key_epoch));
-            (!sealed).then_some(Fault::Refused(Reason::Ciphertext))
+    let content = submission.content.as_deref();
+    let refused = match (&item.entry, key_epoch) {
+        (Entry::Statement(_), None) => {
+            content.is_some_and(|bytes| bytes.len() > MAX_CONTENT).then_some(Reason::TooLarge)
         }
-        Entry::Membership(membership) => match &submission.named {
-            None => Some(Fault::Missing),
-            Some(named) if named.fit(&membership.change, &membership.mls, room, key_epoch) => None,
-            Some(_) => Some(Fault::Refused(Reason::Membership)),
-        },
-        Entry::Revocation(_) => None,
-    }
+        (Entry::Statement(_), Some(epoch)) => {
+            let sealed = content.is_some_and(|bytes| is_content(bytes, room, epoch));
+            (!sealed).then_some(Reason::Ciphertext)
+        }
+        (Entry::Membership(membership), Some(epoch)) => {
+            let Some(named) = &submission.named else { return Some(Fault::Missing) };
+            let fits = named.fit(&membership.change, &membership.mls, room, epoch);
+            (!fits).then_some(Reason::Membership)
+        }
+        (Entry::Membership(_), None) | (Entry::Revocation(_), _) => None,
+    };
+    refused.map(Fault::Refused)
 }

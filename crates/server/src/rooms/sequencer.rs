@@ -224,7 +224,7 @@ impl Worker {
         if let Some(reason) = item.refused {
             return self.refuse(item, reason).await;
         }
-        if let Some(fault) = room.state.key_epoch().and_then(|epoch| keys::fault(&item, epoch)) {
+        if let Some(fault) = keys::fault(&item, room.state.key_epoch()) {
             // What does not fit the room at all is told first: a stale message is one of a stale statement.
             return match (room.check(&item.entry, &certificates, Some(now)), fault) {
                 (Err(e), _) => self.refuse(item, e.into()).await,

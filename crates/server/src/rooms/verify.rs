@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use evidence::entry::{Entry, UnverifiedEntry};
-use evidence::limits::MAX_CONTENT;
+use evidence::limits::MAX_CIPHERTEXT;
 use evidence::mls::Named;
 use evidence::refusal::Reason;
 use pki::NoRevocations;
@@ -94,7 +94,8 @@ fn check(submission: &Submission, now: u64) -> Result<(Entry, Option<Reason>), R
         return Err(malformed("the statement is of another room"));
     }
     let refused = match (&entry, &submission.content) {
-        (Entry::Statement(_), Some(content)) if content.len() > MAX_CONTENT => Some(Reason::TooLarge),
+        // What is not sealed has to be shorter, which its room says.
+        (Entry::Statement(_), Some(content)) if content.len() > MAX_CIPHERTEXT => Some(Reason::TooLarge),
         (Entry::Statement(statement), Some(content)) if statement.is_ciphertext(content) => None,
         (Entry::Statement(_), _) => Some(Reason::Ciphertext),
         (_, None) => None,

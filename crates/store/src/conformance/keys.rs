@@ -23,7 +23,7 @@ async fn take_one(store: &dyn Store, device: Hash) -> Option<Vec<u8>> {
     store.take_key_packages(&[device]).await.unwrap().pop().unwrap()
 }
 
-/// The oldest comes first and is gone then; the one of last resort stays, and another replaces it.
+/// The newest comes first and is gone then; the one of last resort stays, and another replaces it.
 pub async fn packages_are_given_once(store: Arc<dyn Store>) {
     let (ada, bob) = (enrol(&*store, "ada").await, enrol(&*store, "bob").await);
     assert_eq!(store.key_package_count(&ada).await.unwrap(), count(0, false));
@@ -34,8 +34,8 @@ pub async fn packages_are_given_once(store: Arc<dyn Store>) {
     store.put_key_packages(&bob, packages(1..2), None).await.unwrap();
 
     let taken = store.take_key_packages(&[bob, id("nobody"), ada, ada, bob]).await.unwrap();
-    assert_eq!(taken, [Some(package(1)), None, Some(package(1)), Some(package(2)), None]);
-    for left in [Some(package(3)), Some(package(4)), last.clone(), last] {
+    assert_eq!(taken, [Some(package(1)), None, Some(package(4)), Some(package(3)), None]);
+    for left in [Some(package(2)), Some(package(1)), last.clone(), last] {
         assert_eq!(take_one(&*store, ada).await, left);
     }
     let other = Some(b"another".to_vec());
@@ -59,7 +59,6 @@ pub async fn packages_are_limited(store: Arc<dyn Store>) {
     let too_large = |what, value, limit| StoreError::from(TooLarge { what, value, limit });
     let limit = MAX_KEY_PACKAGE as u64;
     let cases = [
-        (packages(most..most + 1), too_large("key packages", most + 1, most)),
         (packages(0..most + 1), too_large("key packages", most + 1, most)),
         (vec![vec![1; MAX_KEY_PACKAGE + 1]], too_large("key package", limit + 1, limit)),
         (vec![Vec::new()], StoreError::Misuse("an empty key package")),
@@ -74,14 +73,30 @@ pub async fn packages_are_limited(store: Arc<dyn Store>) {
         store.take_key_packages(&[ada; MAX_TAKEN + 1]).await,
         &too_large("key packages taken", limit + 1, limit),
     );
-    let first: Vec<_> = (0..limit).map(|number| Some(package(number))).collect();
-    assert_eq!(store.take_key_packages(&[ada; MAX_TAKEN]).await.unwrap(), first);
-    assert_eq!(take_one(&*store, ada).await, Some(package(limit)));
-    for _ in limit + 1..most {
-        take_one(&*store, ada).await;
+    let newest: Vec<_> = (most - limit..most).rev().map(|number| Some(package(number))).collect();
+    assert_eq!(store.take_key_packages(&[ada; MAX_TAKEN]).await.unwrap(), newest);
+    for number in (0..most - limit).rev() {
+        assert_eq!(take_one(&*store, ada).await, Some(package(number)));
     }
     assert_eq!(take_one(&*store, ada).await, last, "what was refused has replaced nothing");
     store.put_key_packages(&ada, vec![vec![1; MAX_KEY_PACKAGE]], None).await.unwrap();
+}
+
+/// Of too many the oldest go, of the device that has too many alone; the one of last resort is not counted.
+pub async fn the_oldest_packages_make_room(store: Arc<dyn Store>) {
+    let (ada, bob) = (enrol(&*store, "ada").await, enrol(&*store, "bob").await);
+    let most = u64::from(MAX_KEY_PACKAGES);
+    let last = Some(b"last".to_vec());
+    store.put_key_packages(&bob, packages(0..2), None).await.unwrap();
+    store.put_key_packages(&ada, packages(0..most), last.clone()).await.unwrap();
+    // One that is there already is not newer for it.
+    let again = [package(0), package(most), package(most + 1)].to_vec();
+    assert_eq!(store.put_key_packages(&ada, again, None).await.unwrap(), count(most, true));
+    for number in (2..most + 2).rev() {
+        assert_eq!(take_one(&*store, ada).await, Some(package(number)));
+    }
+    assert_eq!(take_one(&*store, ada).await, last);
+    assert_eq!(store.key_package_count(&bob).await.unwrap(), count(2, false));
 }
 
 /// A revoked device has none and gets none; nor does one that there is not.
@@ -93,7 +108,7 @@ pub async fn packages_go_with_the_certificate(store: Arc<dyn Store>) {
     let revoked = LeafKind::Revoked { certificate: ada, at_ms: NOW };
     store.append_directory(directory_append(2, vec![revoked])).await.unwrap();
     assert_eq!(store.key_package_count(&ada).await.unwrap(), count(0, false));
-    assert_eq!(store.take_key_packages(&[ada, bob]).await.unwrap(), [None, Some(package(0))]);
+    assert_eq!(store.take_key_packages(&[ada, bob]).await.unwrap(), [None, Some(package(1))]);
     let put = store.put_key_packages(&ada, packages(5..6), None).await;
     assert_error(put, &StoreError::Refused(Refusal::DeviceRevoked));
     let put = store.put_key_packages(&id("nobody"), packages(5..6), None).await;

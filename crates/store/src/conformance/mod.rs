@@ -43,7 +43,8 @@ macro_rules! conformance_suite {
                      member_changes, many_writers;
             reads: pages, by_seq;
             receipts: receipts, final_refusals, equivocations;
-            keys: packages_are_given_once, packages_are_limited, packages_go_with_the_certificate, many_takers;
+            keys: packages_are_given_once, packages_are_limited, the_oldest_packages_make_room,
+                packages_go_with_the_certificate, many_takers;
             blobs: pieces, another_hash, pending_ones_are_limited, an_entry_takes_its_blobs, a_missing_one_leaves_the_room;
         );
     };

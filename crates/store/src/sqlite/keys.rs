@@ -5,7 +5,6 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::value::uint;
 use super::{SqliteStore, devices};
-use crate::error::TooLarge;
 use crate::limits::{MAX_KEY_PACKAGE, MAX_KEY_PACKAGES, MAX_TAKEN, check};
 use crate::{Hash, KeyPackageCount, KeyPackages, StoreError};
 
@@ -79,12 +78,15 @@ async fn put(
         .execute(&mut *connection)
         .await?;
     }
-    let count = count(sqlx::query_as(COUNT).bind(&device[..]).fetch_one(connection).await?)?;
-    if count.count > MAX_KEY_PACKAGES.into() {
-        let limit = MAX_KEY_PACKAGES.into();
-        return Err(TooLarge { what: "key packages", value: count.count, limit }.into());
-    }
-    Ok(count)
+    sqlx::query(
+        "DELETE FROM key_packages WHERE id IN \
+         (SELECT id FROM key_packages WHERE certificate = ? AND last_resort = 0 ORDER BY id DESC LIMIT -1 OFFSET ?)",
+    )
+    .bind(&device[..])
+    .bind(MAX_KEY_PACKAGES)
+    .execute(&mut *connection)
+    .await?;
+    count(sqlx::query_as(COUNT).bind(&device[..]).fetch_one(connection).await?)
 }
 
 async fn take(
@@ -93,14 +95,14 @@ async fn take(
 ) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
     let mut taken = Vec::with_capacity(certificates.len());
     for certificate in certificates {
-        let oldest: Option<Vec<u8>> = sqlx::query_scalar(
+        let newest: Option<Vec<u8>> = sqlx::query_scalar(
             "DELETE FROM key_packages WHERE id = \
-             (SELECT min(id) FROM key_packages WHERE certificate = ? AND last_resort = 0) RETURNING package",
+             (SELECT max(id) FROM key_packages WHERE certificate = ? AND last_resort = 0) RETURNING package",
         )
         .bind(&certificate[..])
         .fetch_optional(&mut *connection)
         .await?;
-        taken.push(match oldest {
+        taken.push(match newest {
             Some(package) => Some(package),
             None => {
                 sqlx::query_scalar(

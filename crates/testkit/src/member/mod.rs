@@ -20,6 +20,8 @@ use session::message::{Command, Reply};
 use wire::cbor;
 
 use crate::peer::{Peer, now_ms};
+use crate::sealed::put_blob;
+use crate::sealed::shown::{self, Shown};
 
 /// A device of a user.
 pub struct Member {
@@ -135,41 +137,86 @@ impl Member {
         peer.login(Parties { user: self.user.as_str(), root: &root }, self.device.as_str(), password).await
     }
 
-    /// The statement that creates a room with these members, and the room's id.
-    pub fn create_room(&self, name: &str, devices: Vec<DeviceRef>) -> (RoomId, Vec<u8>) {
-        let mut nonce = [0; 32];
-        aws_lc_rs::rand::fill(&mut nonce).expect("randomness");
-        let creation = Creation {
-            organisation: self.organisation.clone(),
-            creator: self.certificate(),
-            parties: None,
-            suite: ContentSuite::ServerReads,
-            nonce,
-        };
-        let room = creation.room_id();
+    /// Creates a room with these members; the id and what the server answers. Its group messages are such in appearance only ([`shown`]).
+    ///
+    /// # Errors
+    /// Why the connection ended.
+    pub async fn create_room(
+        &self,
+        peer: &mut Peer,
+        name: &str,
+        devices: Vec<DeviceRef>,
+    ) -> Result<(RoomId, Reply), String> {
+        let (room, change) = self.creation(ContentSuite::EndToEnd, name, devices);
         let place = Place { room, seq: 1, time_ms: now_ms(), epoch: 0, seen: TreeHead::empty() };
-        let name = Some(RoomName::parse(name).expect("a room's name"));
-        (room, self.membership(place, Change::Create { creation, name, devices }))
+        let statement = self.membership(peer, place, 0, change).await;
+        let reply = peer.ask(Command::RoomCreate { room: room.0.into(), statement }).await?;
+        Ok((room, reply))
     }
 
-    /// A membership statement.
-    pub fn membership(&self, place: Place, change: Change) -> Vec<u8> {
-        let claim =
-            MembershipClaim { certificate: self.certificate(), place, change, mls: MlsHashes::default() };
+    /// The statement that creates a room of content suite 0 with these members, and the room's id. Servers refuse it.
+    pub fn create_clear_room(&self, name: &str, devices: Vec<DeviceRef>) -> (RoomId, Vec<u8>) {
+        let (room, change) = self.creation(ContentSuite::ServerReads, name, devices);
+        let place = Place { room, seq: 1, time_ms: now_ms(), epoch: 0, seen: TreeHead::empty() };
+        (room, self.change_clear(place, change))
+    }
+
+    fn creation(&self, suite: ContentSuite, name: &str, devices: Vec<DeviceRef>) -> (RoomId, Change) {
+        let mut nonce = [0; 32];
+        aws_lc_rs::rand::fill(&mut nonce).expect("randomness");
+        let organisation = self.organisation.clone();
+        let creation = Creation { organisation, creator: self.certificate(), parties: None, suite, nonce };
+        let name = Some(RoomName::parse(name).expect("a room's name"));
+        (creation.room_id(), Change::Create { creation, name, devices })
+    }
+
+    /// A membership statement of a room that is in this key epoch, 0 before it is created. What it names is handed in; it is such in appearance only ([`shown`]).
+    pub async fn membership(&self, peer: &mut Peer, place: Place, key_epoch: u64, change: Change) -> Vec<u8> {
+        let Shown { hashes, blobs } = shown::change(place.room, key_epoch, &change);
+        for blob in &blobs {
+            put_blob(peer, blob).await;
+        }
+        self.sign(place, change, hashes)
+    }
+
+    /// A membership statement of a room of content suite 0.
+    pub fn change_clear(&self, place: Place, change: Change) -> Vec<u8> {
+        self.sign(place, change, MlsHashes::default())
+    }
+
+    fn sign(&self, place: Place, change: Change, mls: MlsHashes) -> Vec<u8> {
+        let claim = MembershipClaim { certificate: self.certificate(), place, change, mls };
         Membership::sign(&claim, &self.key())
     }
 
-    /// A statement with its content.
+    /// A statement and what stands for its ciphertext, in a room in which every change so far was a commit: the key epoch is one more than the epoch.
     pub fn say(&self, place: Place, text: &str) -> (Vec<u8>, Vec<u8>) {
-        let content = Content::new(vec![Field::Text(text.into())]).expect("a content");
-        let bytes = content.to_bytes();
-        let claim = StatementClaim::new(&self.user, self.certificate(), place, &content, &bytes);
-        (Statement::sign(&claim, &self.key()), bytes)
+        self.say_in(place, place.epoch + 1, text)
     }
 
-    /// A statement that commits, by the rules of EV-7, to a content whose one field has this number and, as its value, these
-    /// bytes of CBOR, whatever they are.
-    pub fn say_raw(&self, place: Place, number: u64, value: &[u8]) -> (Vec<u8>, Vec<u8>) {
+    /// A statement and what stands for its ciphertext, in this key epoch. Nobody can open it ([`shown`]).
+    pub fn say_in(&self, place: Place, key_epoch: u64, text: &str) -> (Vec<u8>, Vec<u8>) {
+        let content = text_content(text);
+        let ciphertext = shown::content(place.room, key_epoch, content.to_bytes().len());
+        (self.say_over(place, &content, &ciphertext), ciphertext)
+    }
+
+    /// A statement and its content, in a room of content suite 0.
+    pub fn say_clear(&self, place: Place, text: &str) -> (Vec<u8>, Vec<u8>) {
+        let content = text_content(text);
+        let bytes = content.to_bytes();
+        (self.say_over(place, &content, &bytes), bytes)
+    }
+
+    /// A statement that commits to a content and names these bytes as what was sent, whatever they are.
+    pub fn say_over(&self, place: Place, content: &Content, sent: &[u8]) -> Vec<u8> {
+        let claim = StatementClaim::new(&self.user, self.certificate(), place, content, sent);
+        Statement::sign(&claim, &self.key())
+    }
+
+    /// The commitment, by the rules of EV-7, to a content whose one field has this number and, as its value, these bytes of CBOR, whatever they are; and
+    /// the content.
+    pub(crate) fn commit_raw(&self, place: Place, number: u64, value: &[u8]) -> (Sha256Hash, Vec<u8>) {
         let number = cbor::to_vec(&number);
         let salt = cbor::to_vec(&ByteArray::from([9; 32]));
         let context = cbor::to_vec(&"countersign v1 field");
@@ -182,14 +229,12 @@ impl Member {
             place.seq,
             [ByteArray::from(digest)],
         ));
-        let content = [&[0xa1], &number[..], &[0x82], &salt, value].concat();
-        let any = Content::new(vec![Field::Composed(0)]).expect("a content");
-        let claim = StatementClaim {
-            commitment: pki::sha256(&commitment),
-            ..StatementClaim::new(&self.user, self.certificate(), place, &any, &content)
-        };
-        (Statement::sign(&claim, &self.key()), content)
+        (pki::sha256(&commitment), [&[0xa1], &number[..], &[0x82], &salt, value].concat())
     }
+}
+
+fn text_content(text: &str) -> Content {
+    Content::new(vec![Field::Text(text.into())]).expect("a content")
 }
 
 /// The configuration of a joiner that knows a root's fingerprint.
