@@ -522,12 +522,16 @@ def check_vouching(parts, certificates):
         need(voucher.issue["index"] < issue["index"], "unvouched")
 
 
+UNOPENED = {1: "withheld", 2: "mismatch", 3: "not-decryptable"}
+
+
 class Receipt:
     """EV-30: what a receipt says, and by whom."""
 
     def __init__(self, signer, certificate, size, root, payload):
         level, self.low, self.high, unopened = strict(payload)
         self.user, self.signer, self.size, self.root = signer.issue["user"], certificate, size, root
+        self.device, self.reasons = signer.issue["device"], {index: UNOPENED.get(reason) for index, reason in unopened}
         self.unopened = [index for index, _ in unopened]
         need(level in (1, 2) and self.low <= self.high < size, "receipt")
         need(len(unopened) <= MAX_UNOPENED and all(reason in (1, 2, 3) for _, reason in unopened), "receipt")
@@ -667,6 +671,14 @@ def check(path, pinned):
         index = message["index"]
         users = {given.user for given in receipts if given.covers(index) and given.signer in members[index]}
         message["received_by"] = sorted(users - {message["from"]})
+        there = [given for given in receipts if given.signer in members[index]]
+        opened = {given.signer for given in there if given.covers(index)}
+        claims = {
+            (given.user, given.device, given.reasons[index])
+            for given in there
+            if index in given.reasons and given.signer not in opened
+        }
+        message["unopened_by"] = [{"user": u, "device": d, "reason": r} for u, d, r in sorted(claims)]
     return said
 
 

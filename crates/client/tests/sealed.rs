@@ -11,7 +11,7 @@ use evidence::content::{Attachment, Content, Field, FileName};
 use evidence::limits::{MAX_CONTENT, MAX_INLINE_ATTACHMENT};
 use evidence::receipt::Unopened;
 use evidence::room::RoomId;
-use evidence::verdict::Word;
+use evidence::verdict::{UnopenedBy, Word};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _};
 
@@ -138,8 +138,13 @@ async fn a_device_that_lost_its_keys_comes_back_and_says_what_it_could_not_read(
     // His receipt names what did not open, and evidence tells it.
     bob.close().await;
     let bundle = export(&alice, room, &ExportOptions::default()).await;
-    let (verified, _) = verdict(&bundle, Root::Pinned(world.root()));
+    let (verified, messages) = verdict(&bundle, Root::Pinned(world.root()));
     assert_eq!((verified.word, verified.problems.as_slice()), (Word::Valid, [].as_slice()));
+    let claims: Vec<_> =
+        messages.iter().map(|said| said.unopened_by.iter().map(UnopenedBy::sentence)).collect();
+    let claims: Vec<Vec<String>> = claims.into_iter().map(Iterator::collect).collect();
+    let complaint = "bob/laptop says, signed, that what they were given did not decrypt".to_owned();
+    assert_eq!(claims, [vec![], vec![complaint], vec![], vec![]]);
     alice.close().await;
 }
 

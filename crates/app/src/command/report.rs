@@ -99,6 +99,9 @@ fn render_checked(out: &mut String, verdict: &Verdict, said: &[Said]) -> std::fm
         let what = remarks(message)
             .iter()
             .fold(what, |what, remark| format!("{what}\n<span class=quiet>{}</span>", escape(remark)));
+        let what = message.unopened_by.iter().fold(what, |what, claim| {
+            format!("{what}\n<span class=quiet>{}</span>", escape(&claim.sentence()))
+        });
         let who = match (&message.from, &message.device) {
             (Some(from), Some(device)) => {
                 format!("{} <span class=quiet>({})</span>", escape(from), escape(device))

@@ -103,6 +103,31 @@ pub struct Said {
     pub state: State,
     /// Users other than the sender who gave a receipt for it.
     pub received_by: Vec<String>,
+    /// Devices that say, signed, that they could not open it.
+    pub unopened_by: Vec<UnopenedBy>,
+}
+
+/// A device's claim that it could not open a message (EV-30): its signer's word, no more.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct UnopenedBy {
+    /// Its user.
+    pub user: String,
+    /// The device.
+    pub device: String,
+    /// `withheld`, `mismatch` or `not-decryptable`.
+    pub reason: &'static str,
+}
+
+impl UnopenedBy {
+    /// The claim in words.
+    pub fn sentence(&self) -> String {
+        let why = match self.reason {
+            "withheld" => "the server did not give it to them",
+            "mismatch" => "what they were given is not what was signed",
+            _ => "what they were given did not decrypt",
+        };
+        format!("{}/{} says, signed, that {why}", self.user, self.device)
+    }
 }
 
 /// Fields of a message beside its text.

@@ -155,6 +155,7 @@ fn message(out: &mut impl Write, said: &Said) -> fmt::Result {
         many => writeln!(out, "  (received by {many} users)")?,
     }
     said.attachments.iter().try_for_each(|file| writeln!(out, "      {}", file_line(file)))?;
+    said.unopened_by.iter().try_for_each(|claim| writeln!(out, "      [{}]", safe(&claim.sentence())))?;
     remarks(said).iter().try_for_each(|remark| writeln!(out, "      {remark}"))
 }
 

@@ -140,9 +140,18 @@ fn python_agrees_on_who_received_what() {
         received,
         [serde_json::json!(["cmp", "lmp"]), serde_json::json!(["cmp"]), serde_json::json!(["lmp"])]
     );
+    let claims = [serde_json::json!([]), serde_json::json!([]), claims(&[("cmp", "withheld")])];
+    let theirs = said.as_array().unwrap().iter().map(|message| message["unopened_by"].clone());
+    assert_eq!(theirs.collect::<Vec<_>>(), claims);
     let (verdict, own) = world.verify(&world.bundle());
     assert_eq!(verdict.word, Word::Valid);
+    assert!(own.iter().zip(&claims).all(|(own, claims)| serde_json::json!(own.unopened_by) == *claims));
     assert!(own.iter().zip(received).all(|(own, theirs)| serde_json::json!(own.received_by) == theirs));
+}
+
+fn claims(by: &[(&str, &str)]) -> serde_json::Value {
+    let claim = |(user, reason): &(&str, &str)| serde_json::json!({ "user": user, "device": "laptop", "reason": reason });
+    by.iter().map(claim).collect()
 }
 
 #[test]
@@ -195,6 +204,7 @@ fn agree(world: &World, bundle: &[u8]) {
             "deleted",
             "state",
             "received_by",
+            "unopened_by",
         ] {
             assert_eq!(ours[name], theirs[name], "{name} at {}", ours["index"]);
         }

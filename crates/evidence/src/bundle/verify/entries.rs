@@ -384,6 +384,7 @@ impl<P: Iterator<Item = Hash>> Fold<'_, P> {
             deleted: None,
             state: checked.shown.state,
             received_by: self.receipts.received_by(checked.index, user, self.state.as_ref()),
+            unopened_by: self.receipts.unopened_by(checked.index, self.state.as_ref(), self.trusted),
         }
     }
 

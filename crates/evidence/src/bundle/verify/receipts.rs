@@ -1,6 +1,6 @@
 //! The receipts of a bundle: verified, and asked who received what.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 
 use pki::Name;
@@ -15,7 +15,7 @@ use crate::hash::Hash;
 use crate::log::TreeHead;
 use crate::receipt::{self, Receipt, ReceiptClaim};
 use crate::room::RoomState;
-use crate::verdict::Code;
+use crate::verdict::{Code, UnopenedBy};
 
 /// Who gave a receipt: user, and the hash of the device's certificate.
 type Giver = (Name, Hash);
@@ -25,6 +25,8 @@ pub(super) struct Receipts {
     heads: Vec<TreeHead>,
     /// By giver, the ranges received: ascending, not touching.
     received: BTreeMap<Giver, Vec<(u64, u64)>>,
+    /// By index, who could not open what is there, and why.
+    unopened: BTreeMap<u64, BTreeSet<(Giver, u8)>>,
 }
 
 impl Receipts {
@@ -36,10 +38,14 @@ impl Receipts {
             .collect();
         let mut heads = Vec::new();
         let mut received: BTreeMap<Giver, Vec<(u64, u64)>> = BTreeMap::new();
+        let mut unopened: BTreeMap<u64, BTreeSet<(Giver, u8)>> = BTreeMap::new();
         for result in checked {
             match result {
                 Ok((giver, receipt)) => {
                     heads.push(receipt.head);
+                    for (index, reason) in &receipt.unopened {
+                        unopened.entry(*index).or_default().insert((giver.clone(), *reason as u8));
+                    }
                     received.entry(giver).or_default().extend(ranges(&receipt));
                 }
                 Err(message) => findings.problem(Code::Receipt, None, message),
@@ -48,7 +54,7 @@ impl Receipts {
         heads.sort_unstable_by_key(|head| (head.size, head.root));
         heads.dedup();
         received.values_mut().for_each(merge);
-        Self { heads, received }
+        Self { heads, received, unopened }
     }
 
     /// The roots that receipts name.
@@ -64,19 +70,54 @@ impl Receipts {
         sender: Option<&Name>,
         room: Option<&RoomState>,
     ) -> Vec<String> {
-        let has = |ranges: &Vec<(u64, u64)>| {
-            let after = ranges.partition_point(|(from, _)| *from <= index);
-            after.checked_sub(1).and_then(|at| ranges.get(at)).is_some_and(|(_, to)| index <= *to)
-        };
         let is_member = |device: &Hash| room.is_some_and(|room| room.member(device).is_some());
-        let givers = self
-            .received
-            .iter()
-            .filter(|((user, device), ranges)| Some(user) != sender && is_member(device) && has(ranges));
+        let givers = self.received.iter().filter(|((user, device), ranges)| {
+            Some(user) != sender && is_member(device) && holds(ranges, index)
+        });
         let mut users: Vec<String> = givers.map(|((user, _), _)| user.to_string()).collect();
         users.dedup();
         users
     }
+
+    /// Devices that are members in `room`, the state at `index`, and whose receipts say that they could not open what is there, and none
+    /// of them that they could.
+    pub(super) fn unopened_by(
+        &self,
+        index: u64,
+        room: Option<&RoomState>,
+        trusted: &Trusted,
+    ) -> Vec<UnopenedBy> {
+        let Some(claims) = self.unopened.get(&index) else { return Vec::new() };
+        let stands = |giver: &Giver| {
+            room.is_some_and(|room| room.member(&giver.1).is_some())
+                && !self.received.get(giver).is_some_and(|ranges| holds(ranges, index))
+        };
+        let claims = claims.iter().filter(|(giver, _)| stands(giver));
+        let mut told: Vec<UnopenedBy> = claims
+            .map(|((user, device), reason)| {
+                let device = trusted.certificates.get(device).and_then(|known| known.identity().device());
+                let device = device.map(ToString::to_string).unwrap_or_default();
+                UnopenedBy { user: user.to_string(), device, reason: reason_word(*reason) }
+            })
+            .collect();
+        told.sort();
+        told.dedup();
+        told
+    }
+}
+
+fn reason_word(reason: u8) -> &'static str {
+    match reason {
+        1 => "withheld",
+        2 => "mismatch",
+        _ => "not-decryptable",
+    }
+}
+
+/// Whether one of ascending ranges holds an index.
+fn holds(ranges: &[(u64, u64)], index: u64) -> bool {
+    let after = ranges.partition_point(|(from, _)| *from <= index);
+    after.checked_sub(1).and_then(|at| ranges.get(at)).is_some_and(|(_, to)| index <= *to)
 }
 
 fn check(
