@@ -38,6 +38,22 @@ async fn what_was_written_is_there_after_closing_and_opening() {
     assert_eq!((report.schema, report.directory, report.rooms, report.entries), (5, 1, 1, 1));
 }
 
+/// The foreign key of blobs looks each entry up that comes: by its index, not among all blobs of its room.
+#[tokio::test]
+async fn an_entry_that_comes_is_looked_up_among_blobs_by_its_index() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.db");
+    SqliteStore::open(&path).await.unwrap().close().await;
+    let mut connection =
+        SqliteConnectOptions::new().filename(&path).foreign_keys(true).connect().await.unwrap();
+    let plan: Vec<(i64, i64, i64, String)> =
+        sqlx::query_as("EXPLAIN QUERY PLAN INSERT INTO entries SELECT * FROM entries")
+            .fetch_all(&mut connection)
+            .await
+            .unwrap();
+    assert!(plan.iter().any(|(.., step)| step.contains("blobs_of_entry (room_no=? AND idx=?)")), "{plan:?}");
+}
+
 #[tokio::test]
 async fn members_of_an_earlier_schema_have_no_closing_checkpoint() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,6 +1,7 @@
 //! Key packages.
 
 use async_trait::async_trait;
+use aws_lc_rs::digest::{SHA256, digest};
 use sqlx::sqlite::SqliteConnection;
 
 use super::value::uint;
@@ -54,26 +55,29 @@ async fn put(
 ) -> Result<KeyPackageCount, StoreError> {
     devices::require_in_force(connection, device).await?;
     if let Some(package) = last_resort {
-        sqlx::query("DELETE FROM key_packages WHERE certificate = ? AND last_resort = 1 AND package <> ?")
+        let hash = digest(&SHA256, &package);
+        sqlx::query("DELETE FROM key_packages WHERE certificate = ? AND last_resort = 1 AND hash <> ?")
             .bind(&device[..])
-            .bind(&package)
+            .bind(hash.as_ref())
             .execute(&mut *connection)
             .await?;
         sqlx::query(
-            "INSERT INTO key_packages (certificate, last_resort, package) VALUES (?, 1, ?) \
-             ON CONFLICT (certificate, package) DO UPDATE SET last_resort = 1",
+            "INSERT INTO key_packages (certificate, last_resort, hash, package) VALUES (?, 1, ?, ?) \
+             ON CONFLICT (certificate, hash) DO UPDATE SET last_resort = 1",
         )
         .bind(&device[..])
+        .bind(hash.as_ref())
         .bind(package)
         .execute(&mut *connection)
         .await?;
     }
     for package in packages {
         sqlx::query(
-            "INSERT INTO key_packages (certificate, last_resort, package) VALUES (?, 0, ?) \
-             ON CONFLICT (certificate, package) DO NOTHING",
+            "INSERT INTO key_packages (certificate, last_resort, hash, package) VALUES (?, 0, ?, ?) \
+             ON CONFLICT (certificate, hash) DO NOTHING",
         )
         .bind(&device[..])
+        .bind(digest(&SHA256, &package).as_ref())
         .bind(package)
         .execute(&mut *connection)
         .await?;
