@@ -157,6 +157,11 @@ fn put(blob: &[u8], offset: usize) -> Command {
     Command::BlobPut { hash: pki::sha256(blob).into(), size: blob.len() as u64, offset: offset as u64, bytes }
 }
 
+/// Asks how much is held of `blob`.
+fn ask(blob: &[u8]) -> Command {
+    Command::BlobPut { hash: pki::sha256(blob).into(), size: blob.len() as u64, offset: 0, bytes: Vec::new() }
+}
+
 fn held(held: usize) -> Reply {
     Reply::BlobHeld { held: held as u64 }
 }
@@ -167,22 +172,16 @@ async fn a_blob_goes_on_where_it_was_interrupted() {
     let alice = running.member("alice").await;
     let mut peer = alice.connect(running.address()).await.unwrap();
     let blob: Vec<u8> = (0..2 * BLOB_PIECE + 77).map(|at| (at % 251) as u8).collect();
-    let ask = || Command::BlobPut {
-        hash: pki::sha256(&blob).into(),
-        size: blob.len() as u64,
-        offset: 0,
-        bytes: Vec::new(),
-    };
-    assert_eq!(peer.ask(ask()).await.unwrap(), held(0));
+    assert_eq!(peer.ask(ask(&blob)).await.unwrap(), held(0));
     assert_eq!(peer.ask(put(&blob, BLOB_PIECE)).await.unwrap(), held(0), "not the next");
     assert_eq!(peer.ask(put(&blob, 0)).await.unwrap(), held(BLOB_PIECE));
     drop(peer);
     let mut peer = alice.connect(running.address()).await.unwrap();
-    assert_eq!(peer.ask(ask()).await.unwrap(), held(BLOB_PIECE));
+    assert_eq!(peer.ask(ask(&blob)).await.unwrap(), held(BLOB_PIECE));
     assert_eq!(peer.ask(put(&blob, 0)).await.unwrap(), held(BLOB_PIECE), "again");
     assert_eq!(peer.ask(put(&blob, BLOB_PIECE)).await.unwrap(), held(2 * BLOB_PIECE));
     assert_eq!(peer.ask(put(&blob, 2 * BLOB_PIECE)).await.unwrap(), held(blob.len()));
-    assert_eq!(peer.ask(ask()).await.unwrap(), held(blob.len()));
+    assert_eq!(peer.ask(ask(&blob)).await.unwrap(), held(blob.len()));
 }
 
 #[tokio::test]
@@ -275,8 +274,11 @@ async fn members_talk_and_who_is_added_gets_what_it_joins_by() {
     let mls = alice.put_commit(&commit).await;
     let add = alice.sign(place(id, 3, 0), Change::Add(vec![carol.member.device_ref()]), mls);
     for _ in 0..2 {
+        // Handed in again with the statement, they are the room's still, and count for nothing.
+        alice.put_commit(&commit).await;
         let reply = alice.peer.ask(append(id, add.clone(), None)).await.unwrap();
         assert!(matches!(reply, Reply::Appended { index: 2, .. }), "{reply:?}");
+        assert_eq!(alice.peer.ask(ask(&commit.message)).await.unwrap(), held(0));
     }
     alice.confirm(&mut group);
     for hash in mls.named() {
@@ -300,6 +302,7 @@ async fn members_talk_and_who_is_added_gets_what_it_joins_by() {
     let refused = bob.sign(place(id, 1, 1), Change::Update, mls);
     let reply = bob.peer.ask(append(id, refused, None)).await.unwrap();
     assert_eq!(reason(&reply), Reason::Membership, "an external commit is that of a return");
+    bob.put_commit(&back).await;
     let comes_back = bob.sign(place(id, 1, 1), Change::Return, mls);
     let reply = bob.peer.ask(append(id, comes_back, None)).await.unwrap();
     assert!(matches!(reply, Reply::Appended { index: 3, .. }), "{reply:?}");
@@ -359,19 +362,26 @@ async fn a_change_whose_messages_do_not_fit_is_refused_and_one_without_them_wait
     let ahead = alice.commit(&mut group, &[], &[]);
     alice.discard(&mut group);
     // The log is in key epoch 1: the first fits, what its maker made after it does not.
-    let mls = alice.put_commit(&ahead).await;
+    let mls = testkit::sealed::hashes(&ahead);
     let early = alice.sign(place(id, 2, 0), Change::Update, mls);
-    let reply = alice.peer.ask(append(id, early, None)).await.unwrap();
-    assert_eq!(reason(&reply), Reason::Membership);
-    let good = alice.put_commit(&stale).await;
+    for _ in 0..2 {
+        alice.put_commit(&ahead).await;
+        let reply = alice.peer.ask(append(id, early.clone(), None)).await.unwrap();
+        assert_eq!(reason(&reply), Reason::Membership);
+        assert_eq!(alice.peer.ask(ask(&ahead.message)).await.unwrap(), held(0), "it goes with its statement");
+    }
+    let good = testkit::sealed::hashes(&stale);
     let swapped = MlsHashes { commit: good.group.map(|group| group.info), ..good };
     for wrong in [swapped, MlsHashes { group: mls.group, ..good }, MlsHashes { commit: mls.commit, ..good }] {
+        alice.put_commit(&ahead).await;
+        alice.put_commit(&stale).await;
         let statement = alice.sign(place(id, 2, 0), Change::Update, wrong);
         let reply = alice.peer.ask(append(id, statement, None)).await.unwrap();
         assert_eq!(reason(&reply), Reason::Membership, "{wrong:?}");
     }
 
     // Alice's blobs are not Bob's.
+    alice.put_commit(&stale).await;
     let bobs = bob.sign(place(id, 1, 0), Change::Update, good);
     assert_eq!(code(&bob.peer.ask(append(id, bobs.clone(), None)).await.unwrap()), FailureCode::Conflict);
     let Reply::Entries { entries, .. } =

@@ -377,6 +377,9 @@ pub trait Blobs: Send + Sync {
     /// Whether all of these are pending blobs of a device, and whole.
     async fn has_pending_blobs(&self, device: &Hash, hashes: &[Hash]) -> Result<bool>;
 
+    /// Deletes a device's pending blobs with these hashes, whole or not. What is a room's stays.
+    async fn discard_pending_blobs(&self, device: &Hash, hashes: &[Hash]) -> Result<()>;
+
     /// The piece of a room's blob that begins at `offset`.
     async fn room_blob_piece(&self, room: &Hash, hash: &Hash, offset: u64) -> Result<Option<BlobPiece>>;
 }

@@ -123,8 +123,14 @@ async fn every_other_transaction_happens_wholly_or_not_at_all() {
         };
         store.fail_next(fault);
         assert_unavailable(store.put_piece(piece.clone()).await);
-        let held = store.put_piece(NewPiece { bytes: Vec::new(), ..piece }).await.unwrap();
+        let held = store.put_piece(NewPiece { bytes: Vec::new(), ..piece.clone() }).await.unwrap();
         assert_eq!(held, PieceOutcome::Held(if happened { 1 << 18 } else { 0 }));
+
+        store.put_piece(piece.clone()).await.unwrap();
+        store.fail_next(fault);
+        assert_unavailable(store.discard_pending_blobs(&ada, &[piece.hash]).await);
+        let held = store.put_piece(NewPiece { bytes: Vec::new(), ..piece }).await.unwrap();
+        assert_eq!(held, PieceOutcome::Held(if happened { 0 } else { 1 << 18 }));
     }
     assert_sound(&store).await;
 }

@@ -50,8 +50,8 @@ pub(super) struct Batch {
     parts: Vec<Part>,
     /// The part of each room that still grows.
     growing: HashMap<Hash, usize>,
-    /// Rooms in which a change of membership ended a part.
-    repeats: Vec<(Submission, u64)>,
+    /// What was handed in again, with the index of its entry.
+    repeats: Vec<(Checked, u64)>,
     /// Blobs that its entries take, by device.
     taken: HashSet<(Hash, Hash)>,
 }
@@ -112,8 +112,8 @@ impl Batch {
     }
 
     /// Remembers a repeated submission: it is answered with the entry's index once this batch stands.
-    pub(super) fn repeat(&mut self, submission: Submission, index: u64) {
-        self.repeats.push((submission, index));
+    pub(super) fn repeat(&mut self, item: Checked, index: u64) {
+        self.repeats.push((item, index));
     }
 
     /// Whether an entry of this batch takes this blob of a device.
@@ -178,8 +178,8 @@ impl Worker {
                 }
             }
         }
-        for (submission, index) in batch.repeats {
-            self.acknowledge_again(&submission, index);
+        for (item, index) in batch.repeats {
+            self.acknowledge_again(&item, index).await;
         }
         stands
     }
@@ -206,13 +206,17 @@ impl Worker {
         }
     }
 
-    fn acknowledge_again(&self, submission: &Submission, index: u64) {
-        let room = self.rooms.get(&submission.room);
+    async fn acknowledge_again(&self, item: &Checked, index: u64) {
+        let room = self.rooms.get(&item.submission.room);
         let reply = room.and_then(|room| {
             let checkpoint = room.checkpoint.as_ref()?;
             Some(appended(room, index, checkpoint.head().size, checkpoint.as_text().as_bytes().to_vec()))
         });
-        submission.reply(reply.unwrap_or_else(again));
+        if reply.is_some() {
+            // Nothing else is placed now: this batch is on disk.
+            keys::discard(self.parts.store.as_ref(), item, &Batch::default()).await;
+        }
+        item.submission.reply(reply.unwrap_or_else(again));
     }
 
     /// The room moved on under us, or what we planned does not fit what is stored: open it again.
@@ -236,7 +240,7 @@ impl Worker {
                 .filter_map(|w| w.submission)
                 .for_each(|s| s.reply(failure::store(error)));
         }
-        batch.repeats.into_iter().for_each(|(s, _)| s.reply(failure::store(error)));
+        batch.repeats.into_iter().for_each(|(item, _)| item.submission.reply(failure::store(error)));
     }
 
     /// A number that its sender has used: the same bytes get the same answer, others are proof of equivocation (SE-20).
@@ -244,14 +248,14 @@ impl Worker {
         let (id, sender) = (item.submission.room, item.submission.session.certificate);
         let leaf = item.entry.leaf_hash();
         if let Some(index) = batch.index_of(&id, &leaf) {
-            return batch.repeat(item.submission, index);
+            return batch.repeat(item, index);
         }
         let stored = match self.parts.store.entry_by_seq(&id, &sender, item.entry.place().seq).await {
             Ok(stored) => stored,
             Err(e) => return item.submission.reply(failure::store(&e)),
         };
         match stored {
-            Some(stored) if stored.leaf_hash == leaf => batch.repeat(item.submission, stored.index),
+            Some(stored) if stored.leaf_hash == leaf => batch.repeat(item, stored.index),
             Some(stored) => {
                 let proof = NewEquivocation {
                     room: id,
@@ -264,31 +268,34 @@ impl Worker {
                 if let Err(e) = self.parts.store.put_equivocation(proof).await {
                     error!("cannot keep a proof of equivocation: {}", failure::chain(&e));
                 }
-                self.refuse(item, Reason::Sequence).await;
+                self.refuse(item, Reason::Sequence, batch).await;
             }
             // Its place is in this batch, under other bytes.
-            None => self.refuse(item, Reason::Sequence).await,
+            None => self.refuse(item, Reason::Sequence, batch).await,
         }
     }
 
     /// Sends the refusal that stands; it was counted when it was made.
-    pub(super) async fn refuse_again(&mut self, item: Checked) {
+    pub(super) async fn refuse_again(&mut self, item: Checked, batch: &Batch) {
         let Submission { room, ref session, ref statement, .. } = item.submission;
         let statement = pki::sha256(statement);
         let seq = item.entry.place().seq;
         match self.parts.store.final_refusals(&room, &session.certificate, seq).await {
             Ok(stored) => match stored.into_iter().find(|r| r.statement_hash == statement) {
-                Some(standing) => item.submission.reply(Reply::Refused { refusal: standing.refusal }),
+                Some(standing) => {
+                    keys::discard(self.parts.store.as_ref(), &item, batch).await;
+                    item.submission.reply(Reply::Refused { refusal: standing.refusal });
+                }
                 // The store failed when it was to be kept.
-                None => self.refuse(item, Reason::Sequence).await,
+                None => self.refuse(item, Reason::Sequence, batch).await,
             },
             Err(e) => item.submission.reply(failure::store(&e)),
         }
     }
 
     /// Signs and stores a final refusal, then sends it.
-    pub(super) async fn refuse(&mut self, item: Checked, reason: Reason) {
-        let submission = item.submission;
+    pub(super) async fn refuse(&mut self, item: Checked, reason: Reason, batch: &Batch) {
+        let submission = &item.submission;
         if let Err(wait_ms) = self.refusals.take(submission.session.certificate, 1, now_ms()) {
             let what = "too many statements of this device were refused";
             return submission.reply(failure::too_often(what, wait_ms));
@@ -315,7 +322,10 @@ impl Worker {
             room.refused.insert(statement);
         }
         match self.parts.store.put_final_refusal(refusal).await {
-            Ok(standing) => submission.reply(Reply::Refused { refusal: standing.refusal }),
+            Ok(standing) => {
+                keys::discard(self.parts.store.as_ref(), &item, batch).await;
+                submission.reply(Reply::Refused { refusal: standing.refusal });
+            }
             Err(e) => submission.reply(failure::store(&e)),
         }
     }

@@ -5,9 +5,11 @@ use evidence::limits::MAX_CONTENT;
 use evidence::mls::{Message, Named, is_content, is_tree};
 use evidence::refusal::Reason;
 use store::{Hash, Store, StoreError};
+use tracing::error;
 
 use super::append::Batch;
 use super::verify::Checked;
+use crate::failure;
 
 /// What keeps an entry out that would fit its room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +66,18 @@ pub(super) async fn still_there(
         return Ok(false);
     }
     store.has_pending_blobs(device, &hashes).await
+}
+
+/// Deletes the pending blobs that an entry names and will not take any more, as it is refused or in the log; those stay that one in
+/// `batch` takes (SE-35).
+pub(super) async fn discard(store: &dyn Store, item: &Checked, batch: &Batch) {
+    let Entry::Membership(membership) = &item.entry else { return };
+    let device = &item.submission.session.certificate;
+    let hashes: Vec<Hash> = membership.mls.named().filter(|hash| !batch.takes(device, hash)).collect();
+    if let Err(e) = store.discard_pending_blobs(device, &hashes).await {
+        // They count for a day, and nothing else is wrong.
+        error!("cannot delete what a statement named: {}", failure::chain(&e));
+    }
 }
 
 /// What keeps an entry out of a room whose key epoch before it is `key_epoch`, 0 before a create; none in content suite 0.

@@ -215,20 +215,20 @@ impl Worker {
         }
         // Before its number is looked at: that another stands under it now is no equivocation (EV-32).
         if room.refused.contains(&statement) {
-            return self.refuse_again(item).await;
+            return self.refuse_again(item, batch).await;
         }
         let known = room.state.last_seq(&device);
         if item.entry.place().seq <= known {
             return self.repeat(item, batch).await;
         }
         if let Some(reason) = item.refused {
-            return self.refuse(item, reason).await;
+            return self.refuse(item, reason, batch).await;
         }
         if let Some(fault) = keys::fault(&item, room.state.key_epoch()) {
             // What does not fit the room at all is told first: a stale message is one of a stale statement.
             return match (room.check(&item.entry, &certificates, Some(now)), fault) {
-                (Err(e), _) => self.refuse(item, e.into()).await,
-                (Ok(()), Fault::Refused(reason)) => self.refuse(item, reason).await,
+                (Err(e), _) => self.refuse(item, e.into(), batch).await,
+                (Ok(()), Fault::Refused(reason)) => self.refuse(item, reason, batch).await,
                 (Ok(()), Fault::Missing) => item.submission.reply(failure::missing_blob()),
             };
         }
@@ -238,7 +238,7 @@ impl Worker {
         let before = room.member_certificates();
         match room.accept(&item.entry, &certificates, Some(now)) {
             Ok(index) => batch.push(room, item, index, before, now),
-            Err(e) => self.refuse(item, e.into()).await,
+            Err(e) => self.refuse(item, e.into(), batch).await,
         }
     }
 

@@ -234,6 +234,18 @@ pub async fn a_missing_one_leaves_the_room(store: Arc<dyn Store>) {
     assert_error(refused, &AppendError::MissingBlob(bobs).into());
     assert_eq!(store.room(&made.id).await.unwrap(), None);
 
+    // What is discarded is gone: of this device alone, whole or not, and nothing of a room's.
+    let (kept, gone) = (put(&*store, ada, &blob(4, 7)).await, put(&*store, ada, &blob(5, 7)).await);
+    put(&*store, bob, &blob(5, 7)).await;
+    append_one(&*store, room_append(other, 4, vec![naming(ada, 5, &[kept])])).await.unwrap();
+    store.discard_pending_blobs(&ada, &[kept, id("nothing")]).await.unwrap();
+    store.discard_pending_blobs(&ada, &[gone, kept, sha256(&part)]).await.unwrap();
+    assert_eq!(store.pending_blob(&ada, &gone).await.unwrap(), None);
+    assert!(store.pending_blob(&bob, &gone).await.unwrap().is_some());
+    let ask = NewPiece { bytes: Vec::new(), ..piece(ada, &part, 0) };
+    assert_eq!(store.put_piece(ask).await.unwrap(), PieceOutcome::Held(0));
+    assert_eq!(indices(&*store, other, kept).await, [4]);
+
     // In one batch the first gets it.
     let batch = vec![adding(&[there]), room_append(sealed, 2, vec![naming(ada, 3, &[there])])];
     assert_eq!(store.append(batch).await.unwrap(), [Ok(()), twice]);

@@ -71,6 +71,27 @@ impl Blobs for SqliteStore {
         Ok(true)
     }
 
+    async fn discard_pending_blobs(&self, device: &Hash, hashes: &[Hash]) -> Result<(), StoreError> {
+        let mut there = false;
+        for hash in hashes {
+            let found: bool = sqlx::query_scalar(
+                "SELECT EXISTS (SELECT 1 FROM blobs WHERE owner = ? AND hash = ? AND room_no IS NULL)",
+            )
+            .bind(&device[..])
+            .bind(&hash[..])
+            .fetch_one(&self.readers)
+            .await?;
+            there |= found;
+        }
+        // Mostly there is none, and nothing to be synced.
+        if !there {
+            return Ok(());
+        }
+        let mut transaction = self.begin().await?;
+        let outcome = discard(&mut transaction, device, hashes).await;
+        transaction.finish(outcome).await
+    }
+
     async fn room_blob_piece(
         &self,
         room: &Hash,
@@ -208,6 +229,21 @@ async fn digest_of(connection: &mut SqliteConnection, no: i64) -> Result<(Hash, 
         size = size.saturating_add(bytes.len() as u64);
     }
     Ok((hash(digest.finish().as_ref().to_vec())?, size))
+}
+
+async fn discard(
+    connection: &mut SqliteConnection,
+    device: &Hash,
+    hashes: &[Hash],
+) -> Result<(), StoreError> {
+    for hash in hashes {
+        sqlx::query("DELETE FROM blobs WHERE owner = ? AND hash = ? AND room_no IS NULL")
+            .bind(&device[..])
+            .bind(&hash[..])
+            .execute(&mut *connection)
+            .await?;
+    }
+    Ok(())
 }
 
 /// A blob that an entry names.
