@@ -429,6 +429,38 @@ async fn a_blob_goes_with_one_entry() {
     assert!(matches!(reply, Reply::Appended { index: 2, .. }), "{reply:?}");
 }
 
+/// Nor does a create that comes in one batch with the entry.
+#[tokio::test]
+async fn a_create_takes_no_blob_of_an_entry_before_it() {
+    let SealedRoom { running: _running, mut alice, id, mut group, .. } = sealed_room().await;
+    let sealed: Vec<_> = (0..8).map(|_| alice.seal(&mut group, "to fill a batch")).collect();
+    let one = alice.commit(&mut group, &[], &[]);
+    let update = alice.put_commit(&one).await;
+    let (other, change) = alice.creation(vec![alice.member.device_ref()]);
+    let mut begun = Group::create(&alice.provider, &alice.device(), &other.0, 0).unwrap();
+    let two = alice.commit(&mut begun, &[], &[]);
+    let mut create = MlsHashes { commit: None, ..alice.put_commit(&two).await };
+    create.group.as_mut().unwrap().tree = update.group.unwrap().tree;
+    let create = alice.sign(place(other, 1, 0), change, create);
+    let mut ids = Vec::new();
+    for (seq, sealed) in (2..).zip(sealed) {
+        let statement = alice.say(place(id, seq, 0), &sealed);
+        ids.push(alice.peer.send(append(id, statement, Some(sealed))).await);
+    }
+    let update = alice.sign(place(id, 10, 0), Change::Update, update);
+    ids.push(alice.peer.send(append(id, update, None)).await);
+    let room = other.0.into();
+    let created = alice.peer.send(Command::RoomCreate { room, statement: create.clone() }).await;
+    for id in ids {
+        let reply = alice.peer.reply(id).await.unwrap();
+        assert!(matches!(reply, Reply::Appended { .. }), "{reply:?}");
+    }
+    assert_eq!(code(&alice.peer.reply(created).await.unwrap()), FailureCode::Conflict);
+    alice.put(&one.tree).await;
+    let reply = alice.create_by(other, create).await;
+    assert!(matches!(reply, Reply::Appended { index: 0, .. }), "{reply:?}");
+}
+
 /// The server judges group messages without a library of MLS, and has none to be attacked through.
 #[test]
 fn the_server_is_built_without_a_library_of_mls() {

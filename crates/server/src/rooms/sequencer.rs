@@ -164,7 +164,11 @@ impl Worker {
         for item in checked {
             if item.submission.creates {
                 match self.created.take(item.submission.session.certificate, 1, now_ms()) {
-                    Ok(()) => self.create(item).await,
+                    Ok(()) => {
+                        // It is a transaction of its own, and must not take a blob that an entry before it needs.
+                        self.commit(std::mem::take(&mut batch)).await;
+                        self.create(item).await;
+                    }
                     Err(wait_ms) => item
                         .submission
                         .reply(failure::too_often("this device has created too many rooms", wait_ms)),
