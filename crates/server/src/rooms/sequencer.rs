@@ -200,6 +200,12 @@ impl Worker {
             Ok(false) => return item.submission.reply(not_there()),
             Err(e) => return item.submission.reply(failure::store(&e)),
         }
+        let device = item.submission.session.certificate;
+        // Nothing is kept for, read for, or told to, a device that never was here.
+        let was_here = |room: &Room| room.state.member(&device).is_some() || room.state.last_seq(&device) > 0;
+        if !self.rooms.get(&id).is_some_and(was_here) {
+            return item.submission.reply(not_there());
+        }
         let certificates = match self.learn(&item.entry, now).await {
             Ok(certificates) => certificates,
             Err(e) => return item.submission.reply(failure::store(&e)),
@@ -212,11 +218,6 @@ impl Worker {
         let Some(room) = self.rooms.get_mut(&id) else { return };
         room.used = self.batches;
         let statement = pki::sha256(&item.submission.statement);
-        let device = item.submission.session.certificate;
-        // Nothing is kept for, or told to, a device that never was here.
-        if room.state.member(&device).is_none() && room.state.last_seq(&device) == 0 {
-            return item.submission.reply(not_there());
-        }
         // Before its number is looked at: that another stands under it now is no equivocation (EV-32).
         if room.refused.contains(&statement) {
             return self.refuse_again(item, batch).await;
