@@ -267,6 +267,9 @@ pub trait Rooms: Send + Sync {
 
     /// Everybody who is or was a member, in order of joining; none if there is no such room.
     async fn members(&self, room: &Hash) -> Result<Vec<Member>>;
+
+    /// Those of them that are one device's, in order of joining; none if there is no such room.
+    async fn memberships(&self, room: &Hash, certificate: &Hash) -> Result<Vec<Member>>;
 }
 
 /// The logs of rooms.

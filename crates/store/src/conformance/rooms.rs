@@ -160,7 +160,13 @@ pub async fn membership(store: Arc<dyn Store>) {
     let two = vec![entry(ada, 5), entry(ada, 6)];
     let members = vec![MemberChange::Removed { certificate: bob, index: 4 }];
     append_one(&*store, RoomAppend { members, ..room_append(room, 4, two) }).await.unwrap();
-    let last = store.members(&room).await.unwrap().pop().unwrap();
+    let members = store.members(&room).await.unwrap();
+    for (certificate, theirs) in [(ada, members.get(..1).unwrap()), (bob, members.get(1..).unwrap())] {
+        assert_eq!(store.memberships(&room, &certificate).await.unwrap(), theirs);
+    }
+    assert_eq!(store.memberships(&room, &id("nobody")).await.unwrap(), []);
+    assert_eq!(store.memberships(&id("nowhere"), &ada).await.unwrap(), []);
+    let last = members.last().unwrap().clone();
     assert_eq!((last.to_index, last.closing), (Some(4), None), "the checkpoint is not of its end");
     assert_eq!(store.members(&id("nowhere")).await.unwrap(), []);
 }

@@ -12,6 +12,9 @@ use crate::{Hash, Member, NewRoom, Room, RoomAppend, RoomListing, Rooms, StoreEr
 
 type RoomRow = (i64, Vec<u8>, Option<String>, u8, u16, Option<Vec<u8>>, i64);
 
+/// User, certificate, from, to, closing checkpoint.
+type MemberRow = (String, Vec<u8>, i64, Option<i64>, Option<Vec<u8>>);
+
 #[async_trait]
 impl Rooms for SqliteStore {
     async fn create_room(&self, room: NewRoom, first: RoomAppend) -> Result<(), StoreError> {
@@ -84,7 +87,7 @@ impl Rooms for SqliteStore {
     }
 
     async fn members(&self, room: &Hash) -> Result<Vec<Member>, StoreError> {
-        let rows: Vec<(String, Vec<u8>, i64, Option<i64>, Option<Vec<u8>>)> = sqlx::query_as(
+        let rows: Vec<MemberRow> = sqlx::query_as(
             "SELECT d.user_name, m.certificate, m.from_idx, m.to_idx, m.closing \
              FROM rooms r JOIN members m ON m.room_no = r.no JOIN devices d ON d.certificate = m.certificate \
              WHERE r.id = ? ORDER BY m.from_idx, d.user_name, d.name",
@@ -92,18 +95,31 @@ impl Rooms for SqliteStore {
         .bind(&room[..])
         .fetch_all(&self.readers)
         .await?;
-        rows.into_iter()
-            .map(|(user, certificate, from, to, closing)| {
-                Ok(Member {
-                    user,
-                    certificate: hash(certificate)?,
-                    from_index: uint(from)?,
-                    to_index: to.map(uint).transpose()?,
-                    closing,
-                })
-            })
-            .collect()
+        rows.into_iter().map(member).collect()
     }
+
+    async fn memberships(&self, room: &Hash, certificate: &Hash) -> Result<Vec<Member>, StoreError> {
+        let rows: Vec<MemberRow> = sqlx::query_as(
+            "SELECT d.user_name, m.certificate, m.from_idx, m.to_idx, m.closing \
+             FROM members m JOIN devices d ON d.certificate = m.certificate \
+             WHERE m.room_no = (SELECT no FROM rooms WHERE id = ?) AND m.certificate = ? ORDER BY m.from_idx",
+        )
+        .bind(&room[..])
+        .bind(&certificate[..])
+        .fetch_all(&self.readers)
+        .await?;
+        rows.into_iter().map(member).collect()
+    }
+}
+
+fn member((user, certificate, from, to, closing): MemberRow) -> Result<Member, StoreError> {
+    Ok(Member {
+        user,
+        certificate: hash(certificate)?,
+        from_index: uint(from)?,
+        to_index: to.map(uint).transpose()?,
+        closing,
+    })
 }
 
 fn room((no, id, name, mode, suite, direct, created_ms): RoomRow) -> Result<Room, StoreError> {

@@ -49,9 +49,8 @@ pub(super) struct Visible(Vec<Member>);
 
 impl Visible {
     pub(super) async fn of(shared: &Shared, session: &Session, room: &Hash) -> Result<Self, Reply> {
-        let members = shared.store.members(room).await.map_err(|e| failure::store(&e))?;
-        let spans: Vec<Member> =
-            members.into_iter().filter(|m| m.certificate == session.certificate).collect();
+        let spans = shared.store.memberships(room, &session.certificate).await;
+        let spans = spans.map_err(|e| failure::store(&e))?;
         if spans.is_empty() {
             return Err(not_found("you are in no such room"));
         }
