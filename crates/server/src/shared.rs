@@ -14,6 +14,7 @@ use session::limits::{STAND_IN_SALT, TAKEN_PER_HOUR};
 use session::login::ServerSetup;
 use session::message::{FailureCode, Reply};
 use store::{DeviceLinkState, Hash, Store, StoreError, Unique};
+use tokio::sync::Semaphore;
 
 use crate::admission::{Connections, Tries, counted};
 use crate::clock::now_ms;
@@ -60,6 +61,8 @@ pub(crate) struct Shared {
     addresses: Tries,
     /// Key packages that each device has taken (SE-34).
     taken: Mutex<HourlyQuota>,
+    /// Of those who read the blobs that a statement names, before it is checked, one at a time does.
+    pub(crate) blob_reads: Semaphore,
 }
 
 impl Shared {
@@ -90,6 +93,7 @@ impl Shared {
             logins: Tries::default(),
             addresses: Tries::default(),
             taken: Mutex::new(HourlyQuota::new(TAKEN_PER_HOUR)),
+            blob_reads: Semaphore::new(1),
         }
     }
 

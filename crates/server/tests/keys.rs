@@ -272,6 +272,13 @@ async fn members_talk_and_who_is_added_gets_what_it_joins_by() {
     assert_eq!(code(&outside), FailureCode::NotFound);
     let commit = alice.commit(&mut group, &[(&carol, &carol.package())], &[]);
     let mls = alice.put_commit(&commit).await;
+    // Who is in no such room learns nothing of it, whatever it names.
+    carol.put_commit(&commit).await;
+    let mut update = carol.sign(place(id, 1, 0), Change::Update, MlsHashes { welcome: None, ..mls });
+    let reply = carol.peer.ask(append(id, update.clone(), None)).await.unwrap();
+    assert_eq!(code(&reply), FailureCode::NotFound);
+    *update.last_mut().unwrap() ^= 1;
+    assert_eq!(code(&carol.peer.ask(append(id, update, None)).await.unwrap()), FailureCode::Malformed);
     let add = alice.sign(place(id, 3, 0), Change::Add(vec![carol.member.device_ref()]), mls);
     for _ in 0..2 {
         // Handed in again with the statement, they are the room's still, and count for nothing.

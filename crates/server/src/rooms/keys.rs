@@ -10,6 +10,7 @@ use tracing::error;
 use super::append::Batch;
 use super::verify::Checked;
 use crate::failure;
+use crate::shared::Shared;
 
 /// What keeps an entry out that would fit its room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,19 +24,33 @@ pub(super) enum Fault {
 /// Puts what shows of a blob where it belongs.
 type Put = fn(&mut Named, &[u8]);
 
-/// What shows of the messages that a device's statement names, if it is one of membership; none if one of them is not there.
+/// What shows of the messages that a device's statement names, if it is one of membership; none if one of them is not there, or the
+/// device never was in `room`, which is none of a create.
 ///
 /// # Errors
 /// [`StoreError`] if they cannot be read.
 pub(crate) async fn named(
-    store: &dyn Store,
+    shared: &Shared,
     device: &Hash,
+    room: Option<&Hash>,
     statement: &[u8],
 ) -> Result<Option<Named>, StoreError> {
+    let store = shared.store.as_ref();
     let mut named = Named::default();
     // What cannot be read is refused where signatures are checked.
     let Ok(UnverifiedEntry::Membership(membership)) = Entry::parse(statement) else { return Ok(Some(named)) };
     let hashes = membership.claim().mls;
+    if hashes.named().next().is_none() {
+        return Ok(Some(named));
+    }
+    // It is answered where statements are placed, after the check of its signature.
+    if let Some(room) = room
+        && store.memberships(room, device).await?.is_empty()
+    {
+        return Ok(None);
+    }
+    // Nothing is signed or counted yet: whoever asks for much waits for others, and the memory is that of one blob.
+    let _one = shared.blob_reads.acquire().await;
     let wanted: [(Option<Hash>, Put); 4] = [
         (hashes.commit, |named, blob| named.commit = Message::read(blob)),
         (hashes.welcome, |named, blob| named.welcome = Message::read(blob)),

@@ -110,7 +110,7 @@ async fn submit(
     let named = match content {
         // What comes with content is no change of membership.
         Some(_) => Some(Named::default()),
-        None => match named(shared.store.as_ref(), &session.certificate, &statement).await {
+        None => match named(shared, &session.certificate, (!creates).then_some(&room), &statement).await {
             Ok(named) => named,
             Err(e) => return Some(failure::store(&e)),
         },
