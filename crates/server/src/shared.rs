@@ -10,7 +10,7 @@ use pki::name::Name;
 use pki::request::CertificateRequest;
 use pki::trust::{CertificateRef, Revocation, RevocationSet};
 use pki::{Chain, Revocations, TrustStore};
-use session::limits::{STAND_IN_SALT, TAKEN_PER_HOUR};
+use session::limits::{BLOB_KIB_PER_HOUR, STAND_IN_SALT, TAKEN_PER_HOUR};
 use session::login::ServerSetup;
 use session::message::{FailureCode, Reply};
 use store::{DeviceLinkState, Hash, Store, StoreError, Unique};
@@ -61,6 +61,8 @@ pub(crate) struct Shared {
     addresses: Tries,
     /// Key packages that each device has taken (SE-34).
     taken: Mutex<HourlyQuota>,
+    /// KiB of blobs that each device has handed in (SE-35).
+    handed_in: Mutex<HourlyQuota>,
     /// Of those who read the blobs that a statement names, before it is checked, one at a time does.
     pub(crate) blob_reads: Semaphore,
 }
@@ -93,6 +95,7 @@ impl Shared {
             logins: Tries::default(),
             addresses: Tries::default(),
             taken: Mutex::new(HourlyQuota::new(TAKEN_PER_HOUR)),
+            handed_in: Mutex::new(HourlyQuota::new(BLOB_KIB_PER_HOUR)),
             blob_reads: Semaphore::new(1),
         }
     }
@@ -115,6 +118,13 @@ impl Shared {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let counted = taken.take(device, count, now);
         counted.map_err(|wait_ms| failure::too_often("this device has taken too many key packages", wait_ms))
+    }
+
+    /// Counts bytes of a blob that a device hands in (SE-35).
+    pub(crate) fn hands_in(&self, device: Hash, bytes: usize, now: u64) -> Result<(), Reply> {
+        let mut handed_in = self.handed_in.lock().unwrap_or_else(PoisonError::into_inner);
+        let counted = handed_in.take_bytes(device, bytes, now);
+        counted.map_err(|wait_ms| failure::too_often("this device has handed in too much", wait_ms))
     }
 
     /// Counts a try of a device that logs in (SE-9). It counts by certificate alone: whoever has not the device's key

@@ -1,4 +1,4 @@
-//! What one device may do in an hour (SE-18, SE-20, SE-21, SE-34).
+//! What one device may do in an hour (SE-18, SE-20, SE-21, SE-34, SE-35).
 
 use std::collections::HashMap;
 
@@ -42,6 +42,14 @@ impl HourlyQuota {
         *used = wanted;
         Ok(())
     }
+
+    /// Counts `bytes` more of `device`, in a quota of KiB: what is left over counts as one.
+    ///
+    /// # Errors
+    /// As [`Self::take`].
+    pub(crate) fn take_bytes(&mut self, device: Hash, bytes: usize, now_ms: u64) -> Result<(), u64> {
+        self.take(device, u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX), now_ms)
+    }
 }
 
 #[cfg(test)]
@@ -60,5 +68,15 @@ mod tests {
         assert_eq!(quota.take(ann, 1, start + HOUR_MS - 1), Err(1));
         assert_eq!(quota.take(ann, 3, start + HOUR_MS), Ok(()));
         assert_eq!(quota.used.len(), 1, "who was counted before is forgotten");
+    }
+
+    #[test]
+    fn bytes_count_as_whole_kib() {
+        let mut quota = HourlyQuota::new(3);
+        assert_eq!(quota.take_bytes([1; 32], 0, 0), Ok(()));
+        assert_eq!(quota.take_bytes([1; 32], 1025, 0), Ok(()));
+        assert_eq!(quota.take_bytes([1; 32], 1025, 0), Err(HOUR_MS));
+        assert_eq!(quota.take_bytes([1; 32], 1, 0), Ok(()));
+        assert_eq!(quota.take_bytes([1; 32], usize::MAX, 0), Err(HOUR_MS));
     }
 }

@@ -75,6 +75,7 @@ pub(super) async fn put_blob(
     if !piece.fits() {
         return Err(malformed("a piece that the blob does not have"));
     }
+    shared.hands_in(session.certificate, piece.bytes.len(), piece.now_ms)?;
     match shared.store.put_piece(piece).await.map_err(|e| failure::store(&e))? {
         PieceOutcome::Held(held) => Ok(Reply::BlobHeld { held }),
         PieceOutcome::OtherHash => Err(malformed("the blob has another hash; all of it is deleted")),
