@@ -60,5 +60,5 @@ pub const BLOB_PIECE: usize = 256 * 1024;
 pub const MAX_PENDING_BLOBS: u64 = 64 * 1024 * 1024;
 /// KiB of pieces of blobs that one device hands in in an hour (SE-35).
 pub const BLOB_KIB_PER_HOUR: u32 = 1024 * 1024;
-/// Milliseconds after which a blob that no entry names is deleted (SE-35).
+/// Milliseconds after which a blob that no entry names cannot be named any more, and may be deleted (SE-35).
 pub const PENDING_BLOB_MS: u64 = 24 * 60 * 60 * 1000;

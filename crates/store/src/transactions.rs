@@ -366,19 +366,20 @@ pub trait KeyPackages: Send + Sync {
 /// What statements name by its hash: pending, a device's, until an entry names it; then its room's.
 #[async_trait]
 pub trait Blobs: Send + Sync {
-    /// Keeps the next piece of a pending blob; any other changes nothing. Deletes some of the pending blobs that are older than
-    /// [`crate::limits::PENDING_BLOB_MS`].
+    /// Keeps the next piece of a pending blob; any other changes nothing. Of one that is older than [`crate::limits::PENDING_BLOB_MS`] any
+    /// piece makes a new one of as many bytes. Deletes some of those that are older by [`crate::limits::BLOB_GRACE_MS`] than that.
     ///
     /// # Errors
     /// [`StoreError::TooLarge`] if it is the first piece of one more than [`crate::limits::MAX_PENDING_BLOBS`] allow;
     /// [`StoreError::NotFound`] of the device; [`StoreError::Refused`] if it is revoked.
     async fn put_piece(&self, piece: NewPiece) -> Result<PieceOutcome>;
 
-    /// A pending blob of a device, if it is whole.
+    /// A pending blob of a device, if it is whole, and of any age.
     async fn pending_blob(&self, device: &Hash, hash: &Hash) -> Result<Option<Vec<u8>>>;
 
-    /// Whether all of these are pending blobs of a device, and whole.
-    async fn has_pending_blobs(&self, device: &Hash, hashes: &[Hash]) -> Result<bool>;
+    /// Whether all of these are pending blobs of a device, whole, and at `now_ms` not older than [`crate::limits::PENDING_BLOB_MS`]: then an
+    /// entry can take them for [`crate::limits::BLOB_GRACE_MS`] from now on, unless another one does.
+    async fn has_pending_blobs(&self, device: &Hash, hashes: &[Hash], now_ms: u64) -> Result<bool>;
 
     /// Deletes a device's pending blobs with these hashes, whole or not. What is a room's stays.
     async fn discard_pending_blobs(&self, device: &Hash, hashes: &[Hash]) -> Result<()>;

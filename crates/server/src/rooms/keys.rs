@@ -73,6 +73,7 @@ pub(super) async fn still_there(
     store: &dyn Store,
     item: &Checked,
     batch: &Batch,
+    now_ms: u64,
 ) -> Result<bool, StoreError> {
     let Entry::Membership(membership) = &item.entry else { return Ok(true) };
     let device = &item.submission.session.certificate;
@@ -80,7 +81,7 @@ pub(super) async fn still_there(
     if hashes.iter().any(|hash| batch.takes(device, hash)) {
         return Ok(false);
     }
-    store.has_pending_blobs(device, &hashes).await
+    store.has_pending_blobs(device, &hashes, now_ms).await
 }
 
 /// Deletes the pending blobs that an entry names and will not take any more, as it is refused or in the log; those stay that one in

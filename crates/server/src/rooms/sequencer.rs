@@ -210,7 +210,7 @@ impl Worker {
             Ok(certificates) => certificates,
             Err(e) => return item.submission.reply(failure::store(&e)),
         };
-        match keys::still_there(self.parts.store.as_ref(), &item, batch).await {
+        match keys::still_there(self.parts.store.as_ref(), &item, batch, now).await {
             Ok(true) => {}
             Ok(false) => item.submission.named = None,
             Err(e) => return item.submission.reply(failure::store(&e)),

@@ -7,7 +7,9 @@ use aws_lc_rs::digest;
 use super::fixtures::{
     NOW, append_one, assert_error, create_room, directory_append, enrol, entry, first, id, room, room_append,
 };
-use crate::limits::{BLOB_PIECE, MAX_BLOB, MAX_ENTRY_BLOBS, MAX_PENDING_BLOBS, PENDING_BLOB_MS};
+use crate::limits::{
+    BLOB_GRACE_MS, BLOB_PIECE, MAX_BLOB, MAX_ENTRY_BLOBS, MAX_PENDING_BLOBS, PENDING_BLOB_MS,
+};
 use crate::{
     AppendError, BlobPiece, Hash, LeafKind, MemberChange, NewEntry, NewPiece, PieceOutcome, Refusal,
     RoomAppend, Store, StoreError, Thing, TooLarge,
@@ -61,7 +63,7 @@ pub async fn pieces(store: Arc<dyn Store>) {
         assert_eq!(store.put_piece(piece(ada, &whole, offset)).await.unwrap(), held(after), "{offset}");
         assert_eq!(store.put_piece(ask()).await.unwrap(), held(after), "{offset}");
         assert_eq!(store.pending_blob(&ada, &hash).await.unwrap(), None);
-        assert!(!store.has_pending_blobs(&ada, &[hash]).await.unwrap());
+        assert!(!store.has_pending_blobs(&ada, &[hash], NOW).await.unwrap());
     }
     assert_eq!(store.put_piece(NewPiece { device: bob, ..ask() }).await.unwrap(), held(0));
     for offset in [2 * PIECE, 0] {
@@ -69,10 +71,10 @@ pub async fn pieces(store: Arc<dyn Store>) {
     }
     assert_eq!(store.pending_blob(&ada, &hash).await.unwrap(), Some(whole.clone()));
     assert_eq!(store.pending_blob(&bob, &hash).await.unwrap(), None);
-    assert!(store.has_pending_blobs(&ada, &[hash, hash]).await.unwrap());
-    assert!(!store.has_pending_blobs(&ada, &[hash, id("nothing")]).await.unwrap());
-    assert!(!store.has_pending_blobs(&bob, &[hash]).await.unwrap());
-    assert!(store.has_pending_blobs(&bob, &[]).await.unwrap());
+    assert!(store.has_pending_blobs(&ada, &[hash, hash], NOW).await.unwrap());
+    assert!(!store.has_pending_blobs(&ada, &[hash, id("nothing")], NOW).await.unwrap());
+    assert!(!store.has_pending_blobs(&bob, &[hash], NOW).await.unwrap());
+    assert!(store.has_pending_blobs(&bob, &[], NOW).await.unwrap());
     assert_eq!(put(&*store, bob, &whole).await, hash);
     assert_eq!(store.pending_blob(&bob, &hash).await.unwrap(), Some(whole));
 
@@ -114,7 +116,7 @@ pub async fn another_hash(store: Arc<dyn Store>) {
     assert_eq!(store.pending_blob(&ada, &hash).await.unwrap(), Some(whole));
 }
 
-/// A device has so much that is pending, and after a day it is gone.
+/// A device has so much that is pending; after a day it counts no more and cannot be named, after one hour more it is gone.
 pub async fn pending_ones_are_limited(store: Arc<dyn Store>) {
     let (ada, bob) = (enrol(&*store, "ada").await, enrol(&*store, "bob").await);
     let begun = |device, number: u8, size, now_ms| NewPiece {
@@ -153,14 +155,36 @@ pub async fn pending_ones_are_limited(store: Arc<dyn Store>) {
         store.put_piece(begun(ada, 78, MAX_BLOB, later)).await,
         &too_large("pending blobs", limit + MAX_BLOB, limit),
     );
-    for _ in 0..small.len() {
-        store.put_piece(begun(bob, 2, MAX_BLOB, later)).await.unwrap();
+    // An entry that was found good a moment ago can take it still.
+    let (taken, small) = small.split_first().unwrap();
+    let hash = sha256(taken);
+    assert!(store.has_pending_blobs(&ada, &[hash], later - 1).await.unwrap());
+    assert!(!store.has_pending_blobs(&ada, &[hash], later).await.unwrap());
+    let made = room("sealed");
+    let created = RoomAppend { entries: vec![naming(ada, 1, &[hash])], ..first(made.id, &[ada]) };
+    store.create_room(made, created).await.unwrap();
+    // One that is handed in again is a new one.
+    let bobs = |now_ms, bytes| NewPiece { bytes, now_ms, ..begun(bob, 1, MAX_BLOB, later) };
+    for (now_ms, held) in [(later, PIECE), (later + 1, 0)] {
+        assert_eq!(store.put_piece(bobs(now_ms, Vec::new())).await.unwrap(), PieceOutcome::Held(held));
     }
-    for blob in &small {
+    let again = begun(bob, 1, MAX_BLOB, later + 1);
+    assert_eq!(store.put_piece(again).await.unwrap(), PieceOutcome::Held(PIECE));
+
+    for at in [later, later + BLOB_GRACE_MS] {
+        for blob in small {
+            let there = store.pending_blob(&ada, &sha256(blob)).await.unwrap();
+            assert!(there.is_some(), "{at}");
+        }
+        for _ in 0..small.len() {
+            store.put_piece(begun(bob, 2, MAX_BLOB, at)).await.unwrap();
+        }
+    }
+    for blob in small {
         assert_eq!(store.pending_blob(&ada, &sha256(blob)).await.unwrap(), None);
     }
-    let bobs = NewPiece { bytes: Vec::new(), ..begun(bob, 1, MAX_BLOB, later) };
-    assert_eq!(store.put_piece(bobs).await.unwrap(), PieceOutcome::Held(PIECE), "made a millisecond later");
+    let still = bobs(later + BLOB_GRACE_MS, Vec::new());
+    assert_eq!(store.put_piece(still).await.unwrap(), PieceOutcome::Held(PIECE));
 }
 
 /// With its entry a pending blob of the sender becomes the room's; the same one of another device stays that one's.
@@ -173,7 +197,7 @@ pub async fn an_entry_takes_its_blobs(store: Arc<dyn Store>) {
     let created = RoomAppend { entries: vec![naming(ada, 1, &[two])], ..first(made.id, &[ada, bob]) };
     store.create_room(made.clone(), created).await.unwrap();
     assert_eq!(store.pending_blob(&ada, &two).await.unwrap(), None);
-    assert!(!store.has_pending_blobs(&ada, &[two]).await.unwrap());
+    assert!(!store.has_pending_blobs(&ada, &[two], NOW).await.unwrap());
     let found = BlobPiece { indices: vec![0], size: 7, bytes: small.clone() };
     assert_eq!(store.room_blob_piece(&made.id, &two, 0).await.unwrap(), Some(found));
     assert_eq!(store.room_blob_piece(&made.id, &one, 0).await.unwrap(), None);

@@ -10,7 +10,7 @@ use sqlx::sqlite::SqliteConnection;
 use super::value::{bound, hash, int, uint};
 use super::{SqliteStore, devices};
 use crate::error::TooLarge;
-use crate::limits::{BLOB_PIECE, MAX_BLOB, MAX_PENDING_BLOBS, PENDING_BLOB_MS};
+use crate::limits::{BLOB_GRACE_MS, BLOB_PIECE, MAX_BLOB, MAX_PENDING_BLOBS, PENDING_BLOB_MS};
 use crate::{
     AppendError, BlobPiece, Blobs, Hash, NewEntry, NewPiece, PieceOutcome, Problem, Report, StoreError,
 };
@@ -19,7 +19,7 @@ use crate::{
 const EXPIRED_AT_ONCE: u32 = 2;
 
 const FIND_PENDING: &str =
-    "SELECT no, held FROM blobs WHERE owner = ? AND hash = ? AND size = ? AND room_no IS NULL";
+    "SELECT no, held, created_ms FROM blobs WHERE owner = ? AND hash = ? AND size = ? AND room_no IS NULL";
 
 const FIND_WHOLE: &str =
     "SELECT no FROM blobs WHERE owner = ? AND hash = ? AND room_no IS NULL AND held = size";
@@ -32,13 +32,15 @@ impl Blobs for SqliteStore {
     async fn put_piece(&self, piece: NewPiece) -> Result<PieceOutcome, StoreError> {
         check_piece(&piece)?;
         if piece.bytes.is_empty() {
-            let found: Option<(i64, i64)> = sqlx::query_as(FIND_PENDING)
+            let since = since(piece.now_ms);
+            let found: Option<(i64, i64, i64)> = sqlx::query_as(FIND_PENDING)
                 .bind(&piece.device[..])
                 .bind(&piece.hash[..])
                 .bind(bound(piece.size))
                 .fetch_optional(&self.readers)
                 .await?;
-            return Ok(PieceOutcome::Held(uint(found.map_or(0, |(_, held)| held))?));
+            let found = found.filter(|(.., created_ms)| *created_ms >= since);
+            return Ok(PieceOutcome::Held(uint(found.map_or(0, |(_, held, _)| held))?));
         }
         let mut transaction = self.begin().await?;
         let outcome = put(&mut transaction, piece).await;
@@ -57,14 +59,23 @@ impl Blobs for SqliteStore {
         Ok((!pieces.is_empty()).then(|| pieces.concat()))
     }
 
-    async fn has_pending_blobs(&self, device: &Hash, hashes: &[Hash]) -> Result<bool, StoreError> {
+    async fn has_pending_blobs(
+        &self,
+        device: &Hash,
+        hashes: &[Hash],
+        now_ms: u64,
+    ) -> Result<bool, StoreError> {
         for hash in hashes {
-            let found: Option<i64> = sqlx::query_scalar(FIND_WHOLE)
-                .bind(&device[..])
-                .bind(&hash[..])
-                .fetch_optional(&self.readers)
-                .await?;
-            if found.is_none() {
+            let there: bool = sqlx::query_scalar(
+                "SELECT EXISTS (SELECT 1 FROM blobs \
+                 WHERE owner = ? AND hash = ? AND room_no IS NULL AND held = size AND created_ms >= ?)",
+            )
+            .bind(&device[..])
+            .bind(&hash[..])
+            .bind(since(now_ms))
+            .fetch_one(&self.readers)
+            .await?;
+            if !there {
                 return Ok(false);
             }
         }
@@ -126,6 +137,11 @@ fn number(offset: u64) -> Option<i64> {
     offset.is_multiple_of(piece).then(|| bound(offset / piece))
 }
 
+/// When the oldest pending blob was made that can be named at `now_ms`, and counts.
+fn since(now_ms: u64) -> i64 {
+    bound(now_ms.saturating_sub(PENDING_BLOB_MS))
+}
+
 fn check_piece(piece: &NewPiece) -> Result<(), StoreError> {
     if piece.size > MAX_BLOB {
         return Err(TooLarge { what: "blob", value: piece.size, limit: MAX_BLOB }.into());
@@ -139,27 +155,37 @@ fn check_piece(piece: &NewPiece) -> Result<(), StoreError> {
 async fn put(connection: &mut SqliteConnection, piece: NewPiece) -> Result<PieceOutcome, StoreError> {
     let NewPiece { device, hash, size, offset, bytes, now_ms } = piece;
     devices::require_in_force(connection, &device).await?;
-    let since = bound(now_ms.saturating_sub(PENDING_BLOB_MS));
+    let since = since(now_ms);
     sqlx::query(
         "DELETE FROM blobs WHERE no IN (SELECT no FROM blobs WHERE room_no IS NULL AND created_ms < ? \
          ORDER BY created_ms LIMIT ?)",
     )
-    .bind(since)
+    .bind(since.saturating_sub(bound(BLOB_GRACE_MS)))
     .bind(EXPIRED_AT_ONCE)
     .execute(&mut *connection)
     .await?;
-    let found: Option<(i64, i64)> = sqlx::query_as(FIND_PENDING)
+    let found: Option<(i64, i64, i64)> = sqlx::query_as(FIND_PENDING)
         .bind(&device[..])
         .bind(&hash[..])
         .bind(int("size", size)?)
         .fetch_optional(&mut *connection)
         .await?;
-    let held = uint(found.map_or(0, |(_, held)| held))?;
+    if let Some((no, _, created_ms)) = found
+        && created_ms < since
+    {
+        check_pending(connection, &device, size, since).await?;
+        sqlx::query("UPDATE blobs SET created_ms = ? WHERE no = ?")
+            .bind(int("time", now_ms)?)
+            .bind(no)
+            .execute(&mut *connection)
+            .await?;
+    }
+    let held = uint(found.map_or(0, |(_, held, _)| held))?;
     if offset != held {
         return Ok(PieceOutcome::Held(held));
     }
     let no = match found {
-        Some((no, _)) => no,
+        Some((no, ..)) => no,
         None => {
             check_pending(connection, &device, size, since).await?;
             sqlx::query("INSERT INTO blobs (owner, hash, size, held, created_ms) VALUES (?, ?, ?, 0, ?)")
