@@ -3,7 +3,7 @@
 mod common;
 
 use client::{Event, ExportOptions, Outgoing, Progress, join_device};
-use common::{World, export, password, run, said, verdict, within};
+use common::{World, export, in_room, password, run, said, verdict, within};
 use evidence::bundle::Root;
 use evidence::verdict::Word;
 use tokio::sync::mpsc;
@@ -65,6 +65,40 @@ async fn a_new_device_is_vouched_for_and_joins_the_rooms_of_its_user() {
         assert_eq!((verified.word, verified.problems.as_slice()), (Word::Valid, [].as_slice()));
     }
     for client in [alice, bob, phone] {
+        client.close().await;
+    }
+}
+
+/// GR-21
+#[tokio::test]
+async fn a_device_that_was_left_out_is_added_by_another_of_its_user() {
+    let mut world = World::new().await;
+    let alice = world.member("alice").await;
+    let (link, _) = alice.create_device_link().await.unwrap();
+    let (codes, mut shown) = mpsc::unbounded_channel();
+    let (folder, text) = (world.home("phone"), link.format());
+    let phone = tokio::spawn(async move {
+        join_device(&folder, &text, "phone", password(), move |_| codes.send(()).unwrap()).await.unwrap()
+    });
+    within("the phone waits", shown.recv()).await.unwrap();
+    let request = alice.device_requests().await.unwrap().remove(0);
+    alice.approve_device(&request).await.unwrap();
+    drop(within("approved", phone).await.unwrap());
+    alice.close().await;
+    world.stop().await;
+    world.execute("DELETE FROM key_packages").await;
+    world.start().await;
+    let alice = world.reopen("alice").await;
+    let room = alice.create_room("ops").await.unwrap();
+    assert_eq!(alice.members(room).await.unwrap().len(), 1, "the phone has no key packages");
+    let phone = world.reopen("phone").await;
+    alice.close().await;
+    let alice = world.reopen("alice").await;
+    within("added", in_room(&phone, room, 2)).await;
+    alice.send(room, Outgoing::text("on both")).await.unwrap().logged().await.unwrap();
+    within("read", phone.synced(room, 3)).await.unwrap();
+    assert_eq!(said(&phone, room).await, [("alice".to_owned(), "on both".to_owned())]);
+    for client in [alice, phone] {
         client.close().await;
     }
 }

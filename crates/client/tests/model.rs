@@ -8,7 +8,7 @@ mod common;
 use std::collections::{BTreeMap, BTreeSet};
 
 use client::{Client, Outgoing};
-use common::{World, in_room, within};
+use common::{World, execute, in_room, within};
 use evidence::room::RoomId;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _};
@@ -172,12 +172,6 @@ impl Run {
         }
         self.world.stop().await;
     }
-}
-
-async fn execute(path: &std::path::Path, sql: &str) {
-    let mut database = SqliteConnectOptions::new().filename(path).connect().await.unwrap();
-    sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut database).await.unwrap();
-    SqliteConnection::close(database).await.unwrap();
 }
 
 async fn query<T>(path: &std::path::Path, sql: &'static str) -> Vec<T>

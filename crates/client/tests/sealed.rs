@@ -5,15 +5,13 @@
 mod common;
 
 use client::{Client, Event, ExportOptions, Outgoing, What};
-use common::{World, export, in_room, said, verdict, within};
+use common::{World, execute, export, in_room, said, verdict, within};
 use evidence::bundle::Root;
 use evidence::content::{Attachment, Content, Field, FileName};
 use evidence::limits::{MAX_CONTENT, MAX_INLINE_ATTACHMENT};
 use evidence::receipt::Unopened;
 use evidence::room::RoomId;
 use evidence::verdict::{UnopenedBy, Word};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use sqlx::{ConnectOptions as _, Connection as _};
 
 async fn say(client: &Client, room: RoomId, text: &str) -> u64 {
     let mut handle = client.send(room, Outgoing::text(text)).await.unwrap();
@@ -26,13 +24,6 @@ async fn texts(client: &Client, room: RoomId) -> Vec<String> {
 
 async fn epoch(client: &Client, room: RoomId) -> Option<u64> {
     client.rooms().await.unwrap().into_iter().find(|known| known.id == room).unwrap().key_epoch
-}
-
-/// Runs SQL on a database that nobody has open.
-async fn tamper(path: &std::path::Path, sql: &str) {
-    let mut database = SqliteConnectOptions::new().filename(path).connect().await.unwrap();
-    sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut database).await.unwrap();
-    SqliteConnection::close(database).await.unwrap();
 }
 
 /// GR-9, EV-45
@@ -118,7 +109,7 @@ async fn a_device_that_lost_its_keys_comes_back_and_says_what_it_could_not_read(
     in_room(&bob, room, 3).await;
     bob.close().await;
     say(&alice, room, "while away").await;
-    tamper(
+    execute(
         &world.home("bob").join("vault.db"),
         "DELETE FROM group_record WHERE room > 0; UPDATE room SET group_version = group_version + 1",
     )
@@ -159,7 +150,7 @@ async fn a_server_that_withholds_a_welcome_is_come_around() {
     alice.close().await;
     world.stop().await;
     // The second blob of the entry that adds him is the welcome: all of them that are not its group info and tree go.
-    tamper(
+    execute(
         &world.home("server").join("store.db"),
         "DELETE FROM blob_pieces WHERE blob_no IN (SELECT no FROM blobs WHERE idx = 1 ORDER BY no LIMIT 2); \
          DELETE FROM blobs WHERE no IN (SELECT no FROM blobs WHERE idx = 1 ORDER BY no LIMIT 2)",
@@ -188,7 +179,7 @@ async fn key_packages_that_are_not_of_the_device_add_nobody() {
     }
     world.stop().await;
     // The server gives alice's own for bob's.
-    tamper(
+    execute(
         &world.home("server").join("store.db"),
         "UPDATE key_packages SET package = (SELECT package FROM key_packages k JOIN devices d ON d.certificate = k.certificate \
          WHERE d.user_name = 'alice' LIMIT 1) WHERE id = (SELECT max(id) FROM key_packages); \

@@ -6,7 +6,7 @@ mod names;
 mod people;
 mod rooms;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use evidence::Hash;
@@ -65,6 +65,20 @@ impl Drop for Inner {
     }
 }
 
+/// Once all rooms are read, adds to them the devices of this user that are missing: they had no key packages when they could have been
+/// added (docs/group.md, GR-21).
+async fn complete_rooms(core: Arc<Core>, client: Weak<Inner>) {
+    let mut status = core.status.subscribe();
+    let ready = status.wait_for(|status| !matches!(status, Status::Starting)).await;
+    if !ready.is_ok_and(|status| matches!(*status, Status::Ready)) {
+        return;
+    }
+    let Some(client) = client.upgrade().map(Client) else { return };
+    if let Err(error) = client.add_own_devices().await {
+        tracing::info!("devices of this user are not in all of its rooms: {error}");
+    }
+}
+
 impl std::fmt::Debug for Client {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Client").field("user", &self.0.core.owner.user).finish_non_exhaustive()
@@ -84,7 +98,9 @@ impl Client {
             tokio::spawn(push(Arc::clone(&core))),
             tokio::spawn(write(Arc::clone(&core), job_receiver)),
         ];
-        Ok(Self(Arc::new(Inner { core, jobs, tasks: Mutex::new(tasks) })))
+        let client = Self(Arc::new(Inner { core, jobs, tasks: Mutex::new(tasks) }));
+        tokio::spawn(complete_rooms(Arc::clone(client.core()), Arc::downgrade(&client.0)));
+        Ok(client)
     }
 
     /// What happens from now on.

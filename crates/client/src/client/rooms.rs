@@ -21,7 +21,7 @@ use crate::ClientError;
 use crate::engine::Session;
 use crate::mls::Package;
 use crate::outbox::Draft;
-use crate::room::Room;
+use crate::room::{Log, Room};
 use crate::vault::RoomRecord;
 
 /// How often a change of members is made again when the room has moved on under it.
@@ -227,6 +227,27 @@ impl Client {
             Ok((!missing.is_empty()).then_some(Change::Add(missing)))
         })
         .await
+    }
+
+    /// Adds the devices of this user to every encrypted room of it that they are not in.
+    pub(super) async fn add_own_devices(&self) -> Result<(), ClientError> {
+        let core = self.core();
+        let devices = self.own_devices(&*core.session()?).await?;
+        if devices.len() < 2 {
+            return Ok(());
+        }
+        for summary in self.rooms().await? {
+            if !summary.member || summary.stopped || summary.key_epoch.is_none() {
+                continue;
+            }
+            let room = self.room(&summary.id)?;
+            let is_in =
+                |log: &Log| devices.iter().all(|device| log.member_since(&device.certificate).is_some());
+            if !core.with_log(&room, is_in).await? {
+                self.add(summary.id, &[core.owner.user.as_str()]).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Removes users, with all their devices.

@@ -22,6 +22,8 @@ use server::organisation::{Authority, DataFolder, KeyProtection};
 use server::{Server, ServerConfig};
 use session::link::{Link, Purpose};
 use session::message::Role;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{ConnectOptions as _, Connection as _};
 use store::SqliteStore;
 use tempfile::TempDir;
 use testkit::member::Member;
@@ -97,6 +99,11 @@ impl World {
         testkit::clear::create(&store, keys, creator, devices).await.0
     }
 
+    /// Runs SQL on the database of a server that is stopped.
+    pub async fn execute(&self, sql: &str) {
+        execute(&self.data().join("store.db"), sql).await;
+    }
+
     pub async fn invite(&self, role: Role) -> String {
         let console = Console::open(&DataFolder::open(&self.data()).unwrap()).await.unwrap();
         let expires = client::system_clock() + 60_000;
@@ -169,6 +176,13 @@ pub async fn export(client: &Client, room: RoomId, options: &client::ExportOptio
 
 pub fn verdict(bundle: &[u8], root: Root) -> (Verdict, Vec<Said>) {
     evidence::bundle::verify(Cursor::new(bundle), root).unwrap()
+}
+
+/// Runs SQL on a database that nobody has open.
+pub async fn execute(path: &Path, sql: &str) {
+    let mut database = SqliteConnectOptions::new().filename(path).connect().await.unwrap();
+    sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut database).await.unwrap();
+    SqliteConnection::close(database).await.unwrap();
 }
 
 /// Copies a folder.
