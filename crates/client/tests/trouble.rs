@@ -182,3 +182,29 @@ async fn what_the_server_puts_off_is_said_and_other_rooms_go_on() {
     within("the others", sent.logged()).await.unwrap();
     alice.close().await;
 }
+
+#[tokio::test]
+async fn a_direct_room_that_could_not_be_created_does_not_stand_in_the_way() {
+    fn in_an_hour() -> u64 {
+        client::system_clock() + 3_600_000
+    }
+    let world = World::new().await;
+    let (alice, bob) = (world.member("alice").await, world.member("bob").await);
+    alice.close().await;
+    let home = Home::open(&world.home("alice"), password()).await.unwrap();
+    let options = ClientOptions { clock: in_an_hour, ..ClientOptions::default() };
+    let fast = Client::start(home, options).await.unwrap();
+    within("login", fast.ready()).await.unwrap();
+    let error = within("told", fast.direct("bob")).await.unwrap_err();
+    assert_eq!(error.code(), "malformed", "{error}");
+    assert!(fast.rooms().await.unwrap().is_empty());
+    fast.close().await;
+    let alice = world.reopen("alice").await;
+    let room = alice.direct("bob").await.unwrap();
+    let index = alice.send(room, Outgoing::text("hello")).await.unwrap().logged().await.unwrap().index;
+    common::in_room(&bob, room, index + 1).await;
+    assert_eq!(said(&bob, room).await, [("alice".to_owned(), "hello".to_owned())]);
+    for client in [alice, bob] {
+        client.close().await;
+    }
+}

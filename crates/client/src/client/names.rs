@@ -55,11 +55,18 @@ impl Client {
 
     pub(super) async fn find_direct(&self, user: &Name) -> Result<Option<RoomId>, ClientError> {
         let rooms = self.rooms().await?;
+        let with = |room: &&RoomSummary| room.direct_with.as_deref() == Some(user.as_str());
         // One of content suite 0, which an earlier version made, is not talked in any more.
-        let with = |room: &&RoomSummary| {
-            room.direct_with.as_deref() == Some(user.as_str()) && (room.key_epoch.is_some() || room.size == 0)
-        };
-        Ok(rooms.iter().find(with).map(|room| room.id))
+        if let Some(room) = rooms.iter().filter(with).find(|room| room.key_epoch.is_some()) {
+            return Ok(Some(room.id));
+        }
+        for room in rooms.iter().filter(with).filter(|room| room.size == 0) {
+            // On its way.
+            if !self.core().vault.outbox(self.room(&room.id)?.key, 0, 1).await?.is_empty() {
+                return Ok(Some(room.id));
+            }
+        }
+        Ok(None)
     }
 
     /// That no room of which this device is a member has the name.

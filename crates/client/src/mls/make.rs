@@ -172,24 +172,24 @@ impl Core {
         Ok(lost && !self.vault.has_group_records(transaction, GroupRecords::Returning(room.key)).await?)
     }
 
-    /// Sees to it that a row in the outbox asks for care if the group is lost and nothing there would bring it back; whether there is one.
+    /// Sees to it that a row in the outbox asks for care if the group is lost and nothing there would bring it back: whether that row is new, if there is one.
     pub(crate) async fn ask_for_care(
         &self,
         transaction: &mut WriteTransaction,
         room: &Room,
         facts: &Facts,
         open: &OpenGroup,
-    ) -> Result<bool, VaultError> {
+    ) -> Result<Option<bool>, VaultError> {
         if !self.has_lost_group(transaction, room, facts, open).await? {
-            return Ok(false);
+            return Ok(None);
         }
         if self.vault.has_unsigned(transaction, room.key).await? {
-            return Ok(true);
+            return Ok(Some(false));
         }
         let seq = self.vault.take_seqs(transaction, room.key, 1).await?;
         let row = OutboxRow { seq, state: OutboxState::Unsigned, parcel: Parcel::care() };
         self.vault.put_outbox(transaction, &[(room.key, row)]).await?;
-        Ok(true)
+        Ok(Some(true))
     }
 
     /// What a device needs to come back into a room's group, as of the log's newest commit.

@@ -23,7 +23,7 @@ use crate::event::Event;
 use crate::mls::upload;
 use crate::platform;
 use crate::room::Room;
-use crate::vault::OutboxRow;
+use crate::vault::{OutboxRow, OutboxState};
 
 /// Requests under way at once.
 const WINDOW: usize = 256;
@@ -178,7 +178,13 @@ impl<'a> Push<'a> {
             let rows = self.core.vault.outbox(room.key, 0, usize::MAX).await?;
             let queued: HashSet<Ticket> = rows.iter().map(|row| ticket(&row.parcel)).collect();
             // What is in the log is answered by reading it.
-            self.core.with_fresh_log(&room, |_| ()).await?;
+            if let Err(error) = self.core.with_fresh_log(&room, |_| ()).await {
+                // A room that is stopped does not hold up the others.
+                let cause = Arc::new(error);
+                let waiting = open.iter().filter(|(of, _)| *of == id);
+                waiting.for_each(|(_, ticket)| self.core.waiters.failed(ticket, &cause));
+                continue;
+            }
             let gone = open.iter().filter(|(of, ticket)| *of == id && !queued.contains(ticket));
             let cause = Arc::new(ClientError::Refused(Reason::Sequence));
             gone.for_each(|(_, ticket)| self.core.waiters.failed(ticket, &cause));
@@ -201,7 +207,7 @@ impl<'a> Push<'a> {
             self.unread |= rows.len() == space;
             for row in rows {
                 self.seen.insert(room.id, row.seq);
-                if !row.is_ready() {
+                if row.state == OutboxState::Unsigned {
                     self.refused.entry(room.id).or_default();
                 } else if !self.send(&room, row).await? {
                     break;
@@ -244,18 +250,16 @@ impl<'a> Push<'a> {
             }
             _ => LONG_WAIT,
         };
-        self.block(room.id, Some(wait));
+        self.block(room.id, wait);
         let error = crate::reply::refused(reply);
         tracing::warn!(room = %room.id, seq = row.seq, "a message cannot be sent: {error}");
         self.core.message_failed(room, &ticket(&row.parcel), error, true);
     }
 
     /// Leaves a room alone in this push, and looks after it again in a while.
-    fn block(&mut self, room: RoomId, wait: Option<Duration>) {
+    fn block(&mut self, room: RoomId, wait: Duration) {
         self.blocked.insert(room);
-        if let Some(wait) = wait {
-            self.put_off = Some(self.put_off.map_or(wait, |first| first.min(wait)));
-        }
+        self.put_off = Some(self.put_off.map_or(wait, |first| first.min(wait)));
     }
 
     async fn take_answer(&mut self, sent: Sent, reply: Reply) -> Result<(), ClientError> {
@@ -278,9 +282,13 @@ impl<'a> Push<'a> {
                 self.refused.entry(room.id).or_default().insert(ticket(&row.parcel), reason);
                 Ok(())
             }
-            Reply::Failed { code: FailureCode::Exists, message, retry_ms } if is_create(&row) => {
-                // Somebody else was first to create this direct room: ours never was.
-                let error = ClientError::Failed { code: FailureCode::Exists, message, retry_ms };
+            Reply::Failed {
+                code: code @ (FailureCode::Exists | FailureCode::Malformed),
+                message,
+                retry_ms,
+            } if is_create(&row) => {
+                // Somebody else was first to create this direct room, or it is too late for this one: ours never was.
+                let error = ClientError::Failed { code, message, retry_ms };
                 self.core.vault.drop_room(room.key).await?;
                 self.core.forget_group(&room);
                 self.core.forget_room(&room.id);
@@ -351,7 +359,7 @@ impl<'a> Push<'a> {
             *rounds += 1;
             if *rounds > MAX_ROUNDS {
                 tracing::warn!(room = %id, "the room's keys change all the time: its messages wait");
-                self.block(id, Some(LONG_WAIT));
+                self.block(id, LONG_WAIT);
                 continue;
             }
             let outcome = self.core.rework(&room, self.session, &reasons, &mut self.tries).await;
@@ -361,7 +369,7 @@ impl<'a> Push<'a> {
                 Ok(Reworked::Nothing) => {}
                 Ok(Reworked::NoWayBack) => {
                     tracing::warn!(room = %id, "no way back into the room's keys yet: its messages wait");
-                    self.block(id, Some(LONG_WAIT));
+                    self.block(id, LONG_WAIT);
                 }
                 // The room has to wait for something that this push cannot bring about; others go on.
                 Err(
@@ -370,12 +378,15 @@ impl<'a> Push<'a> {
                     | ClientError::Keys(_)
                     | ClientError::Failed { .. }),
                 ) if !error.heals() => {
-                    self.block(id, None);
+                    self.block(id, LONG_WAIT);
                     let why = Arc::new(error);
-                    for (_, ticket) in self.core.waiters.open().iter().filter(|(of, _)| *of == id) {
-                        self.core.waiters.failed(ticket, &why);
+                    let open = self.core.waiters.open();
+                    let waiting: Vec<_> = open.iter().filter(|(of, _)| *of == id).collect();
+                    waiting.iter().for_each(|(_, ticket)| self.core.waiters.failed(ticket, &why));
+                    // Who was told is not told again each time that this is tried.
+                    if !waiting.is_empty() {
+                        self.core.emit(Event::NotSent { room: id, why });
                     }
-                    self.core.emit(Event::NotSent { room: id, why });
                 }
                 Err(error) => return Err(error),
             }

@@ -55,16 +55,18 @@ impl Core {
         }
         self.catch_up(room, session).await?;
         let own = self.owner.certificate.hash();
+        // First, as it takes long: what is known of the room is to be of now.
+        let before = self.with_fresh_log(room, |log| log.facts(&own, false)).await?;
+        let back = self.find_way_back(room, session, &before).await?;
         let look = |log: &Log| (log.facts(&own, false), log.last_seq(&own), log.lingering());
         let (facts, last, lingering) = self.with_fresh_log(room, look).await?;
         room.limit_acknowledged(last);
-        let back = self.find_way_back(room, session, &facts).await?;
         let mut transaction = self.vault.begin().await?;
         if self.vault.room_size(&mut transaction, room.key).await? != facts.size {
             return Ok(Reworked::More);
         }
         let rows = self.vault.outbox_on(&mut transaction, room.key, last + 1, usize::MAX).await?;
-        if rows.iter().any(OutboxRow::is_ready) {
+        if rows.iter().any(|row| row.state == OutboxState::Signed) {
             // Not all have an answer: they are sent as they are before anything gets another number.
             return Ok(Reworked::More);
         }
@@ -75,8 +77,17 @@ impl Core {
         self.vault.clear_outbox(&mut transaction, room.key, 0, u64::MAX).await?;
         let epoch = facts.keys.map_or(0, |keys| keys.epoch);
         let lost = facts.member && facts.keys.is_some() && open.is_lost(epoch);
-        if lost && back.as_ref().is_none_or(|back| back.epoch != epoch) {
-            return Ok(Reworked::NoWayBack);
+        match &back {
+            Some(back) if lost && back.epoch != epoch => return Ok(Reworked::More),
+            None if lost => {
+                // A change is not made again: whoever waits for it is told.
+                for row in rows.iter().filter(|row| row.parcel.content.is_none()) {
+                    let refused = ClientError::Refused(Reason::Epoch);
+                    self.message_failed(room, &ticket(&row.parcel), refused, false);
+                }
+                return Ok(Reworked::NoWayBack);
+            }
+            _ => {}
         }
         let skips = rows.iter().any(|row| row.parcel.is_sealed_in(room.id, epoch));
         let care = Care { back, lingering: &lingering, skips };

@@ -125,6 +125,7 @@ async fn store(
         let size = core.vault.room_size(&mut transaction, room.key).await?;
         let mut writer = RoomWriter {
             waits: core.vault.has_unsigned(&mut transaction, room.key).await?,
+            unsealed: false,
             size,
             open: core.open_group(&mut transaction, &room).await?,
         };
@@ -150,6 +151,8 @@ async fn store(
 struct RoomWriter {
     /// Whether rows wait to be signed, so that what follows waits behind them.
     waits: bool,
+    /// Whether one of these drafts waits.
+    unsealed: bool,
     /// Entries stored of the room: what is known of one with another number is out of date.
     size: u64,
     open: OpenGroup,
@@ -177,7 +180,7 @@ impl RoomWriter {
                 // A change is made for the members as they are now: it does not wait behind what must be signed again. Who leaves
                 // needs no care for keys.
                 let leaves = matches!(change, Change::Leave(_));
-                if self.waits && leaves {
+                if self.waits && leaves && !self.unsealed {
                     self.waits = !core.vault.drop_care(transaction, room.key).await?;
                 }
                 if self.waits || facts.size != self.size {
@@ -215,6 +218,7 @@ impl RoomWriter {
         let current = facts.size == self.size;
         self.waits |= !current || !self.open.can_seal(facts, (core.clock)());
         if self.waits {
+            self.unsealed = true;
             return Ok((OutboxState::Unsigned, Parcel::unsealed(content.to_bytes())));
         }
         Ok((OutboxState::Signed, core.sign_content(room, facts, seq, content, &mut self.open)?))

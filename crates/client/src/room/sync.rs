@@ -222,7 +222,12 @@ impl Core {
         let mut care = false;
         if let Some(open) = &mut open {
             self.store_group(&mut transaction, room, open).await?;
-            care = newest <= to && self.ask_for_care(&mut transaction, room, &facts, open).await?;
+            if newest <= to {
+                // What was asked for before may be possible now, if the group was changed.
+                let changed = checked.iter().any(|entry| matches!(entry.entry, Entry::Membership(_)));
+                let asked = self.ask_for_care(&mut transaction, room, &facts, open).await?;
+                care = asked.is_some_and(|new| new || changed);
+            }
         }
         let rows: Vec<_> =
             checked.iter().zip(&unopened).map(|(entry, unopened)| entry.to_store(*unopened)).collect();

@@ -5,7 +5,6 @@
 use std::sync::{Arc, LazyLock};
 
 use evidence::room::RoomId;
-use evidence::statement::Statement;
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 use sqlx::Row as _;
@@ -43,7 +42,7 @@ pub(crate) struct Parcel {
     /// The content of a statement.
     #[cbor(n(2), with = "minicbor::bytes")]
     pub(crate) content: Option<Vec<u8>>,
-    /// What is sent in the place of the content.
+    /// What is sent in the place of the content. What an earlier version put here has none: the server refuses it, and nothing goes out in clear.
     #[cbor(n(3), with = "minicbor::bytes")]
     pub(crate) ciphertext: Option<Vec<u8>>,
     /// What a membership statement names by its hash (EV-46).
@@ -73,16 +72,6 @@ impl Parcel {
         self.ciphertext.as_ref().is_some_and(|bytes| evidence::mls::is_content(bytes, &room.0, epoch))
     }
 
-    fn is_whole(&self) -> bool {
-        match (&self.content, &self.ciphertext) {
-            (None, _) => !self.entry.is_empty(),
-            (Some(_), None) => false,
-            (Some(_), Some(sealed)) => {
-                Statement::parse(&self.entry).is_ok_and(|statement| statement.claim().is_ciphertext(sealed))
-            }
-        }
-    }
-
     /// Nothing to be sent: it says that the room's group needs care before anything can be.
     pub(crate) fn care() -> Self {
         Self::change(Vec::new(), Vec::new())
@@ -100,14 +89,6 @@ pub(crate) struct OutboxRow {
     pub(crate) seq: u64,
     pub(crate) state: OutboxState,
     pub(crate) parcel: Parcel,
-}
-
-impl OutboxRow {
-    /// Whether it can be sent as it is: signed, and what goes beside a statement is what it names. What an earlier version put here in clear
-    /// is not.
-    pub(crate) fn is_ready(&self) -> bool {
-        self.state == OutboxState::Signed && self.parcel.is_whole()
-    }
 }
 
 #[derive(Encode, Decode)]
