@@ -4,6 +4,7 @@
 //! to be written before anything is sent or shown. The client keeps it all; the server never links this crate.
 
 mod credential;
+mod crypto;
 mod error;
 mod group;
 mod limits;

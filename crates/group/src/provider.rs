@@ -4,6 +4,7 @@ use openmls::prelude::Ciphersuite;
 use openmls_libcrux_crypto::CryptoProvider;
 use openmls_traits::OpenMlsProvider;
 
+use crate::crypto::Crypto;
 use crate::error::GroupError;
 use crate::store::Store;
 
@@ -12,7 +13,7 @@ pub const SUITE: Ciphersuite = Ciphersuite::MLS_256_XWING_CHACHA20POLY1305_SHA25
 
 /// Primitives, randomness and the records of one device.
 pub struct Provider {
-    crypto: CryptoProvider,
+    crypto: Crypto,
     store: Store,
 }
 
@@ -23,7 +24,7 @@ impl Provider {
     /// [`GroupError::Library`] without randomness.
     pub fn new(store: Store) -> Result<Self, GroupError> {
         let crypto = CryptoProvider::new().map_err(|error| GroupError::Library(error.to_string()))?;
-        Ok(Self { crypto, store })
+        Ok(Self { crypto: Crypto(crypto), store })
     }
 
     /// The records.
@@ -33,7 +34,7 @@ impl Provider {
 }
 
 impl OpenMlsProvider for Provider {
-    type CryptoProvider = CryptoProvider;
+    type CryptoProvider = Crypto;
     type RandProvider = CryptoProvider;
     type StorageProvider = Store;
 
@@ -41,11 +42,11 @@ impl OpenMlsProvider for Provider {
         &self.store
     }
 
-    fn crypto(&self) -> &CryptoProvider {
+    fn crypto(&self) -> &Crypto {
         &self.crypto
     }
 
     fn rand(&self) -> &CryptoProvider {
-        &self.crypto
+        &self.crypto.0
     }
 }
