@@ -64,10 +64,11 @@ fn unusable(error: &clap::Error) -> ExitCode {
 fn log_to_stderr(global: &Global, command: &Command) {
     let serves = matches!(command, Command::Serve(_));
     let level = match (global.verbose, global.quiet) {
-        (_, true) => "error",
+        // What a group's library says of a message is said again, in words.
+        (_, true) => "error,openmls=off",
         (0, _) if serves => "warn,server=info",
         (0, _) if global.json => "off",
-        (0, _) => "warn",
+        (0, _) => "warn,openmls=off",
         (1, _) => "info,server=debug,client=debug,store=debug,countersign=debug",
         _ => "trace",
     };

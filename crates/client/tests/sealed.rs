@@ -318,3 +318,37 @@ async fn a_revoked_device_is_out_of_the_keys_before_the_next_message() {
         client.close().await;
     }
 }
+
+/// GR-22
+#[tokio::test]
+async fn a_copy_of_a_home_takes_fresh_keys_before_it_speaks() {
+    let world = World::new().await;
+    let (alice, bob) = (world.member("alice").await, world.member("bob").await);
+    let room = alice.create_room("ops").await.unwrap();
+    alice.add(room, &["bob"]).await.unwrap();
+    in_room(&bob, room, 2).await;
+    bob.close().await;
+    common::copy(&world.home("bob"), &world.home("copy"));
+    let mut last = 0;
+    for (home, text) in
+        [("bob", "one"), ("copy", "two"), ("bob", "three"), ("copy", "four"), ("copy", "five")]
+    {
+        let client = world.reopen(home).await;
+        last = say(&client, room, text).await;
+        client.close().await;
+    }
+    within("read", alice.synced(room, last + 1)).await.unwrap();
+    assert_eq!(texts(&alice, room).await, ["one", "two", "three", "four", "five"]);
+    // Both at once come to rest.
+    let (bob, copy) = (world.reopen("bob").await, world.reopen("copy").await);
+    for (client, text) in [(&bob, "six"), (&copy, "seven"), (&bob, "eight")] {
+        // Who speaks at the same moment as its copy uses its number, and is refused.
+        within("read", client.synced(room, last + 1)).await.unwrap();
+        last = say(client, room, text).await;
+    }
+    within("read", alice.synced(room, last + 1)).await.unwrap();
+    assert!(texts(&alice, room).await.ends_with(&["six".to_owned(), "seven".to_owned(), "eight".to_owned()]));
+    for client in [alice, bob, copy] {
+        client.close().await;
+    }
+}

@@ -8,8 +8,8 @@ use sqlx::ConnectOptions as _;
 use sqlx::sqlite::SqliteConnectOptions;
 use store::conformance::fixtures::{create_room, enrol, enrolment, entry, id, invite, room_append};
 use store::{
-    Accounts as _, Blobs as _, Depth, Imports as _, Invites as _, Log as _, Problem, Rooms as _,
-    Settings as _, SqliteStore, StoreError, Unique, Upkeep as _,
+    Accounts as _, Blobs as _, Depth, Imports as _, Invites as _, KeyPackages as _, Log as _, Problem,
+    Rooms as _, Settings as _, SqliteStore, StoreError, Unique, Upkeep as _,
 };
 
 async fn sql(path: &Path, statements: &'static str) {
@@ -273,4 +273,22 @@ async fn what_was_kept_of_an_import_is_in_no_file_once_it_has_joined() {
     store.enrol_import(joining).await.unwrap();
     assert!(!found(salt) && !found(record));
     assert!(store.account("bob").await.unwrap().is_some());
+}
+
+/// SE-34
+#[tokio::test]
+async fn a_backup_gives_no_key_package_that_may_be_given_meanwhile() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&folder.path().join("store.db")).await.unwrap();
+    let ada = enrol(&store, "ada").await;
+    let packages = vec![b"one".to_vec(), b"two".to_vec()];
+    store.put_key_packages(&ada, packages, Some(b"last".to_vec())).await.unwrap();
+    let copy = folder.path().join("copy.db");
+    store.backup(&copy).await.unwrap();
+    let restored = SqliteStore::open(&copy).await.unwrap();
+    for (store, count) in [(&store, 2), (&restored, 0)] {
+        let left = store.key_package_count(&ada).await.unwrap();
+        assert_eq!((left.count, left.last_resort), (count, true));
+    }
+    assert!(restored.check(Depth::Deep).await.unwrap().problems.is_empty());
 }

@@ -168,16 +168,16 @@ impl Narrator {
             count(talked.deliveries, "delivery", "deliveries"),
             talked.seconds
         ));
-        self.say(&format!(
-            "Encrypted end to end by MLS, {}, in {}.",
-            client::CIPHERSUITE,
-            count(talked.epochs, "epoch", "epochs")
-        ));
         let synced = if talked.synced { "on disk" } else { "NOT surely on disk" };
         self.say(&format!(
             "{synced} before it was acknowledged (bound by {}; {:.1} s of processor time).",
             talked.bound_by(),
             talked.cpu_seconds
+        ));
+        self.say(&format!(
+            "Encrypted end to end by MLS, {}, in {}.",
+            client::CIPHERSUITE,
+            count(talked.epochs, "epoch", "epochs")
         ));
         match place {
             Place::Kept(path) => {

@@ -256,6 +256,9 @@ impl Client {
     /// [`ClientError`]; [`ClientError::NotFound`] if a user is not a member.
     pub async fn remove(&self, room: RoomId, users: &[&str]) -> Result<(), ClientError> {
         let users = names(users)?;
+        if users.contains(&self.core().owner.user) {
+            return Err(ClientError::Input("nobody removes themselves: leave the room".to_owned()));
+        }
         self.change(room, &[], |present| {
             let leaving: Vec<DeviceRef> =
                 present.iter().filter(|member| users.contains(&member.user)).cloned().collect();

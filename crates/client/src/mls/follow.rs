@@ -17,6 +17,9 @@ use crate::engine::Core;
 use crate::room::{Log, Room};
 use crate::vault::{OutboxRow, WriteTransaction};
 
+/// Told when this device has said what this home did not make.
+const COPIED: &str = "another copy of this home has spoken in this room: use one of them, and add the other machine as a device of its own";
+
 /// What an entry found.
 pub(crate) struct Before<'a> {
     /// Whether this device was a member.
@@ -38,27 +41,38 @@ impl Core {
         statement: &Statement,
         ciphertext: Option<&[u8]>,
         own: &HashMap<u64, OutboxRow>,
-    ) -> Result<Vec<u8>, Unopened> {
+    ) -> Result<Result<Vec<u8>, Unopened>, ClientError> {
         if statement.certificate == self.owner.certificate.hash() {
             // GR-14: what this device said it cannot open, and has kept.
             let row = own.get(&statement.place.seq).filter(|row| row.parcel.entry == statement.bytes());
-            return row.and_then(|row| row.parcel.content.clone()).ok_or(Unopened::NotDecryptable);
+            let kept = row.and_then(|row| row.parcel.content.clone());
+            if kept.is_none() {
+                // GR-22: a copy of this home has used keys that this one holds too.
+                tracing::warn!(room = %room.id, "{COPIED}");
+                open.forget()?;
+            }
+            return Ok(kept.ok_or(Unopened::NotDecryptable));
         }
-        let ciphertext = ciphertext.ok_or(Unopened::Withheld)?;
+        let Some(ciphertext) = ciphertext else { return Ok(Err(Unopened::Withheld)) };
         let claim = &**statement;
         let context = group::context(&room.id.0, &claim.certificate, claim.place.seq, &claim.commitment);
-        let group = open.group.as_mut().ok_or(Unopened::NotDecryptable)?;
+        let Some(group) = open.group.as_mut() else { return Ok(Err(Unopened::NotDecryptable)) };
         let opened = group.open(&open.provider, ciphertext, &context, &claim.certificate);
         open.collect();
-        let bytes = opened.map_err(|error| {
-            tracing::warn!(room = %room.id, seq = claim.place.seq, "a message does not open: {error}");
-            Unopened::NotDecryptable
-        })?;
-        let content = Content::from_bytes(&bytes).map_err(|_| Unopened::Mismatch)?;
+        let bytes = match opened {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                tracing::warn!(room = %room.id, seq = claim.place.seq, "a message does not open: {error}");
+                return Ok(Err(Unopened::NotDecryptable));
+            }
+        };
+        let content = Content::from_bytes(&bytes);
         let sender = self.certificates.accepted(&claim.certificate);
         let user = sender.as_ref().and_then(|known| known.certificate.identity().user());
-        let committed = user.is_some_and(|user| claim.is_commitment_to(user, &content));
-        if committed { Ok(bytes.to_vec()) } else { Err(Unopened::Mismatch) }
+        let committed = user
+            .zip(content.ok().as_ref())
+            .is_some_and(|(user, content)| claim.is_commitment_to(user, content));
+        Ok(if committed { Ok(bytes.to_vec()) } else { Err(Unopened::Mismatch) })
     }
 
     /// Takes the group over a change of membership that `log` has accepted. What cannot be followed loses the group, which this device
@@ -86,6 +100,9 @@ impl Core {
                 // What is pending is what the last row made: another entry of this device is not it.
                 let row = before.own.get(&membership.place.seq);
                 if row.is_none_or(|row| row.parcel.entry != membership.bytes()) {
+                    // GR-22: that copy may do the same at once, so this one waits until it has something to say.
+                    tracing::warn!(room = %room.id, "{COPIED}");
+                    room.note_copied();
                     Err(Refusal::Pending.into())
                 } else if matches!(change, Change::Return) {
                     return self.adopt_return(transaction, room, open).await;

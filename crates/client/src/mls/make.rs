@@ -180,7 +180,7 @@ impl Core {
         facts: &Facts,
         open: &OpenGroup,
     ) -> Result<Option<bool>, VaultError> {
-        if !self.has_lost_group(transaction, room, facts, open).await? {
+        if room.is_copied() || !self.has_lost_group(transaction, room, facts, open).await? {
             return Ok(None);
         }
         if self.vault.has_unsigned(transaction, room.key).await? {

@@ -252,7 +252,6 @@ impl<'a> Push<'a> {
         };
         self.block(room.id, wait);
         let error = crate::reply::refused(reply);
-        tracing::warn!(room = %room.id, seq = row.seq, "a message cannot be sent: {error}");
         self.core.message_failed(room, &ticket(&row.parcel), error, true);
     }
 

@@ -167,6 +167,7 @@ impl Core {
         let error = Arc::new(error);
         self.waiters.failed(ticket, &error);
         if said {
+            tracing::warn!(room = %room.id, "a message is not sent: {error}");
             self.emit(Event::NotSent { room: room.id, why: error });
         }
     }

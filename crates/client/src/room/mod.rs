@@ -12,7 +12,7 @@ mod received;
 mod sync;
 mod verify;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use evidence::log::TreeHead;
@@ -42,6 +42,8 @@ pub(crate) struct Room {
     /// Edits and deletions, as far as somebody read the timeline.
     pub(crate) acts: tokio::sync::Mutex<Acts>,
     acknowledged: AtomicU64,
+    /// Whether a copy of this home has changed the room's keys (GR-22).
+    copied: AtomicBool,
 }
 
 /// What others need to know of a room's log.
@@ -124,6 +126,7 @@ impl Room {
             told: Mutex::new(Told { delivered: row.delivered, shown: row.shown, shown_told: row.shown_told }),
             acts: tokio::sync::Mutex::default(),
             acknowledged: AtomicU64::new(0),
+            copied: AtomicBool::new(false),
         }
     }
 
@@ -166,6 +169,14 @@ impl Room {
     /// it again.
     pub(crate) fn limit_acknowledged(&self, seq: u64) {
         self.acknowledged.fetch_min(seq, Ordering::Relaxed);
+    }
+
+    pub(crate) fn note_copied(&self) {
+        self.copied.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_copied(&self) -> bool {
+        self.copied.load(Ordering::Relaxed)
     }
 
     pub(crate) fn told(&self) -> MutexGuard<'_, Told> {

@@ -293,7 +293,7 @@ impl Core {
                     Entry::Statement(_) if !before.member => {}
                     Entry::Statement(statement) => {
                         let ciphertext = entry.ciphertext.as_deref();
-                        match self.open_content(room, open, statement, ciphertext, &mine) {
+                        match self.open_content(room, open, statement, ciphertext, &mine)? {
                             Ok(content) => entry.content = Some(content),
                             Err(missing) if entry.ciphertext.is_some() => entry.missing = missing,
                             Err(_) => {}

@@ -5,7 +5,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use async_trait::async_trait;
-use sqlx::sqlite::SqliteConnection;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::value::{hash, uint};
@@ -28,6 +28,11 @@ impl Upkeep for SqliteStore {
         let mut connection = self.options.connect().await?;
         sqlx::query("VACUUM INTO ?").bind(path).execute(&mut connection).await?;
         connection.close().await?;
+        // SE-34: what is given to somebody from now on must not be given again by the copy; devices hand in others.
+        let mut copy =
+            SqliteConnectOptions::new().filename(to).pragma("secure_delete", "ON").connect().await?;
+        sqlx::query("DELETE FROM key_packages WHERE last_resort = 0").execute(&mut copy).await?;
+        copy.close().await?;
         file.sync_all().map_err(unusable)
     }
 
