@@ -1,4 +1,4 @@
-//! Random schedules: people talk, come, go, are put out, crash, lose their keys, and the server restarts. In the end whoever was entitled to a
+//! Random schedules: people talk, come, go, are put out, run twice on one home, lose their keys, and the server restarts. In the end whoever was entitled to a
 //! message holds it, the same in the same place, and nobody else does.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test's helper fails the test")]
@@ -12,28 +12,16 @@ use common::{World, execute, in_room, within};
 use evidence::room::RoomId;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _};
+use testkit::dice::{Dice, seeds};
 
 const PEOPLE: [&str; 5] = ["alice", "bob", "carol", "dave", "erin"];
 const STEPS: usize = 60;
-/// Schedules without `COUNTERSIGN_SCHEDULES`.
+/// Schedules without a wish for more (`testkit::dice`).
 const SCHEDULES: u64 = 3;
-
-/// Numbers by splitmix64.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) % end as u64) as usize
-    }
-}
 
 struct Run {
     world: World,
-    random: Random,
+    dice: Dice,
     clients: Vec<Client>,
     room: RoomId,
     said: Vec<String>,
@@ -49,14 +37,14 @@ impl Run {
             clients.push(world.member(name).await);
         }
         let room = clients[0].create_room("ops").await.unwrap();
-        Self { world, random: Random(seed), clients, room, said: Vec::new(), lost: BTreeSet::new() }
+        Self { world, dice: Dice::new(seed), clients, room, said: Vec::new(), lost: BTreeSet::new() }
     }
 
     async fn step(&mut self) {
-        let who = self.random.below(PEOPLE.len());
-        let whom = PEOPLE[self.random.below(PEOPLE.len())];
+        let who = self.dice.roll(PEOPLE.len());
+        let whom = PEOPLE[self.dice.roll(PEOPLE.len())];
         let client = self.clients[who].clone();
-        match self.random.below(20) {
+        match self.dice.roll(20) {
             0..=9 => {
                 let text = format!("{} says {}", PEOPLE[who], self.said.len());
                 // Who is no member, or does not know it yet, says nothing.
@@ -186,10 +174,7 @@ where
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_is_entitled_holds_the_same_and_nobody_else_holds_any() {
-    let wanted = std::env::var("COUNTERSIGN_SCHEDULES").ok().and_then(|text| text.parse().ok());
-    let first: u64 =
-        std::env::var("COUNTERSIGN_FIRST_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
-    for seed in first..first + wanted.unwrap_or(SCHEDULES) {
+    for seed in seeds(SCHEDULES) {
         let mut run = Run::new(seed).await;
         for _ in 0..STEPS {
             run.step().await;

@@ -1,13 +1,14 @@
 //! Random schedules: devices that come, go, talk, are offline, lose their disks or are killed, on one log with one commit an epoch. At the end
 //! each device holds exactly what was said while it was a member and had its group, in the order of the log.
 //!
-//! A schedule is its seed. `COUNTERSIGN_SCHEDULES` is how many are run, `COUNTERSIGN_SEED` the first of them.
+//! A schedule is its seed (`testkit::dice`).
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use group::{Change, Commit, Device, Group, Place, Provider, Record, Store, package};
 use pki::VerifiedCertificate;
 use testkit::authority::{Authority, Certified};
+use testkit::dice::{Dice, seeds};
 use testkit::peer::now_ms;
 use zeroize::Zeroizing;
 
@@ -16,19 +17,6 @@ use crate::party::{ROOM, device};
 const DEVICES: usize = 12;
 const STEPS: usize = 500;
 const SCHEDULES: u64 = 8;
-
-/// SplitMix64: the schedule follows from the seed on every machine.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((z ^ (z >> 31)) % sides as u64).unwrap()
-    }
-}
 
 enum Entry {
     Text { by: usize, sealed: Vec<u8>, text: Vec<u8> },
@@ -110,7 +98,7 @@ impl World {
         first.write();
         let owed = vec![BTreeMap::new(); DEVICES];
         Self {
-            dice: Dice(seed),
+            dice: Dice::new(seed),
             nodes,
             log: Vec::new(),
             members: BTreeSet::from([0]),
@@ -424,10 +412,8 @@ impl World {
 
 #[test]
 fn every_member_holds_the_same_and_nobody_else_holds_any() {
-    let number = |name: &str, or: u64| std::env::var(name).ok().map_or(or, |text| text.parse().unwrap());
-    let (first, count) = (number("COUNTERSIGN_SEED", 1), number("COUNTERSIGN_SCHEDULES", SCHEDULES));
     let authority = Authority::new();
-    for seed in first..first + count {
+    for seed in seeds(SCHEDULES) {
         let mut world = World::new(&authority, seed);
         for _ in 0..STEPS {
             world.step();
