@@ -5,6 +5,7 @@
     reason = "each test file uses a part; a test's helper fails the test"
 )]
 
+pub mod room;
 pub mod sealed;
 
 use std::net::SocketAddr;
