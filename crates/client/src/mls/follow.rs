@@ -102,7 +102,7 @@ impl Core {
                 if row.is_none_or(|row| row.parcel.entry != membership.bytes()) {
                     // GR-22: that copy may do the same at once, so this one waits until it has something to say.
                     tracing::warn!(room = %room.id, "{COPIED}");
-                    room.note_copied();
+                    room.set_copied(true);
                     Err(Refusal::Pending.into())
                 } else if matches!(change, Change::Return) {
                     return self.adopt_return(transaction, room, open).await;
@@ -136,6 +136,7 @@ impl Core {
         room: &Room,
         open: &mut OpenGroup,
     ) -> Result<(), ClientError> {
+        room.set_copied(false);
         self.store_group(transaction, room, open).await?;
         self.vault.adopt_returning(transaction, room.key).await?;
         let version = self.vault.raise_group_version(transaction, room.key).await?;

@@ -161,7 +161,7 @@ impl Core {
     }
 
     /// Whether a room's group is lost while this device is a member, and nothing of this device brings it back yet.
-    pub(crate) async fn has_lost_group(
+    async fn has_lost_group(
         &self,
         transaction: &mut WriteTransaction,
         room: &Room,

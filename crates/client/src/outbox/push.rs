@@ -181,13 +181,16 @@ impl<'a> Push<'a> {
             if let Err(error) = self.core.with_fresh_log(&room, |_| ()).await {
                 // A room that is stopped does not hold up the others.
                 let cause = Arc::new(error);
-                let waiting = open.iter().filter(|(of, _)| *of == id);
-                waiting.for_each(|(_, ticket)| self.core.waiters.failed(ticket, &cause));
+                for (_, ticket) in open.iter().filter(|(of, _)| *of == id) {
+                    self.core.waiters.failed(ticket, &cause);
+                }
                 continue;
             }
             let gone = open.iter().filter(|(of, ticket)| *of == id && !queued.contains(ticket));
             let cause = Arc::new(ClientError::Refused(Reason::Sequence));
-            gone.for_each(|(_, ticket)| self.core.waiters.failed(ticket, &cause));
+            for (_, ticket) in gone {
+                self.core.waiters.failed(ticket, &cause);
+            }
         }
         Ok(())
     }
@@ -251,8 +254,12 @@ impl<'a> Push<'a> {
             _ => LONG_WAIT,
         };
         self.block(room.id, wait);
-        let error = crate::reply::refused(reply);
-        self.core.message_failed(room, &ticket(&row.parcel), error, true);
+        let why = Arc::new(crate::reply::refused(reply));
+        tracing::info!(room = %room.id, seq = row.seq, "a message waits: {why}");
+        // Who was told is not told again each time that this is tried.
+        if self.core.waiters.failed(&ticket(&row.parcel), &why) {
+            self.core.emit(Event::NotSent { room: room.id, why });
+        }
     }
 
     /// Leaves a room alone in this push, and looks after it again in a while.
@@ -381,9 +388,8 @@ impl<'a> Push<'a> {
                     let why = Arc::new(error);
                     let open = self.core.waiters.open();
                     let waiting: Vec<_> = open.iter().filter(|(of, _)| *of == id).collect();
-                    waiting.iter().for_each(|(_, ticket)| self.core.waiters.failed(ticket, &why));
-                    // Who was told is not told again each time that this is tried.
-                    if !waiting.is_empty() {
+                    let told = waiting.iter().filter(|(_, ticket)| self.core.waiters.failed(ticket, &why));
+                    if told.count() > 0 {
                         self.core.emit(Event::NotSent { room: id, why });
                     }
                 }

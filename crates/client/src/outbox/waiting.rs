@@ -121,8 +121,9 @@ impl Waiters {
             .collect()
     }
 
-    pub(super) fn failed(&self, ticket: &Ticket, error: &Arc<ClientError>) {
-        self.settle(ticket, SendState::Failed(Arc::clone(error)));
+    /// Whether somebody waited.
+    pub(super) fn failed(&self, ticket: &Ticket, error: &Arc<ClientError>) -> bool {
+        self.settle(ticket, SendState::Failed(Arc::clone(error)))
     }
 
     /// Whether somebody waited.

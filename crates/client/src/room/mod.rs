@@ -42,7 +42,7 @@ pub(crate) struct Room {
     /// Edits and deletions, as far as somebody read the timeline.
     pub(crate) acts: tokio::sync::Mutex<Acts>,
     acknowledged: AtomicU64,
-    /// Whether a copy of this home has changed the room's keys (GR-22).
+    /// Whether a copy of this home has changed the room's keys, and this one has not since (GR-22).
     copied: AtomicBool,
 }
 
@@ -171,8 +171,8 @@ impl Room {
         self.acknowledged.fetch_min(seq, Ordering::Relaxed);
     }
 
-    pub(crate) fn note_copied(&self) {
-        self.copied.store(true, Ordering::Relaxed);
+    pub(crate) fn set_copied(&self, copied: bool) {
+        self.copied.store(copied, Ordering::Relaxed);
     }
 
     pub(crate) fn is_copied(&self) -> bool {
