@@ -8,10 +8,8 @@ mod common;
 use std::collections::{BTreeMap, BTreeSet};
 
 use client::{Client, Outgoing};
-use common::{World, execute, in_room, within};
+use common::{World, execute, in_room, query, within};
 use evidence::room::RoomId;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use sqlx::{ConnectOptions as _, Connection as _};
 use testkit::dice::{Dice, seeds};
 
 const PEOPLE: [&str; 5] = ["alice", "bob", "carol", "dave", "erin"];
@@ -160,16 +158,6 @@ impl Run {
         }
         self.world.stop().await;
     }
-}
-
-async fn query<T>(path: &std::path::Path, sql: &'static str) -> Vec<T>
-where
-    T: for<'r> sqlx::FromRow<'r, sqlx::sqlite::SqliteRow> + Send + Unpin,
-{
-    let mut database = SqliteConnectOptions::new().filename(path).connect().await.unwrap();
-    let rows = sqlx::query_as(sql).fetch_all(&mut database).await.unwrap();
-    SqliteConnection::close(database).await.unwrap();
-    rows
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

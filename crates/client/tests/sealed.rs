@@ -5,7 +5,7 @@
 mod common;
 
 use client::{Client, Event, ExportOptions, Outgoing, What};
-use common::{World, execute, export, in_room, said, verdict, within};
+use common::{World, execute, export, in_room, query, said, verdict, within};
 use evidence::bundle::Root;
 use evidence::content::{Attachment, Content, Field, FileName};
 use evidence::limits::{MAX_CONTENT, MAX_INLINE_ATTACHMENT};
@@ -81,6 +81,7 @@ async fn whoever_speaks_next_removes_who_left() {
     in_room(&carol, room, 3).await;
     let index = say(&carol, room, "he is gone").await;
     assert_eq!((index, epoch(&carol, room).await), (4, Some(3)), "an update came first");
+    assert!(carol.refusals(room).await.unwrap().is_empty(), "nothing was sealed for who is gone");
     within("read", alice.synced(room, 5)).await.unwrap();
     assert_eq!(texts(&alice, room).await, ["he is gone"]);
     assert!(texts(&bob, room).await.is_empty());
@@ -350,5 +351,27 @@ async fn a_copy_of_a_home_takes_fresh_keys_before_it_speaks() {
     assert!(texts(&alice, room).await.ends_with(&["six".to_owned(), "seven".to_owned(), "eight".to_owned()]));
     for client in [alice, bob, copy] {
         client.close().await;
+    }
+}
+
+/// GR-9
+#[tokio::test]
+async fn who_is_out_keeps_no_keys() {
+    let world = World::new().await;
+    let (alice, bob) = (world.member("alice").await, world.member("bob").await);
+    let carol = world.member("carol").await;
+    let room = alice.create_room("ops").await.unwrap();
+    alice.add(room, &["bob", "carol"]).await.unwrap();
+    in_room(&bob, room, 2).await;
+    in_room(&carol, room, 2).await;
+    alice.remove(room, &["carol"]).await.unwrap();
+    within("told", carol.synced(room, 3)).await.unwrap();
+    within("told", bob.synced(room, 3)).await.unwrap();
+    bob.leave(room).await.unwrap();
+    for (name, client, kept) in [("alice", alice, true), ("bob", bob, false), ("carol", carol, false)] {
+        client.close().await;
+        let vault = world.home(name).join("vault.db");
+        let records: Vec<(i64,)> = query(&vault, "SELECT room FROM group_record WHERE room > 0").await;
+        assert_eq!(!records.is_empty(), kept, "{name}");
     }
 }

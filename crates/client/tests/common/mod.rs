@@ -185,6 +185,17 @@ pub async fn execute(path: &Path, sql: &str) {
     SqliteConnection::close(database).await.unwrap();
 }
 
+/// What SQL finds in a database that nobody has open.
+pub async fn query<T>(path: &std::path::Path, sql: &'static str) -> Vec<T>
+where
+    T: for<'r> sqlx::FromRow<'r, sqlx::sqlite::SqliteRow> + Send + Unpin,
+{
+    let mut database = SqliteConnectOptions::new().filename(path).connect().await.unwrap();
+    let rows = sqlx::query_as(sql).fetch_all(&mut database).await.unwrap();
+    SqliteConnection::close(database).await.unwrap();
+    rows
+}
+
 /// Copies a folder.
 pub fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
