@@ -186,7 +186,7 @@ pub async fn execute(path: &Path, sql: &str) {
 }
 
 /// What SQL finds in a database that nobody has open.
-pub async fn query<T>(path: &std::path::Path, sql: &'static str) -> Vec<T>
+pub async fn query<T>(path: &Path, sql: &'static str) -> Vec<T>
 where
     T: for<'r> sqlx::FromRow<'r, sqlx::sqlite::SqliteRow> + Send + Unpin,
 {
