@@ -19,5 +19,11 @@ pub const MAX_FORWARD_DISTANCE: u32 = 1_000;
 /// How many skipped message keys of one sender are kept for messages that come late: none, as the log is read in order.
 pub const OUT_OF_ORDER: u32 = 0;
 
+/// Bytes of a chunk of a file before it is sealed: sealed, it is one piece of a blob (docs/session.md, SE-35).
+pub const FILE_CHUNK: usize = 256 * 1_024 - FILE_TAG;
+
+/// Bytes by which a sealed chunk is longer.
+pub const FILE_TAG: usize = 16;
+
 /// How old a key package may be when a device is added by it, in days.
 pub const PACKAGE_AGE_DAYS: u64 = 90;
