@@ -313,23 +313,69 @@ fn files_that_cannot_be_sent_are_refused_before_anything_is_said() {
         assert_eq!((output.status.code(), &error["error"]["code"]), (Some(1), &code.into()), "{error}");
         error["error"]["message"].as_str().unwrap().to_owned()
     };
-    fs::write(world.path("large"), vec![0; 98_305]).unwrap();
+    fs::File::create(world.path("large")).unwrap().set_len((2 << 30) + 1).unwrap();
     fs::write(world.path("a\\b"), "x").unwrap();
-    assert!(refused("large", "too-large").contains("MAX_INLINE_ATTACHMENT"));
+    assert!(refused("large", "input").contains("MAX_FILES"));
     assert!(refused("a\\b", "bad-name").contains("another name"));
     refused("absent", "unreadable");
     refused(".", "not-a-file");
     fs::write(world.path("full"), vec![0; 98_304]).unwrap();
-    fs::write(world.path("one"), "1").unwrap();
-    let (full, one) = (world.path("full"), world.path("one"));
-    let both = world.run("alice", &["send", "ops", "--file", text(&full), "--file", text(&one)]);
-    assert_eq!(both.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&both.stderr).contains("98304 bytes together"));
+    let full = world.path("full");
     let long = "x".repeat(33_000);
     assert_eq!(world.run("alice", &["send", "ops", &long, "--file", text(&full)]).status.code(), Some(1));
     // What was refused took no number.
     let sent = lines(&world.ok("alice", &["send", "ops", "--file", text(&full), "--json"])).remove(0);
     assert_eq!((&sent["index"], &sent["seq"]), (&1.into(), &2.into()));
+}
+
+/// More than fits into messages, from `send` and from `chat`, saved by `save` and by `tail`; what was cut off is gone on with.
+#[test]
+fn large_files_are_sent_and_saved() {
+    let world = World::new();
+    world.join("alice");
+    world.join("bob");
+    let room = world.ok("alice", &["room", "create", "ops"]).trim().to_owned();
+    world.ok("alice", &["room", "add", "ops", "bob"]);
+    let tape: Vec<u8> = (0..700_000_u32).map(|n| (n % 251) as u8).collect();
+    fs::write(world.path("tape.mp4"), &tape).unwrap();
+    fs::write(world.path("note"), "short").unwrap();
+    let (path, note) = (world.path("tape.mp4"), world.path("note"));
+    let sent = ["send", "ops", "--file", text(&path), "--file", text(&note), "--json"];
+    let sent = lines(&world.ok("alice", &sent)).remove(0);
+    assert_eq!((&sent["index"], &sent["seq"]), (&2.into(), &3.into()));
+    let mut chat = world.chat("alice", "ops");
+    chat.say(&format!("/file {}", text(&path)));
+    drop(chat.input.take());
+    assert!(chat.child.wait().unwrap().success());
+
+    let files = world.path("files");
+    fs::create_dir(&files).unwrap();
+    let cut = files.join(format!(".countersign-{room}-2-0"));
+    fs::write(&cut, &tape[..300_000]).unwrap();
+    let saved = lines(&world.ok("bob", &["save", "ops", "2", "--to", text(&files), "--json"]));
+    let at = |number: usize| saved[number]["saved"].as_str().unwrap();
+    assert_eq!((saved.len(), &saved[0]["name"]), (2, &"tape.mp4".into()));
+    assert!(fs::read(at(0)).unwrap() == tape && fs::read(at(1)).unwrap() == b"short");
+    assert!(!cut.exists());
+    let told = lines(&world.ok("bob", &["tail", "ops", "--from", "3", "--save", text(&files), "--json"]));
+    let path = told[0]["attachments"][0]["saved"].as_str().unwrap();
+    assert!(path.ends_with("tape (2).mp4") && fs::read(path).unwrap() == tape, "{path}");
+    assert_eq!(told[0]["attachments"][0]["inline"], false);
+    assert_eq!(fs::read_dir(&files).unwrap().count(), 3, "nothing half-made is left");
+    for wrong in ["1", "9"] {
+        let refused = world.run("bob", &["save", "ops", wrong, "--json"]);
+        let error: Value = serde_json::from_slice(&refused.stderr).unwrap();
+        assert_eq!((refused.status.code(), &error["error"]["code"]), (Some(1), &"not-found".into()));
+    }
+
+    let bundle = world.path("ops.bundle");
+    world.ok("bob", &["export", "ops", "--out", text(&bundle)]);
+    let verdict = world.ok("bob", &["verify", text(&bundle)]);
+    let line = format!(
+        "[file tape.mp4, 683.5 KiB, sha256 {}]  (not in this bundle",
+        hex::encode(pki::sha256(&tape))
+    );
+    assert!(verdict.starts_with("VALID") && verdict.contains(&line), "{verdict}");
 }
 
 #[test]

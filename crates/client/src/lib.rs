@@ -7,7 +7,7 @@
 //!
 //! Below: `vault` (what is stored, sealed), `connection` (one TCP connection and its channel), `account` (login and
 //! enrolment), `certificates` (whose keys are accepted), `directory` (where they were entered), `room` (a log, verified whole before anything of it is shown),
-//! `mls` (the keys of rooms), `outbox` (what is said and not answered yet), `engine` (the tasks that drive them).
+//! `mls` (the keys of rooms), `file` (files that are sealed apart from messages), `outbox` (what is said and not answered yet), `engine` (the tasks that drive them).
 //!
 //! Called by the command line and by whoever builds on it. Runs on tokio; clock and sockets are read here.
 
@@ -21,6 +21,7 @@ mod engine;
 mod error;
 mod event;
 mod export;
+mod file;
 mod home;
 mod mls;
 mod outbox;
@@ -40,6 +41,7 @@ pub use connection::{Address, ConnectionError};
 pub use error::ClientError;
 pub use event::{Event, Events};
 pub use export::{Disclose, ExportOptions, Exported};
+pub use file::{FileToSend, Transfer, Upload};
 pub use home::Home;
 pub use outbox::{Logged, SendHandle};
 pub use timeline::{MessageState, TimelineItem, What};

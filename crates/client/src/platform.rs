@@ -2,7 +2,7 @@
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use rustix::fs::FlockOperation;
@@ -34,4 +34,9 @@ pub(crate) fn try_lock(file: &File) -> io::Result<bool> {
 /// Gives the file's lock back.
 pub(crate) fn unlock(file: &File) -> io::Result<()> {
     rustix::fs::flock(file, FlockOperation::Unlock).map_err(Into::into)
+}
+
+/// Fills `bytes` with what is in the file from `offset` on.
+pub(crate) fn read_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+    file.read_exact_at(bytes, offset)
 }

@@ -16,7 +16,7 @@ use std::fs;
 use std::path::Path;
 
 use evidence::content::{
-    Attachment, Binding, Content, Field, FileName, MediaType, Reaction, Reference, Salt,
+    Attachment, Binding, Content, FILE_KEY, Field, FileName, MediaType, Reaction, Reference, Salt, SealedFile,
 };
 use evidence::cose::Object;
 use evidence::log::{CompactTree, Tree, cover, leaf_hash};
@@ -263,12 +263,29 @@ fn contents_with_files() -> Vec<Case> {
             .to_bytes()
     };
     let good = bytes(None, vec![file("plan.txt", Some("text/plain"), b"Go.")]);
-    let edited = |from: &[u8], to: &[u8]| {
+    let sealed = |size| {
+        let place = SealedFile { key: [8; FILE_KEY], ciphertext: [9; 32] };
+        let media_type = MediaType::parse("video/mp4");
+        Attachment::sealed(FileName::parse("tape.mp4").unwrap(), media_type, size, [7; 32], place)
+    };
+    let one_sealed = bytes(None, vec![sealed(1 << 31)]);
+    let changed = |good: &[u8], from: &[u8], to: &[u8]| {
         let at = good.windows(from.len()).position(|at| at == from).unwrap();
         [&good[..at], to, &good[at + from.len()..]].concat()
     };
+    let edited = |from: &[u8], to: &[u8]| changed(&good, from, to);
     vec![
         ("one file", good.clone()),
+        ("a text and a file of each form", bytes(Some("The tape."), vec![file("a", None, b"x"), sealed(5)])),
+        ("a sealed file of 2 GiB", one_sealed.clone()),
+        ("more than 2 GiB", changed(&one_sealed, b"\x1a\x80\x00\x00\x00", b"\x1a\x80\x00\x00\x01")),
+        ("a short key", changed(&one_sealed, b"\x58\x20\x08", b"\x58\x1f")),
+        (
+            "a sealed file without a ciphertext",
+            changed(&one_sealed, &[&[0x58, 0x20][..], &[9; 32]].concat(), b""),
+        ),
+        ("a sealed file with a ciphertext of text", changed(&one_sealed, b"\x58\x20\x09", b"\x78\x20\x09")),
+        ("a sealed file as inline", changed(&one_sealed, b"\x87\x01", b"\x87\x00")),
         (
             "a text and two files, one of them empty",
             bytes(Some("The plan."), vec![file("a", None, b"x"), file("空.txt", None, b"")]),

@@ -11,6 +11,8 @@ pub const MAX_CIPHERTEXT: usize = MAX_CONTENT + 1_024;
 pub const MAX_TEXT: usize = 65_536;
 /// Most bytes of files that stand in one content, together.
 pub const MAX_INLINE_ATTACHMENT: usize = 98_304;
+/// Most bytes of sealed files of one content, together: 2 GiB.
+pub const MAX_FILES: u64 = 2 * 1024 * 1024 * 1024;
 /// Most attachments of one content.
 pub const MAX_ATTACHMENTS: usize = 16;
 /// Longest name of an attachment, in bytes of UTF-8.

@@ -65,6 +65,8 @@ pub(crate) struct Shared {
     handed_in: Mutex<HourlyQuota>,
     /// Of those who read the blobs that a statement names, before it is checked, one at a time does.
     pub(crate) blob_reads: Semaphore,
+    /// Of those who hand in the last piece of a blob one at a time does.
+    pub(crate) blob_hashes: Semaphore,
 }
 
 impl Shared {
@@ -97,6 +99,7 @@ impl Shared {
             taken: Mutex::new(HourlyQuota::new(TAKEN_PER_HOUR)),
             handed_in: Mutex::new(HourlyQuota::new(BLOB_KIB_PER_HOUR)),
             blob_reads: Semaphore::new(1),
+            blob_hashes: Semaphore::new(1),
         }
     }
 

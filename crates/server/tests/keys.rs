@@ -6,7 +6,7 @@ mod common;
 
 use common::sealed::{SealedRoom, sealed_room};
 use common::{place, start};
-use evidence::limits::MAX_CIPHERTEXT;
+use evidence::limits::{MAX_CIPHERTEXT, MAX_GROUP_MESSAGE};
 use evidence::membership::{Change, MlsHashes};
 use evidence::refusal::{Reason, Refusal};
 use group::{Group, Place};
@@ -434,6 +434,72 @@ async fn a_blob_goes_with_one_entry() {
     alice.put(&one.tree).await;
     let reply = alice.peer.ask(append(id, second, None)).await.unwrap();
     assert!(matches!(reply, Reply::Appended { index: 2, .. }), "{reply:?}");
+}
+
+/// SE-36: sealed files go with the statement that comes with them, to whom its content is given.
+#[tokio::test]
+async fn files_are_a_rooms_once_their_statement_is_logged() {
+    let SealedRoom { running, mut alice, mut bob, id, mut group, .. } = sealed_room().await;
+    let mut carol = running.party("carol").await;
+    let (one, two) = (vec![1; 2 * BLOB_PIECE + 5], vec![2; 3]);
+    let files = |hashes: &[[u8; 32]]| hashes.iter().map(|hash| ByteArray::from(*hash)).collect::<Vec<_>>();
+    let sealed = alice.seal(&mut group, "with files");
+    let statement = alice.say(place(id, 2, 0), &sealed);
+    let say = |files: &[ByteArray<32>]| Command::Append {
+        room: id.0.into(),
+        statement: statement.clone(),
+        content: Some(sealed.clone()),
+        files: files.to_vec(),
+    };
+    let one = alice.put(&one).await;
+    // One of them is another's.
+    let bobs = bob.put(&two).await;
+    let reply = alice.peer.ask(say(&files(&[one, bobs]))).await.unwrap();
+    let Reply::Failed { code: FailureCode::Conflict, message, .. } = reply else { panic!("{reply:?}") };
+    assert!(message.contains("blob"), "{message}");
+    let many: Vec<[u8; 32]> = (0..17).map(|n| [n; 32]).collect();
+    for wrong in [files(&[one, one]), files(&many)] {
+        assert_eq!(code(&alice.peer.ask(say(&wrong)).await.unwrap()), FailureCode::Malformed);
+    }
+    let without = Command::Append {
+        room: id.0.into(),
+        statement: statement.clone(),
+        content: None,
+        files: files(&[one]),
+    };
+    assert_eq!(code(&alice.peer.ask(without).await.unwrap()), FailureCode::Malformed);
+    assert!(alice.get(id, one).await.is_err());
+
+    let two = alice.put(&two).await;
+    for _ in 0..2 {
+        let reply = alice.peer.ask(say(&files(&[one, two]))).await.unwrap();
+        assert!(matches!(reply, Reply::Appended { index: 1, .. }), "{reply:?}");
+    }
+    assert_eq!(bob.get(id, one).await.unwrap(), vec![1; 2 * BLOB_PIECE + 5]);
+    assert_eq!(bob.get(id, two).await.unwrap(), [2; 3]);
+    let not_found = |reply: &Reply| matches!(reply, Reply::Failed { code: FailureCode::NotFound, .. });
+    assert!(not_found(&carol.get(id, one).await.unwrap_err()));
+    // Who comes later reads nothing of before, files included.
+    let package = carol.package();
+    let commit = alice.commit(&mut group, &[(&carol, &package)], &[]);
+    alice.confirm(&mut group);
+    let mls = alice.put_commit(&commit).await;
+    let add = alice.sign(place(id, 3, 0), Change::Add(vec![carol.member.device_ref()]), mls);
+    let reply = alice.peer.ask(append(id, add, None)).await.unwrap();
+    assert!(matches!(reply, Reply::Appended { index: 2, .. }), "{reply:?}");
+    assert!(not_found(&carol.get(id, one).await.unwrap_err()));
+}
+
+/// What is stored of a commit is not read into memory however large it is: a file under the name of one is not there.
+#[tokio::test]
+async fn a_commit_that_is_as_large_as_a_file_is_not_looked_at() {
+    let SealedRoom { running: _running, mut alice, id, mut group, .. } = sealed_room().await;
+    let commit = alice.commit(&mut group, &[], &[]);
+    let mut mls = alice.put_commit(&commit).await;
+    mls.commit = Some(alice.put(&vec![0; MAX_GROUP_MESSAGE + 1]).await);
+    let update = alice.sign(place(id, 2, 0), Change::Update, mls);
+    let reply = alice.peer.ask(append(id, update, None)).await.unwrap();
+    assert_eq!(code(&reply), FailureCode::Conflict);
 }
 
 /// Nor does a create that comes in one batch with the entry.

@@ -52,13 +52,13 @@ pub const MAX_KEY_PACKAGE: usize = 8_192;
 pub const MAX_TAKEN: usize = 64;
 /// Key packages that one device takes in an hour (SE-34).
 pub const TAKEN_PER_HOUR: u32 = 8_192;
-/// Largest blob, in bytes (SE-35).
-pub const MAX_BLOB: u64 = 8 * 1024 * 1024;
+/// Largest blob, in bytes: a file of 2 GiB, sealed (SE-35).
+pub const MAX_BLOB: u64 = 2_049 * 1024 * 1024;
 /// Bytes of a blob in one message: every piece has as many, but the last (SE-35).
 pub const BLOB_PIECE: usize = 256 * 1024;
 /// Bytes of blobs of one device that no entry names yet (SE-35).
-pub const MAX_PENDING_BLOBS: u64 = 64 * 1024 * 1024;
+pub const MAX_PENDING_BLOBS: u64 = 2 * MAX_BLOB;
 /// KiB of pieces of blobs that one device hands in in an hour (SE-35).
-pub const BLOB_KIB_PER_HOUR: u32 = 1024 * 1024;
+pub const BLOB_KIB_PER_HOUR: u32 = 8 * 1024 * 1024;
 /// Milliseconds after which a blob that no entry names cannot be named any more, and may be deleted (SE-35).
 pub const PENDING_BLOB_MS: u64 = 24 * 60 * 60 * 1000;

@@ -59,17 +59,17 @@ pub const MAX_KEY_PACKAGES: u32 = 128;
 /// Most devices whose key packages are taken in one transaction.
 pub const MAX_TAKEN: usize = 64;
 /// Largest blob, in bytes.
-pub const MAX_BLOB: u64 = 8 * 1024 * 1024;
+pub const MAX_BLOB: u64 = 2_049 * 1024 * 1024;
 /// Bytes of a piece of a blob; the last one is what is left.
 pub const BLOB_PIECE: usize = 256 * 1024;
 /// Most bytes of pending blobs of one device, each counted as one piece at least.
-pub const MAX_PENDING_BLOBS: u64 = 64 * 1024 * 1024;
+pub const MAX_PENDING_BLOBS: u64 = 2 * MAX_BLOB;
 /// Milliseconds for which a pending blob can be named, and counts.
 pub const PENDING_BLOB_MS: u64 = 24 * 60 * 60 * 1000;
 /// Milliseconds for which it is there still, as an entry that was found good may be about to take it.
 pub const BLOB_GRACE_MS: u64 = 60 * 60 * 1000;
 /// Most blobs that one entry names.
-pub const MAX_ENTRY_BLOBS: usize = 4;
+pub const MAX_ENTRY_BLOBS: usize = 16;
 /// Most rows that one read returns; a larger wish is cut to it.
 pub const MAX_PAGE: u32 = 4_096;
 /// Most leaf hashes that one read returns (2 MiB); a larger wish is cut to it.

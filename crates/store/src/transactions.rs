@@ -374,8 +374,8 @@ pub trait Blobs: Send + Sync {
     /// [`StoreError::NotFound`] of the device; [`StoreError::Refused`] if it is revoked.
     async fn put_piece(&self, piece: NewPiece) -> Result<PieceOutcome>;
 
-    /// A pending blob of a device, if it is whole, and of any age.
-    async fn pending_blob(&self, device: &Hash, hash: &Hash) -> Result<Option<Vec<u8>>>;
+    /// A pending blob of a device, if it is whole, of any age, and has at most `most` bytes.
+    async fn pending_blob(&self, device: &Hash, hash: &Hash, most: usize) -> Result<Option<Vec<u8>>>;
 
     /// Whether all of these are pending blobs of a device, whole, and at `now_ms` not older than [`crate::limits::PENDING_BLOB_MS`]: then an
     /// entry can take them for [`crate::limits::BLOB_GRACE_MS`] from now on, unless another one does.

@@ -16,7 +16,7 @@ pub use manage::{
 };
 pub use talk::{
     ChatArguments, DeleteArguments, DemoArguments, EditArguments, ExportArguments, JoinArguments,
-    ReactArguments, RoomCommand, SendArguments, TailArguments, VerifyArguments,
+    ReactArguments, RoomCommand, SaveArguments, SendArguments, TailArguments, VerifyArguments,
 };
 
 use std::path::PathBuf;
@@ -103,6 +103,8 @@ pub enum Command {
     Delete(DeleteArguments),
     /// Print a room's messages
     Tail(TailArguments),
+    /// Write the files of a message to a folder
+    Save(SaveArguments),
     /// Write evidence of a room to a file
     Export(ExportArguments),
     /// Check evidence, offline

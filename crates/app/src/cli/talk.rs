@@ -127,7 +127,7 @@ pub struct SendArguments {
     pub room: String,
     /// The text; - reads standard input, and so does nothing if no file is sent
     pub text: Option<String>,
-    /// Send this file, 96 KiB at most; given again, more files, 96 KiB and 16 files together
+    /// Send this file; given again, more files: 16 of them, 2 GiB together
     #[arg(long = "file", value_name = "F")]
     pub files: Vec<PathBuf>,
     /// Reply to the message with this log index, the number before it
@@ -203,6 +203,23 @@ pub struct TailArguments {
     /// Write the files of the messages printed into this folder; a name that is taken gets (2) and so on
     #[arg(long, value_name = "DIR")]
     pub save: Option<PathBuf>,
+}
+
+/// Arguments of `save`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  countersign save ops 17 --to ./files\n\n\
+                        Each file is checked to be the one that was signed before it gets its name. What was cut off is gone on with.\n\n\
+                        Exit codes: 0 all are there; 1 a file that does not come or is another, or the server is away; 2 usage.")]
+pub struct SaveArguments {
+    /// A room's name or id, or @USER
+    #[arg(value_name = "ROOM|@USER")]
+    pub room: String,
+    /// Log index of the message, the number before it
+    #[arg(value_name = "N")]
+    pub index: u64,
+    /// Folder to write to; a name that is taken gets (2) and so on
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub to: PathBuf,
 }
 
 /// Arguments of `export`.

@@ -3,19 +3,22 @@
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
-use client::{Client, ClientError, Disclose, Event, ExportOptions, Outgoing, SendHandle};
-use evidence::limits::MAX_TEXT;
+use client::{
+    Client, ClientError, Disclose, Event, ExportOptions, FileToSend, Outgoing, SendHandle, Transfer,
+};
+use evidence::limits::{MAX_INLINE_ATTACHMENT, MAX_TEXT};
 use evidence::receipt::Level;
 use evidence::room::RoomId;
 use evidence::verdict::safe;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
+use tokio::time::{Duration, Instant};
 
 use super::room::SERVER_READS;
 use super::{Context, export, room_size, room_to_talk_in, started, tail};
 use crate::cli::ChatArguments;
 use crate::file;
-use crate::terminal::Failure;
+use crate::terminal::{Failure, Output, progress_line};
 
 /// What can be typed beside messages.
 const COMMANDS: &str = "/reply N TEXT, /edit N TEXT, /react N EMOJI and /delete N are about the message with the number N, /file \
@@ -24,6 +27,8 @@ const COMMANDS: &str = "/reply N TEXT, /edit N TEXT, /react N EMOJI and /delete 
 const SHOWN_ON_ENTERING: u64 = 20;
 /// Characters of a message by which it is told that it was not sent.
 const SHOWN_OF_A_MESSAGE: usize = 60;
+/// How often it is noted how far a file is.
+const NOTED_EVERY: Duration = Duration::from_secs(10);
 /// Entries read from the home at a time.
 const PAGE: usize = 512;
 /// Lines read ahead of what is sent.
@@ -172,11 +177,8 @@ impl Talk<'_> {
                 self.queued(&line, queued);
             }
             Typed::Message(text) => self.send(text, Outgoing::text(text)).await,
-            Typed::File(path) => match file::read(Path::new(path)) {
-                Ok(file) => {
-                    let message = Outgoing { attachments: vec![file], ..Outgoing::default() };
-                    self.send(&line, message).await;
-                }
+            Typed::File(path) => match file::open(Path::new(path)) {
+                Ok(file) => self.send_file(&line, file).await,
                 Err(failure) => self.not_sent(&failure),
             },
         }
@@ -187,6 +189,30 @@ impl Talk<'_> {
     async fn send(&mut self, typed: &str, message: Outgoing) {
         let queued = self.client.send(self.room, message).await;
         self.queued(typed, queued);
+    }
+
+    /// Sends a file; what takes its time goes beside what is typed next.
+    async fn send_file(&mut self, typed: &str, file: FileToSend) {
+        let (client, output, room) = (self.client.clone(), self.context.output, self.room);
+        let typed = typed.to_owned();
+        let large = file.size().is_ok_and(|size| size > MAX_INLINE_ATTACHMENT as u64);
+        let (told, transfer) = watch::channel(Transfer::default());
+        let sent = async move {
+            let upload = client.send_files(room, Outgoing::default(), vec![file], told).await?;
+            upload.queued().await
+        };
+        if large {
+            self.sent.spawn(async move {
+                let what = typed.clone();
+                match noted(output, &what, &transfer, sent).await {
+                    Ok(handle) => logged(typed, handle).await,
+                    Err(error) => Err(about(&typed, error)),
+                }
+            });
+        } else {
+            let queued = sent.await;
+            self.queued(&typed, queued);
+        }
     }
 
     /// Waits for what was typed, or tells why it is not sent.
@@ -309,6 +335,23 @@ impl<'a> Typed<'a> {
         match (index.parse(), text.trim()) {
             (Ok(index), text) if !text.is_empty() => make(index, text),
             _ => Self::Incomplete(usage),
+        }
+    }
+}
+
+/// Does `work`, and notes now and then how far it is.
+async fn noted<T>(
+    output: Output,
+    what: &str,
+    transfer: &watch::Receiver<Transfer>,
+    work: impl Future<Output = T>,
+) -> T {
+    tokio::pin!(work);
+    let mut ticks = tokio::time::interval_at(Instant::now() + NOTED_EVERY, NOTED_EVERY);
+    loop {
+        tokio::select! {
+            done = &mut work => return done,
+            _ = ticks.tick() => output.note(&progress_line(what, *transfer.borrow())),
         }
     }
 }

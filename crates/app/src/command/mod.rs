@@ -23,6 +23,7 @@ mod online;
 mod passwd;
 mod report;
 mod room;
+mod save;
 mod send;
 mod serve;
 mod tail;
@@ -76,6 +77,7 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Command::React(arguments) => send::react(&context, arguments).await,
         Command::Delete(arguments) => send::delete(&context, arguments).await,
         Command::Tail(arguments) => tail::run(&context, arguments).await,
+        Command::Save(arguments) => save::run(&context, arguments).await,
         Command::Export(arguments) => export::run(&context, arguments).await,
         Command::Verify(arguments) => verify::run(&context, arguments).await,
         Command::Ca(command) => ca::run(&context, command).await,

@@ -97,6 +97,7 @@ impl Printer<'_> {
                     || {
                         saved
                             .iter()
+                            .flatten()
                             .fold(line(item), |line, path| format!("{line}\n      saved as {}", safe(path)))
                     },
                 )?;
@@ -107,37 +108,55 @@ impl Printer<'_> {
     /// Prints what this device has said and the server has not acknowledged.
     async fn print_queued(&self) -> Result<(), Failure> {
         for queued in self.client.outbox(self.room).await? {
-            let Queued { seq, text, relations } = &queued;
+            let Queued { seq, text, attachments, relations } = &queued;
             self.output.result(
                 || {
                     with_relations(
                         json!({ "index": null, "seq": seq, "from": self.client.user(), "device": self.client.device(),
-                                "time": null, "text": text, "statement": null, "state": "queued" }),
+                                "time": null, "text": text, "attachments": attachments, "statement": null, "state": "queued" }),
                         relations,
                     )
                 },
-                || format!("[queued] {}", said(self.client.user(), text, relations)),
+                || {
+                    let line = format!("[queued] {}", said(self.client.user(), text, relations));
+                    attachments.iter().fold(line, |line, file| format!("{line}\n      {}", file_line(file)))
+                },
             )?;
         }
         Ok(())
     }
 
-    /// Saves the files of a message; says where they are.
-    async fn save(&self, item: &TimelineItem) -> Result<Vec<String>, Failure> {
+    /// Saves the files of a message; says where they are, as far as they are.
+    async fn save(&self, item: &TimelineItem) -> Result<Vec<Option<String>>, Failure> {
         let shown = !item.attachments().is_empty() && item.deleted().is_none();
         let Some(folder) = self.folder.filter(|_| shown) else {
             return Ok(Vec::new());
         };
         let files = self.client.attachments(self.room, item.index).await?;
-        files.iter().map(|file| Ok(folder.save(file)?.display().to_string())).collect()
+        let mut saved = Vec::with_capacity(files.len());
+        for (number, file) in files.iter().enumerate() {
+            let place = (self.room, item.index, number);
+            match folder.save(self.output, self.client, place, file).await {
+                Ok(path) => saved.push(Some(path.display().to_string())),
+                // A file that nobody can get does not hold the others up.
+                Err(failure) if file.as_sealed().is_some() => {
+                    self.output.warn("not-saved", &failure.to_string());
+                    saved.push(None);
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+        Ok(saved)
     }
 }
 
 /// The object of an entry with the paths of its files.
-fn with_paths(mut object: Value, saved: &[String]) -> Value {
+fn with_paths(mut object: Value, saved: &[Option<String>]) -> Value {
     let files = object.get_mut("attachments").and_then(Value::as_array_mut).into_iter().flatten();
     for (file, path) in files.filter_map(Value::as_object_mut).zip(saved) {
-        file.insert("saved".into(), json!(path));
+        if let Some(path) = path {
+            file.insert("saved".into(), json!(path));
+        }
     }
     object
 }

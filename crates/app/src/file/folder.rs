@@ -1,15 +1,19 @@
 //! A folder into which files of messages are written.
 
-use std::fs::DirBuilder;
-use std::io::Write as _;
+use std::fs::{self, DirBuilder};
+use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
+use client::{Client, ClientError, Transfer};
 use evidence::content::{Attachment, FileName};
 use evidence::limits::MAX_FILE_NAME;
-use tempfile::NamedTempFile;
+use evidence::room::RoomId;
+use evidence::verdict::safe;
+use tempfile::TempPath;
+use tokio::sync::watch;
 
-use crate::terminal::Failure;
+use crate::terminal::{Failure, Output, with_progress};
 
 /// Files of one name that a folder takes.
 const MAX_SAME_NAME: u32 = 10_000;
@@ -33,27 +37,53 @@ impl Folder {
         Ok(Self(path.to_owned()))
     }
 
-    /// Writes a file, readable by its owner alone, whole or not at all, under its name or, if that is taken, with ` (2)` and
-    /// so on before the extension; says where it is.
-    pub fn save(&self, file: &Attachment) -> Result<PathBuf, Failure> {
-        let failed = |e| {
-            let (name, folder) = (file.name().as_str(), self.0.display());
-            Failure::failed(format!(
-                "cannot save the file {name} in {folder}: {e}; free space there, or name another folder"
-            ))
-        };
-        // Made with mode 0600.
-        let mut written = NamedTempFile::with_prefix_in(".countersign-", &self.0).map_err(failed)?;
-        written.write_all(file.bytes()).and_then(|()| written.as_file().sync_all()).map_err(failed)?;
+    /// Writes a file of a message, which is the room, the log index and the file's number, readable by its owner alone. What was fetched
+    /// of a sealed one before a cut is gone on with. Then it gets its name or, if that is taken, one with ` (2)` and so on before the
+    /// extension; says where it is.
+    pub async fn save(
+        &self,
+        output: Output,
+        client: &Client,
+        place: (RoomId, u64, usize),
+        file: &Attachment,
+    ) -> Result<PathBuf, Failure> {
+        let (room, index, number) = place;
+        let (name, folder) = (safe(file.name().as_str()), self.0.display());
+        let unfinished = self.0.join(format!(".countersign-{room}-{index}-{number}"));
+        let (told, transfer) = watch::channel(Transfer::default());
+        let fetched = client.fetch_file(room, index, number, &unfinished, told);
+        match with_progress(output, &format!("saving {name}"), &transfer, fetched).await {
+            Ok(()) => {}
+            Err(ClientError::Write(e)) => return Err(self.cannot_save(file, &e)),
+            Err(error) => {
+                if matches!(error, ClientError::Untrusted(_)) {
+                    let _ = fs::remove_file(&unfinished);
+                }
+                return Err(Failure::from(error).about(&format!("cannot save the file {name} in {folder}")));
+            }
+        }
+        self.name(&unfinished, file)
+    }
+
+    fn cannot_save(&self, file: &Attachment, e: &io::Error) -> Failure {
+        let (name, folder) = (safe(file.name().as_str()), self.0.display());
+        Failure::failed(format!(
+            "cannot save the file {name} in {folder}: {e}; free space there, or name another folder"
+        ))
+    }
+
+    /// Gives a file that is whole the first of its names that is free.
+    fn name(&self, written: &Path, file: &Attachment) -> Result<PathBuf, Failure> {
+        let mut written = TempPath::try_from_path(written).map_err(|e| self.cannot_save(file, &e))?;
         for number in 1..=MAX_SAME_NAME {
             let path = self.0.join(name_on_disk(file.name(), number));
             match written.persist_noclobber(&path) {
-                Ok(_) => return Ok(path),
-                Err(error) if error.error.kind() == std::io::ErrorKind::AlreadyExists => written = error.file,
-                Err(error) => return Err(failed(error.error)),
+                Ok(()) => return Ok(path),
+                Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => written = error.path,
+                Err(error) => return Err(self.cannot_save(file, &error.error)),
             }
         }
-        Err(failed(std::io::ErrorKind::AlreadyExists.into()))
+        Err(self.cannot_save(file, &io::ErrorKind::AlreadyExists.into()))
     }
 }
 
@@ -86,20 +116,23 @@ mod tests {
 
     use super::*;
 
-    fn file(name: &str, bytes: &[u8]) -> Attachment {
-        Attachment::inline(FileName::parse(name).unwrap(), None, bytes.to_vec())
+    /// A file as it is once it is fetched, named.
+    fn named(folder: &Folder, name: &str, bytes: &[u8]) -> PathBuf {
+        let written = folder.0.join(".countersign-x");
+        fs::write(&written, bytes).unwrap();
+        let file = Attachment::inline(FileName::parse(name).unwrap(), None, Vec::new());
+        folder.name(&written, &file).unwrap()
     }
 
     #[test]
-    fn nothing_is_overwritten_or_readable_by_others() {
+    fn nothing_is_overwritten() {
         let outside = tempfile::tempdir().unwrap();
         let place = tempfile::tempdir().unwrap();
         let folder = Folder::open(place.path()).unwrap();
         let names: Vec<String> = (0_u8..3)
             .map(|n| {
-                let path = folder.save(&file("plan.tar.gz", &[n])).unwrap();
+                let path = named(&folder, "plan.tar.gz", &[n]);
                 assert_eq!(fs::read(&path).unwrap(), [n]);
-                assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
                 path.file_name().unwrap().to_str().unwrap().to_owned()
             })
             .collect();
@@ -107,7 +140,7 @@ mod tests {
         assert_eq!(fs::read(place.path().join("plan.tar.gz")).unwrap(), [0]);
         // A link that waits there is not followed, whether or not it leads somewhere.
         symlink(outside.path().join("target"), place.path().join("link")).unwrap();
-        assert_eq!(folder.save(&file("link", b"x")).unwrap(), place.path().join("link (2)"));
+        assert_eq!(named(&folder, "link", b"x"), place.path().join("link (2)"));
         assert!(fs::read_dir(outside.path()).unwrap().next().is_none());
         assert_eq!(fs::read_dir(place.path()).unwrap().count(), 5, "nothing half-made is left");
     }

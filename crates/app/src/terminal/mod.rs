@@ -3,7 +3,9 @@
 mod outcome;
 mod output;
 mod password;
+mod progress;
 
 pub use outcome::{Failure, exit_code};
 pub use output::{Output, count};
 pub use password::PasswordSource;
+pub use progress::{line as progress_line, with_progress};

@@ -201,6 +201,6 @@ impl Speaker {
         let sent = shown::content(room, KEY_EPOCH, content.to_bytes().len());
         let claim = StatementClaim::new(&self.member.user, self.member.certificate, place, &content, &sent);
         let statement = Statement::sign(&claim, &self.member.key);
-        Ok(Command::Append { room: room.0.into(), statement, content: Some(sent) })
+        Ok(Command::Append { room: room.0.into(), statement, content: Some(sent), files: Vec::new() })
     }
 }

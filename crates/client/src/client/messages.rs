@@ -2,12 +2,16 @@
 
 use std::sync::Arc;
 
-use evidence::content::{Attachment, Content, Field};
+use std::path::Path;
+
+use evidence::content::{Attachment, AttachmentInfo, Content, Field};
 use evidence::relation::Relations;
 use evidence::room::RoomId;
+use tokio::sync::watch;
 
 use super::Client;
 use crate::ClientError;
+use crate::file::{Delivery, FileToSend, Prepared, Transfer, Upload, deliver, prepare};
 use crate::outbox::{Draft, SendHandle};
 use crate::room::Room;
 use crate::timeline::TimelineItem;
@@ -60,10 +64,12 @@ impl Outgoing {
 /// Something that this device said and that is not in the log yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Queued {
-    /// Its number; it may get another if the server refuses this one.
-    pub seq: u64,
+    /// Its number; it may get another if the server refuses this one. None while its files are handed in.
+    pub seq: Option<u64>,
     /// The text, empty if it has none.
     pub text: String,
+    /// Its files.
+    pub attachments: Vec<AttachmentInfo>,
     /// What it says of earlier messages and of people; whether its reference is good is found once it is logged.
     pub relations: Relations,
 }
@@ -95,6 +101,58 @@ impl Client {
         let room = self.room(&room)?;
         let content = message.into_content(self, &room).await?;
         self.queue(room, Draft::Said(content)).await
+    }
+
+    /// Says something with files: read into the message if all of them fit into it, else sealed into the home, handed in, and then
+    /// named by the message, which goes out once they are with the server.
+    ///
+    /// # Errors
+    /// As [`Self::send`]; [`ClientError::Input`] also for files that are too large, change while they are read, or cannot be;
+    /// [`ClientError::Write`].
+    pub async fn send_files(
+        &self,
+        room: RoomId,
+        mut message: Outgoing,
+        files: Vec<FileToSend>,
+        told: watch::Sender<Transfer>,
+    ) -> Result<Upload, ClientError> {
+        let room = self.room(&room)?;
+        let core = self.core();
+        match prepare(&core.spool, files, &told).await? {
+            Prepared::Inline(attachments) => {
+                message.attachments.extend(attachments);
+                let content = message.into_content(self, &room).await?;
+                Ok(Upload::of(self.queue(room, Draft::Said(content)).await?))
+            }
+            Prepared::Sealed(sealed) => {
+                let (attachments, files): (Vec<_>, Vec<_>) = sealed.into_iter().unzip();
+                message.attachments.extend(attachments);
+                let content = message.into_content(self, &room).await?;
+                let id = core.vault.put_upload(room.key, &content.to_bytes()).await?;
+                let delivery = Delivery { room, id, content, files, told };
+                Ok(deliver(Arc::clone(core), self.0.jobs.clone(), delivery))
+            }
+        }
+    }
+
+    /// Writes the file with this number, from 0, of the message at log index `index` to `to`, readable by its owner alone. What an
+    /// earlier try has left there is gone on with; a file is whole and the one that was signed when this returns.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`] for a message or a file that is not there, or that the server does not give; [`ClientError::Untrusted`] for
+    /// another than the one that was signed; [`ClientError::Offline`]; [`ClientError::Write`].
+    pub async fn fetch_file(
+        &self,
+        room: RoomId,
+        index: u64,
+        number: usize,
+        to: &Path,
+        told: watch::Sender<Transfer>,
+    ) -> Result<(), ClientError> {
+        let files = self.attachments(room, index).await?;
+        let file =
+            files.get(number).ok_or_else(|| ClientError::NotFound("there is no such file".to_owned()))?;
+        self.core().fetch_file(room, file, to, &told).await
     }
 
     /// Says several things one after the other, like [`Self::send`]; they share transactions on this device.
@@ -130,17 +188,19 @@ impl Client {
     pub async fn outbox(&self, room: RoomId) -> Result<Vec<Queued>, ClientError> {
         let room = self.room(&room)?;
         let rows = self.core().vault.outbox(room.key, 0, usize::MAX).await?;
-        Ok(rows
-            .into_iter()
-            .filter_map(|row| {
-                let content = Content::from_bytes(row.parcel.content.as_deref()?).ok()?;
-                Some(Queued {
-                    seq: row.seq,
-                    text: content.text().unwrap_or_default().to_owned(),
-                    relations: Relations::new(content.fields(), None),
-                })
+        let said = rows.into_iter().filter_map(|row| Some((Some(row.seq), row.parcel.content?)));
+        let uploads = self.core().vault.uploads().await?;
+        let waiting = uploads.into_iter().filter(|row| row.room == room.key).map(|row| (None, row.content));
+        let queued = said.chain(waiting).filter_map(|(seq, content)| {
+            let content = Content::from_bytes(&content).ok()?;
+            Some(Queued {
+                seq,
+                text: content.text().unwrap_or_default().to_owned(),
+                attachments: content.attachments().iter().map(Attachment::info).collect(),
+                relations: Relations::new(content.fields(), None),
             })
-            .collect())
+        });
+        Ok(queued.collect())
     }
 
     /// Up to `limit` entries of a room from log index `from`, ascending; only what is stored here under a verified

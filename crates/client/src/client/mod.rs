@@ -25,6 +25,7 @@ use crate::clock::{Clock, system_clock};
 use crate::connection::Address;
 use crate::engine::{Core, Status, supervise};
 use crate::event::Events;
+use crate::file::resume;
 use crate::home::Home;
 use crate::outbox::{Draft, Job, SendHandle, push, write};
 use crate::room::Room;
@@ -98,6 +99,7 @@ impl Client {
             tokio::spawn(push(Arc::clone(&core))),
             tokio::spawn(write(Arc::clone(&core), job_receiver)),
         ];
+        tokio::spawn(resume(Arc::clone(&core), jobs.downgrade()));
         let client = Self(Arc::new(Inner { core, jobs, tasks: Mutex::new(tasks) }));
         tokio::spawn(complete_rooms(Arc::clone(client.core()), Arc::downgrade(&client.0)));
         Ok(client)

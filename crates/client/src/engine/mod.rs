@@ -25,6 +25,7 @@ use crate::clock::Clock;
 use crate::connection::{Address, Connection};
 use crate::directory::Held;
 use crate::event::{self, Event};
+use crate::file::Spool;
 use crate::home::{Home, Owner};
 use crate::mls::Groups;
 use crate::outbox::Waiters;
@@ -43,6 +44,7 @@ pub(crate) struct Core {
     pub(crate) address: Address,
     pub(crate) password: Mutex<Arc<Password>>,
     pub(crate) lock_path: PathBuf,
+    pub(crate) spool: Spool,
     pub(crate) waiters: Waiters,
     pub(crate) groups: Groups,
     /// Rings when the outbox has something new, or a session began.
@@ -77,7 +79,7 @@ pub(crate) enum Status {
 
 impl Core {
     pub(crate) async fn new(home: Home, address: Option<Address>, clock: Clock) -> Result<Self, ClientError> {
-        let lock_path = home.lock_path();
+        let (lock_path, spool) = (home.lock_path(), Spool::of(&home.folder));
         let Home { vault, password, owner, .. } = home;
         let certificates = Arc::new(KnownCertificates::load(&owner, &vault).await?);
         let core = Self {
@@ -87,6 +89,7 @@ impl Core {
             address: address.unwrap_or_else(|| owner.address.clone()),
             password: Mutex::new(password),
             lock_path,
+            spool,
             waiters: Waiters::default(),
             groups: Groups::default(),
             outbox_bell: Notify::new(),

@@ -238,7 +238,12 @@ impl<'a> Push<'a> {
         let command = if is_create(&row) {
             Command::RoomCreate { room: id, statement }
         } else {
-            Command::Append { room: id, statement, content: row.parcel.ciphertext.clone() }
+            let content = row.parcel.ciphertext.clone();
+            // What is not here any more is not with the server either.
+            let mut files = row.files();
+            files.retain(|hash| self.core.spool.has(hash));
+            let files = files.into_iter().map(ByteArray::from).collect();
+            Command::Append { room: id, statement, content, files }
         };
         let answer = self.session.connection.request(command).await;
         self.under_way.push_back(Sent { room: Arc::clone(room), row, answer });
@@ -277,6 +282,7 @@ impl<'a> Push<'a> {
                 if row.parcel.content.is_some() {
                     self.rounds.remove(&room.id);
                 }
+                row.files().iter().for_each(|hash| self.core.spool.remove(hash));
                 let statement = pki::sha256(&row.parcel.entry);
                 let logged = Logged { seq: row.seq, index, statement };
                 self.core.message_logged(&room, &ticket(&row.parcel), logged);
@@ -305,7 +311,12 @@ impl<'a> Push<'a> {
                 code: code @ (FailureCode::Unavailable | FailureCode::Conflict),
                 message,
                 retry_ms,
-            } => Err(ClientError::Failed { code, message, retry_ms }),
+            } => {
+                if let (FailureCode::Conflict, Some(content)) = (code, &row.parcel.content) {
+                    self.core.hand_in_again(self.session, content).await?;
+                }
+                Err(ClientError::Failed { code, message, retry_ms })
+            }
             reply => {
                 self.put_off(&room, &row, reply);
                 Ok(())

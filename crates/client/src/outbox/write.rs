@@ -14,7 +14,7 @@ use crate::ClientError;
 use crate::engine::Core;
 use crate::mls::{OpenGroup, Package, Plan};
 use crate::room::{Facts, Log, Room};
-use crate::vault::{OutboxRow, OutboxState, Parcel, RoomKey, VaultError, WriteTransaction};
+use crate::vault::{OutboxRow, OutboxState, Parcel, RoomKey, UploadId, VaultError, WriteTransaction};
 
 /// Drafts that share a transaction.
 const GROUP: usize = 256;
@@ -23,6 +23,8 @@ const GROUP: usize = 256;
 pub(crate) enum Draft {
     /// A message.
     Said(Content),
+    /// A message that waited for its files, which are with the server now.
+    Uploaded(Content, UploadId),
     /// A change of the members, with key packages of those added in suite 1; index 0 of a room among them.
     Change(Change, Vec<Package>),
 }
@@ -99,7 +101,7 @@ async fn prepare(core: &Core, job: &Job) -> Result<(Facts, Vec<Hash>), ClientErr
     if !job.draft.creates() && !facts.member {
         return Err(ClientError::NotAMember);
     }
-    if facts.keys.is_none() && matches!(job.draft, Draft::Said(_)) {
+    if facts.keys.is_none() && !changes {
         return Err(ClientError::Unencrypted);
     }
     Ok((facts, lingering))
@@ -171,7 +173,11 @@ impl RoomWriter {
     ) -> Result<(), ClientError> {
         let Ready { job: Job { room, draft, reply }, facts, lingering } = ready;
         let (state, seq, parcel) = match draft {
-            Draft::Said(content) => {
+            Draft::Uploaded(_, id) if !core.vault.take_upload(transaction, id).await? => {
+                drop(reply.send(Err(ClientError::NotFound("the message was sent or given up".to_owned()))));
+                return Ok(());
+            }
+            Draft::Said(content) | Draft::Uploaded(content, _) => {
                 let seq = core.vault.take_seqs(transaction, room.key, 1).await?;
                 let (state, parcel) = self.say(core, &room, &facts, seq, &content)?;
                 (state, seq, parcel)

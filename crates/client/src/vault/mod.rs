@@ -13,6 +13,7 @@ mod receipts;
 mod rooms;
 mod schema;
 mod segments;
+mod uploads;
 mod values;
 
 use std::path::Path;
@@ -34,6 +35,7 @@ pub(crate) use outbox::{OutboxRow, OutboxState, Parcel};
 pub(crate) use receipts::StoredReceipt;
 pub(crate) use rooms::{Alarm, CHECKPOINT_SPACING_S, RoomKey, RoomRecord, RoomRow, Step, VerifiedHead};
 pub(crate) use segments::{NewStoredEntry, StoredEntry};
+pub(crate) use uploads::{UploadId, UploadRow};
 pub(crate) use values::Profile;
 
 use crate::platform;

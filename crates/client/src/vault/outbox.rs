@@ -9,6 +9,8 @@ use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 use sqlx::Row as _;
 
+use crate::file::sealed_files;
+
 use super::{Place, RoomKey, Vault, VaultError, WriteTransaction, decode, int, uint};
 
 const TABLE: &str = "outbox";
@@ -89,6 +91,13 @@ pub(crate) struct OutboxRow {
     pub(crate) seq: u64,
     pub(crate) state: OutboxState,
     pub(crate) parcel: Parcel,
+}
+
+impl OutboxRow {
+    /// The hashes of the sealed files that go with it.
+    pub(crate) fn files(&self) -> Vec<evidence::Hash> {
+        self.parcel.content.as_deref().map(sealed_files).unwrap_or_default()
+    }
 }
 
 #[derive(Encode, Decode)]

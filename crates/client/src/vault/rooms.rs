@@ -286,6 +286,7 @@ impl Vault {
         let mut transaction = self.begin().await?;
         for statement in [
             "DELETE FROM outbox WHERE room = ?",
+            "DELETE FROM upload WHERE room = ?",
             "DELETE FROM refusal WHERE room = ?",
             "DELETE FROM group_record WHERE room = ?",
             "DELETE FROM room WHERE id = ? AND size = 0",

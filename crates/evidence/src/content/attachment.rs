@@ -8,10 +8,15 @@ use serde::{Serialize, Serializer};
 use crate::hash::Hash;
 use crate::limits::{MAX_FILE_NAME, MAX_MEDIA_TYPE};
 
-/// The form whose bytes stand in the content.
+/// The form whose bytes stand in the content, and its items.
 const INLINE: u64 = 0;
-/// Items of an attachment of this form.
 const INLINE_ITEMS: u64 = 6;
+/// The form whose bytes are sealed apart from the content, and its items.
+const SEALED: u64 = 1;
+const SEALED_ITEMS: u64 = 7;
+
+/// Bytes of the key of a sealed file.
+pub const FILE_KEY: usize = 32;
 
 /// A name under which a file cannot be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -72,19 +77,50 @@ impl MediaType {
     }
 }
 
-/// A file in a message, its bytes in the content (form 0).
+/// A file in a message.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Attachment {
     name: FileName,
     media_type: Option<MediaType>,
+    size: u64,
     sha256: Hash,
-    bytes: Vec<u8>,
+    bytes: FileBytes,
+}
+
+/// Where a file's bytes are.
+#[derive(Clone, PartialEq, Eq)]
+pub enum FileBytes {
+    /// In the content (form 0).
+    Inline(Vec<u8>),
+    /// Sealed (form 1; group.md, GR-23).
+    Sealed(SealedFile),
+}
+
+/// How a sealed file is found and opened.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SealedFile {
+    /// The key that it alone is sealed under.
+    pub key: [u8; FILE_KEY],
+    /// SHA-256 of the ciphertext.
+    pub ciphertext: Hash,
 }
 
 impl Attachment {
-    /// A file with these bytes.
+    /// A file whose bytes stand in the content.
     pub fn inline(name: FileName, media_type: Option<MediaType>, bytes: Vec<u8>) -> Self {
-        Self { name, media_type, sha256: sha256(&bytes), bytes }
+        let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        Self { name, media_type, size, sha256: sha256(&bytes), bytes: FileBytes::Inline(bytes) }
+    }
+
+    /// A file of `size` bytes with this SHA-256 that is sealed apart from the content.
+    pub fn sealed(
+        name: FileName,
+        media_type: Option<MediaType>,
+        size: u64,
+        sha256: Hash,
+        sealed: SealedFile,
+    ) -> Self {
+        Self { name, media_type, size, sha256, bytes: FileBytes::Sealed(sealed) }
     }
 
     /// Its name.
@@ -92,9 +128,27 @@ impl Attachment {
         &self.name
     }
 
-    /// The file.
-    pub fn bytes(&self) -> &[u8] {
+    /// Size of the file in bytes.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// SHA-256 of the file.
+    pub fn sha256(&self) -> &Hash {
+        &self.sha256
+    }
+
+    /// The file, or where it is.
+    pub fn bytes(&self) -> &FileBytes {
         &self.bytes
+    }
+
+    /// How the file is found, if it is sealed.
+    pub fn as_sealed(&self) -> Option<&SealedFile> {
+        match &self.bytes {
+            FileBytes::Inline(_) => None,
+            FileBytes::Sealed(sealed) => Some(sealed),
+        }
     }
 
     /// What is told of it beside its bytes.
@@ -102,43 +156,56 @@ impl Attachment {
         AttachmentInfo {
             name: self.name.0.clone(),
             media_type: self.media_type.as_ref().map(|media_type| media_type.0.clone()),
-            bytes: self.size(),
+            bytes: self.size,
             sha256: self.sha256,
+            inline: matches!(self.bytes, FileBytes::Inline(_)),
         }
-    }
-
-    fn size(&self) -> u64 {
-        u64::try_from(self.bytes.len()).unwrap_or(u64::MAX)
     }
 
     pub(super) fn write(
         &self,
         e: &mut Encoder<Vec<u8>>,
     ) -> Result<(), EncodeError<std::convert::Infallible>> {
-        e.array(INLINE_ITEMS)?.u64(INLINE)?.str(&self.name.0)?;
+        let (items, form) = match self.bytes {
+            FileBytes::Inline(_) => (INLINE_ITEMS, INLINE),
+            FileBytes::Sealed(_) => (SEALED_ITEMS, SEALED),
+        };
+        e.array(items)?.u64(form)?.str(&self.name.0)?;
         match &self.media_type {
             Some(media_type) => e.str(&media_type.0)?,
             None => e.null()?,
         };
-        e.u64(self.size())?.bytes(&self.sha256)?.bytes(&self.bytes)?.ok()
+        e.u64(self.size)?.bytes(&self.sha256)?;
+        match &self.bytes {
+            FileBytes::Inline(bytes) => e.bytes(bytes)?.ok(),
+            FileBytes::Sealed(sealed) => e.bytes(&sealed.key)?.bytes(&sealed.ciphertext)?.ok(),
+        }
     }
 
     pub(super) fn read(d: &mut Decoder<'_>) -> Option<Self> {
-        (d.array().ok()? == Some(INLINE_ITEMS) && d.u64().ok()? == INLINE).then_some(())?;
+        let form = (d.array().ok()??, d.u64().ok()?);
         let name = FileName::parse(d.str().ok()?).ok()?;
         let media_type = match d.probe().null() {
             Ok(()) => d.null().ok().map(|()| None)?,
             Err(_) => Some(MediaType::parse(d.str().ok()?)?),
         };
-        let (size, hash) = (d.u64().ok()?, d.bytes().ok()?);
-        let attachment = Self::inline(name, media_type, d.bytes().ok()?.to_vec());
-        (size == attachment.size() && hash == attachment.sha256).then_some(attachment)
+        let (size, sha256) = (d.u64().ok()?, d.bytes().ok()?.try_into().ok()?);
+        let attachment = match form {
+            (INLINE_ITEMS, INLINE) => Self::inline(name, media_type, d.bytes().ok()?.to_vec()),
+            (SEALED_ITEMS, SEALED) => {
+                let key = d.bytes().ok()?.try_into().ok()?;
+                let ciphertext = d.bytes().ok()?.try_into().ok()?;
+                Self::sealed(name, media_type, size, sha256, SealedFile { key, ciphertext })
+            }
+            _ => return None,
+        };
+        (size == attachment.size && sha256 == attachment.sha256).then_some(attachment)
     }
 }
 
 impl std::fmt::Debug for Attachment {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Attachment({} bytes)", self.bytes.len())
+        write!(f, "Attachment({} bytes)", self.size)
     }
 }
 
@@ -154,6 +221,8 @@ pub struct AttachmentInfo {
     /// SHA-256 of the file.
     #[serde(serialize_with = "in_hexadecimal")]
     pub sha256: Hash,
+    /// Whether the file stands in the content, and so in a bundle that shows the content.
+    pub inline: bool,
 }
 
 fn in_hexadecimal<S: Serializer>(hash: &Hash, s: S) -> Result<S::Ok, S::Error> {

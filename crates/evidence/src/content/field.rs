@@ -8,7 +8,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 use super::reference::{read_names, write_names};
 use super::{Attachment, BadContent, Reaction, Reference};
 use crate::hash::Hash;
-use crate::limits::{MAX_ATTACHMENTS, MAX_INLINE_ATTACHMENT, MAX_MENTIONS, MAX_TEXT};
+use crate::limits::{MAX_ATTACHMENTS, MAX_FILES, MAX_INLINE_ATTACHMENT, MAX_MENTIONS, MAX_TEXT};
 
 const FIELD_CONTEXT: &str = "countersign v1 field";
 
@@ -77,7 +77,7 @@ pub enum Field {
     Edit(Reference),
     /// 6: a reaction, given or taken back.
     Reaction(Reaction),
-    /// 7: files, at most [`MAX_ATTACHMENTS`] with [`MAX_INLINE_ATTACHMENT`] bytes together.
+    /// 7: files, at most [`MAX_ATTACHMENTS`]: inline ones with [`MAX_INLINE_ATTACHMENT`] bytes together, sealed ones with [`MAX_FILES`].
     Attachments(Vec<Attachment>),
     /// 8: users mentioned in the text, at most [`MAX_MENTIONS`], in ascending order.
     Mentions(Vec<Name>),
@@ -144,8 +144,14 @@ impl Field {
             | Self::Deletion(_) => true,
             Self::Attachments(attachments) if attachments.is_empty() => return Err(BadContent::Empty),
             Self::Attachments(attachments) => {
-                let bytes: usize = attachments.iter().map(|attachment| attachment.bytes().len()).sum();
-                attachments.len() <= MAX_ATTACHMENTS && bytes <= MAX_INLINE_ATTACHMENT
+                let (mut inline, mut sealed) = (0_u64, 0_u64);
+                for attachment in attachments {
+                    let bytes = if attachment.as_sealed().is_some() { &mut sealed } else { &mut inline };
+                    *bytes = bytes.saturating_add(attachment.size());
+                }
+                attachments.len() <= MAX_ATTACHMENTS
+                    && inline <= MAX_INLINE_ATTACHMENT as u64
+                    && sealed <= MAX_FILES
             }
         };
         if fits { Ok(()) } else { Err(BadContent::TooLong) }

@@ -9,13 +9,15 @@ use minicbor::Encoder;
 use pki::{Name, sha256};
 use wire::cbor;
 
-pub use attachment::{Attachment, AttachmentInfo, BadFileName, FileName, MediaType};
+pub use attachment::{
+    Attachment, AttachmentInfo, BadFileName, FILE_KEY, FileBytes, FileName, MediaType, SealedFile,
+};
 pub use field::{Field, Salt};
 pub use opening::{OpenField, Opening};
 pub use reference::{BadReaction, Reaction, Reference};
 
 use crate::hash::{Hash, HashBytes};
-use crate::limits::{MAX_ATTACHMENTS, MAX_CONTENT, MAX_INLINE_ATTACHMENT, MAX_MENTIONS, MAX_TEXT};
+use crate::limits::{MAX_ATTACHMENTS, MAX_CONTENT, MAX_FILES, MAX_INLINE_ATTACHMENT, MAX_MENTIONS, MAX_TEXT};
 use crate::room::RoomId;
 
 /// Bytes of a field, its text aside, at most.
@@ -38,10 +40,10 @@ pub enum BadContent {
          alone"
     )]
     Together,
-    /// A text above [`MAX_TEXT`], names above [`MAX_MENTIONS`], files above [`MAX_ATTACHMENTS`] or [`MAX_INLINE_ATTACHMENT`], or content above [`MAX_CONTENT`].
+    /// A text above [`MAX_TEXT`], names above [`MAX_MENTIONS`], files above [`MAX_ATTACHMENTS`], [`MAX_INLINE_ATTACHMENT`] or [`MAX_FILES`], or content above [`MAX_CONTENT`].
     #[error(
         "too long: a message has at most {MAX_TEXT} bytes of text, {MAX_ATTACHMENTS} files of {MAX_INLINE_ATTACHMENT} bytes \
-         together, {MAX_MENTIONS} mentions, and {MAX_CONTENT} bytes in all; send it in parts"
+         together or, sealed apart, {MAX_FILES}, {MAX_MENTIONS} mentions, and {MAX_CONTENT} bytes in all; send it in parts"
     )]
     TooLong,
     /// Not encoded as content is, or with a field that this version does not know.

@@ -154,7 +154,14 @@ fn message(out: &mut impl Write, said: &Said) -> fmt::Result {
         1..=3 => writeln!(out, "  (received by {})", said.received_by.join(", "))?,
         many => writeln!(out, "  (received by {many} users)")?,
     }
-    said.attachments.iter().try_for_each(|file| writeln!(out, "      {}", file_line(file)))?;
+    said.attachments.iter().try_for_each(|file| {
+        let apart = if file.inline {
+            ""
+        } else {
+            "  (not in this bundle; compare the SHA-256 of the file that you are given)"
+        };
+        writeln!(out, "      {}{apart}", file_line(file))
+    })?;
     said.unopened_by.iter().try_for_each(|claim| writeln!(out, "      [{}]", safe(&claim.sentence())))?;
     remarks(said).iter().try_for_each(|remark| writeln!(out, "      {remark}"))
 }
@@ -206,7 +213,7 @@ pub fn file_line(file: &AttachmentInfo) -> String {
 }
 
 /// A size for people: `12.3 KiB`. Rounded down, so that what is above a limit never reads as the limit.
-fn size(bytes: u64) -> String {
+pub fn size(bytes: u64) -> String {
     let mut unit = (1, "B");
     for name in ["KiB", "MiB", "GiB"] {
         if bytes / unit.0 < 1024 {

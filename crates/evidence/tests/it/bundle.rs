@@ -138,8 +138,7 @@ fn files_are_shown_told_and_opened_apart_from_the_text() {
     let (verdict, said) = world.verify(&world.bundle());
     assert_eq!((verdict.word, &verdict.problems), (Word::Valid, &Vec::new()));
     let hash = hex::encode(pki::sha256(b"Go for landing."));
-    let told =
-        serde_json::json!([{ "name": "plan.txt", "media_type": "text/plain", "bytes": 15, "sha256": hash }]);
+    let told = serde_json::json!([{ "name": "plan.txt", "media_type": "text/plain", "bytes": 15, "sha256": hash, "inline": true }]);
     assert_eq!(verdict.to_json(&said)["said"][0]["attachments"], told);
     let mut text = String::new();
     render(&mut text, &verdict, &said).unwrap();

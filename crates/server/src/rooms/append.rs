@@ -88,7 +88,7 @@ impl Batch {
         self.growing.insert(id, at);
         let Some(part) = self.parts.get_mut(at) else { return };
         part.bytes += bytes;
-        let blobs = blobs(entry);
+        let blobs = submission.as_ref().map_or_else(Vec::new, |submission| submission.blobs(entry));
         self.taken.extend(blobs.iter().map(|hash| (entry.certificate(), *hash)));
         part.append.entries.push(NewEntry {
             kind: kind(entry),
@@ -483,14 +483,6 @@ fn kind(entry: &Entry) -> u8 {
 fn added(entry: &Entry) -> Vec<Hash> {
     match entry {
         Entry::Membership(m) => m.change.added().iter().map(|d| d.certificate).collect(),
-        _ => Vec::new(),
-    }
-}
-
-/// What an entry names of the room's group messages (EV-46).
-fn blobs(entry: &Entry) -> Vec<Hash> {
-    match entry {
-        Entry::Membership(m) => m.mls.named().collect(),
         _ => Vec::new(),
     }
 }

@@ -1,7 +1,7 @@
 //! What shows of the group messages of rooms of content suite 1 (EV-47): read before the sequencer, judged in it.
 
 use evidence::entry::{Entry, UnverifiedEntry};
-use evidence::limits::MAX_CONTENT;
+use evidence::limits::{MAX_CONTENT, MAX_GROUP_MESSAGE};
 use evidence::mls::{Message, Named, is_content, is_tree};
 use evidence::refusal::Reason;
 use store::{Hash, Store, StoreError};
@@ -59,7 +59,7 @@ pub(crate) async fn named(
     ];
     for (hash, put) in wanted {
         let Some(hash) = hash else { continue };
-        let Some(blob) = store.pending_blob(device, &hash).await? else { return Ok(None) };
+        let Some(blob) = store.pending_blob(device, &hash, MAX_GROUP_MESSAGE).await? else { return Ok(None) };
         put(&mut named, &blob);
     }
     Ok(Some(named))
@@ -75,9 +75,8 @@ pub(super) async fn still_there(
     batch: &Batch,
     now_ms: u64,
 ) -> Result<bool, StoreError> {
-    let Entry::Membership(membership) = &item.entry else { return Ok(true) };
     let device = &item.submission.session.certificate;
-    let hashes: Vec<Hash> = membership.mls.named().collect();
+    let hashes = item.submission.blobs(&item.entry);
     if hashes.iter().any(|hash| batch.takes(device, hash)) {
         return Ok(false);
     }
@@ -105,6 +104,7 @@ pub(super) fn fault(item: &Checked, key_epoch: Option<u64>) -> Option<Fault> {
         (Entry::Statement(_), None) => {
             content.is_some_and(|bytes| bytes.len() > MAX_CONTENT).then_some(Reason::TooLarge)
         }
+        (Entry::Statement(_), Some(_)) if submission.named.is_none() => return Some(Fault::Missing),
         (Entry::Statement(_), Some(epoch)) => {
             let sealed = content.is_some_and(|bytes| is_content(bytes, room, epoch));
             (!sealed).then_some(Reason::Ciphertext)

@@ -24,4 +24,4 @@ pub(crate) use query::{check_receipt, direct_parties, members_now};
 pub(crate) use quota::HourlyQuota;
 pub(crate) use room::LogCertificates;
 pub(crate) use sequencer::{Sequencer, SequencerParts};
-pub(crate) use verify::Submission;
+pub(crate) use verify::{Said, Submission};

@@ -22,6 +22,13 @@ const WORTH_A_CORE: usize = 8;
 /// anchored within it (ID-33, EV-37).
 const ENDS_EARLY_MS: u64 = 60_000;
 
+/// What is handed in beside a statement.
+#[derive(Default)]
+pub(crate) struct Said {
+    pub(crate) content: Option<Vec<u8>>,
+    pub(crate) files: Vec<Hash>,
+}
+
 /// A statement that a session hands in.
 pub(crate) struct Submission {
     pub(crate) session: Arc<Session>,
@@ -29,6 +36,8 @@ pub(crate) struct Submission {
     pub(crate) room: Hash,
     pub(crate) statement: Vec<u8>,
     pub(crate) content: Option<Vec<u8>>,
+    /// The blobs that are its sealed files.
+    pub(crate) files: Vec<Hash>,
     /// What shows of the group messages that it names; none if one of them is not there.
     pub(crate) named: Option<Named>,
     /// Whether it creates the room.
@@ -41,11 +50,20 @@ impl Submission {
         id: u32,
         room: Hash,
         statement: Vec<u8>,
-        content: Option<Vec<u8>>,
+        Said { content, files }: Said,
         named: Option<Named>,
         creates: bool,
     ) -> Self {
-        Self { session, id, room, statement, content, named, creates }
+        Self { session, id, room, statement, content, files, named, creates }
+    }
+
+    /// The blobs that its entry takes (SE-36).
+    pub(crate) fn blobs(&self, entry: &Entry) -> Vec<Hash> {
+        match entry {
+            Entry::Statement(_) => self.files.clone(),
+            Entry::Membership(membership) => membership.mls.named().collect(),
+            Entry::Revocation(_) => Vec::new(),
+        }
     }
 
     pub(crate) fn reply(&self, reply: Reply) {

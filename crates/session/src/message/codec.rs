@@ -122,7 +122,7 @@ mod tests {
     fn commands_are_a_number_and_fields_and_a_number_that_is_not_used_is_refused() {
         let list = |user: Option<&str>| Command::DeviceList { user: user.map(str::to_owned), after: 7 };
         let room = minicbor::bytes::ByteArray::from([0; 32]);
-        let append = Command::Append { room, statement: vec![1], content: None };
+        let append = Command::Append { room, statement: vec![1], content: None, files: Vec::new() };
         for (command, bytes) in [
             (Command::Time, vec![0x82, 0, 0x80]),
             (list(None), vec![0x82, 12, 0x82, 0xf6, 7]),

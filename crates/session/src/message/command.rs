@@ -203,6 +203,9 @@ pub enum Command {
         statement: Vec<u8>,
         #[cbor(n(2), with = "minicbor::bytes")]
         content: Option<Vec<u8>>,
+        /// Hashes of the blobs that are its sealed files (SE-36).
+        #[cbor(n(3), default)]
+        files: Vec<ByteArray<32>>,
     },
     /// Reads a room's log (SE-18).
     #[n(24)]

@@ -11,11 +11,15 @@ use crate::limits::{
     BLOB_GRACE_MS, BLOB_PIECE, MAX_BLOB, MAX_ENTRY_BLOBS, MAX_PENDING_BLOBS, PENDING_BLOB_MS,
 };
 use crate::{
-    AppendError, BlobPiece, Hash, LeafKind, MemberChange, NewEntry, NewPiece, PieceOutcome, Refusal,
+    AppendError, BlobPiece, Depth, Hash, LeafKind, MemberChange, NewEntry, NewPiece, PieceOutcome, Refusal,
     RoomAppend, Store, StoreError, Thing, TooLarge,
 };
 
 const PIECE: u64 = BLOB_PIECE as u64;
+/// Blobs of one piece in the test of limits.
+const SMALL: u64 = 32;
+/// More bytes than a blob has here.
+const MANY: usize = 8 * BLOB_PIECE;
 
 fn sha256(bytes: &[u8]) -> Hash {
     digest::digest(&digest::SHA256, bytes).as_ref().try_into().unwrap()
@@ -62,21 +66,22 @@ pub async fn pieces(store: Arc<dyn Store>) {
     for (offset, after) in [(0, PIECE), (0, PIECE), (2 * PIECE, PIECE), (PIECE, 2 * PIECE)] {
         assert_eq!(store.put_piece(piece(ada, &whole, offset)).await.unwrap(), held(after), "{offset}");
         assert_eq!(store.put_piece(ask()).await.unwrap(), held(after), "{offset}");
-        assert_eq!(store.pending_blob(&ada, &hash).await.unwrap(), None);
+        assert_eq!(store.pending_blob(&ada, &hash, MANY).await.unwrap(), None);
         assert!(!store.has_pending_blobs(&ada, &[hash], NOW).await.unwrap());
     }
     assert_eq!(store.put_piece(NewPiece { device: bob, ..ask() }).await.unwrap(), held(0));
     for offset in [2 * PIECE, 0] {
         assert_eq!(store.put_piece(piece(ada, &whole, offset)).await.unwrap(), held(2 * PIECE + 5));
     }
-    assert_eq!(store.pending_blob(&ada, &hash).await.unwrap(), Some(whole.clone()));
-    assert_eq!(store.pending_blob(&bob, &hash).await.unwrap(), None);
+    assert_eq!(store.pending_blob(&ada, &hash, MANY).await.unwrap(), Some(whole.clone()));
+    assert_eq!(store.pending_blob(&bob, &hash, MANY).await.unwrap(), None);
+    assert_eq!(store.pending_blob(&ada, &hash, whole.len() - 1).await.unwrap(), None);
     assert!(store.has_pending_blobs(&ada, &[hash, hash], NOW).await.unwrap());
     assert!(!store.has_pending_blobs(&ada, &[hash, id("nothing")], NOW).await.unwrap());
     assert!(!store.has_pending_blobs(&bob, &[hash], NOW).await.unwrap());
     assert!(store.has_pending_blobs(&bob, &[], NOW).await.unwrap());
     assert_eq!(put(&*store, bob, &whole).await, hash);
-    assert_eq!(store.pending_blob(&bob, &hash).await.unwrap(), Some(whole));
+    assert_eq!(store.pending_blob(&bob, &hash, MANY).await.unwrap(), Some(whole));
 
     let misuse = StoreError::Misuse("a piece that the blob does not have");
     let small = piece(ada, &[1, 2, 3], 0);
@@ -107,13 +112,13 @@ pub async fn another_hash(store: Arc<dyn Store>) {
     assert_eq!(store.put_piece(wrong).await.unwrap(), PieceOutcome::OtherHash);
     let ask = NewPiece { bytes: Vec::new(), ..piece(ada, &whole, 0) };
     assert_eq!(store.put_piece(ask).await.unwrap(), PieceOutcome::Held(0));
-    assert_eq!(store.pending_blob(&ada, &hash).await.unwrap(), None);
+    assert_eq!(store.pending_blob(&ada, &hash, MANY).await.unwrap(), None);
 
     // One that was begun under another size stands in nobody's way.
     let longer = NewPiece { size: PIECE + 2, ..piece(ada, &whole, 0) };
     assert_eq!(store.put_piece(longer).await.unwrap(), PieceOutcome::Held(PIECE));
     put(&*store, ada, &whole).await;
-    assert_eq!(store.pending_blob(&ada, &hash).await.unwrap(), Some(whole));
+    assert_eq!(store.pending_blob(&ada, &hash, MANY).await.unwrap(), Some(whole));
 }
 
 /// A device has so much that is pending; after a day it counts no more and cannot be named, after one hour more it is gone.
@@ -136,10 +141,11 @@ pub async fn pending_ones_are_limited(store: Arc<dyn Store>) {
     }
     // However small it is, one counts as a piece.
     let limit = MAX_PENDING_BLOBS;
-    let small: Vec<_> = (0..MAX_BLOB / PIECE).map(|number| blob(number as u8, 3)).collect();
+    let small: Vec<_> = (0..SMALL).map(|number| blob(number as u8, 3)).collect();
     for blob in &small {
         put(&*store, ada, blob).await;
     }
+    store.put_piece(begun(ada, 76, MAX_BLOB - SMALL * PIECE, NOW)).await.unwrap();
     let full = begun(ada, 77, 1, NOW + PENDING_BLOB_MS);
     assert_error(store.put_piece(full.clone()).await, &too_large("pending blobs", limit + PIECE, limit));
     let goes_on = NewPiece { offset: PIECE, ..begun(ada, 1, MAX_BLOB, NOW) };
@@ -173,7 +179,7 @@ pub async fn pending_ones_are_limited(store: Arc<dyn Store>) {
 
     for at in [later, later + BLOB_GRACE_MS] {
         for blob in small {
-            let there = store.pending_blob(&ada, &sha256(blob)).await.unwrap();
+            let there = store.pending_blob(&ada, &sha256(blob), MANY).await.unwrap();
             assert!(there.is_some(), "{at}");
         }
         for _ in 0..small.len() {
@@ -181,10 +187,49 @@ pub async fn pending_ones_are_limited(store: Arc<dyn Store>) {
         }
     }
     for blob in small {
-        assert_eq!(store.pending_blob(&ada, &sha256(blob)).await.unwrap(), None);
+        assert_eq!(store.pending_blob(&ada, &sha256(blob), MANY).await.unwrap(), None);
     }
     let still = bobs(later + BLOB_GRACE_MS, Vec::new());
     assert_eq!(store.put_piece(still).await.unwrap(), PieceOutcome::Held(PIECE));
+}
+
+/// One of many pieces is gone for its device at once, and from the database step by step, which a check finds nothing wrong with.
+pub async fn a_large_one_goes_in_steps(store: Arc<dyn Store>) {
+    let (ada, bob) = (enrol(&*store, "ada").await, enrol(&*store, "bob").await);
+    let whole = blob(1, 70 * PIECE);
+    let hash = put(&*store, ada, &whole).await;
+    let held = async |device, now_ms| {
+        let ask = NewPiece { bytes: Vec::new(), now_ms, ..piece(device, &whole, 0) };
+        store.put_piece(ask).await.unwrap()
+    };
+    let good = async || assert_eq!(store.check(Depth::Deep).await.unwrap().problems, []);
+    assert_eq!(held(ada, NOW).await, PieceOutcome::Held(70 * PIECE));
+    store.discard_pending_blobs(&ada, &[hash]).await.unwrap();
+    assert_eq!(held(ada, NOW).await, PieceOutcome::Held(0));
+    assert!(!store.has_pending_blobs(&ada, &[hash], NOW).await.unwrap());
+    good().await;
+    // The last piece is another: nothing of it is of use.
+    for offset in (0..69 * PIECE).step_by(BLOB_PIECE) {
+        store.put_piece(piece(ada, &whole, offset)).await.unwrap();
+    }
+    let wrong = NewPiece { bytes: vec![9; BLOB_PIECE], ..piece(ada, &whole, 69 * PIECE) };
+    assert_eq!(store.put_piece(wrong).await.unwrap(), PieceOutcome::OtherHash);
+    assert_eq!(held(ada, NOW).await, PieceOutcome::Held(0));
+    // One that is too old goes as others hand theirs in; what is left of it meanwhile can be gone on with.
+    put(&*store, ada, &whole).await;
+    good().await;
+    let late = NOW + PENDING_BLOB_MS + BLOB_GRACE_MS + 1;
+    let begun = NewPiece { now_ms: late, ..piece(bob, &whole, 0) };
+    store.put_piece(begun.clone()).await.unwrap();
+    good().await;
+    let goes_on = NewPiece { now_ms: late, ..piece(ada, &whole, 0) };
+    let PieceOutcome::Held(left) = store.put_piece(goes_on).await.unwrap() else { panic!("another hash") };
+    assert!((PIECE..70 * PIECE).contains(&left), "{left}");
+    for offset in (left..70 * PIECE).step_by(BLOB_PIECE) {
+        store.put_piece(NewPiece { now_ms: late, ..piece(ada, &whole, offset) }).await.unwrap();
+    }
+    assert!(store.has_pending_blobs(&ada, &[hash], late).await.unwrap());
+    good().await;
 }
 
 /// With its entry a pending blob of the sender becomes the room's; the same one of another device stays that one's.
@@ -196,7 +241,7 @@ pub async fn an_entry_takes_its_blobs(store: Arc<dyn Store>) {
     let made = room("sealed");
     let created = RoomAppend { entries: vec![naming(ada, 1, &[two])], ..first(made.id, &[ada, bob]) };
     store.create_room(made.clone(), created).await.unwrap();
-    assert_eq!(store.pending_blob(&ada, &two).await.unwrap(), None);
+    assert_eq!(store.pending_blob(&ada, &two, MANY).await.unwrap(), None);
     assert!(!store.has_pending_blobs(&ada, &[two], NOW).await.unwrap());
     let found = BlobPiece { indices: vec![0], size: 7, bytes: small.clone() };
     assert_eq!(store.room_blob_piece(&made.id, &two, 0).await.unwrap(), Some(found));
@@ -244,7 +289,7 @@ pub async fn a_missing_one_leaves_the_room(store: Arc<dyn Store>) {
         assert_eq!(answers, [Err(AppendError::MissingBlob(missing)), Ok(())]);
         assert_eq!(store.members(&sealed).await.unwrap().len(), 1);
         assert_eq!(store.room_head(&sealed).await.unwrap().unwrap().size, 1);
-        assert!(store.pending_blob(&ada, &there).await.unwrap().is_some());
+        assert!(store.pending_blob(&ada, &there, MANY).await.unwrap().is_some());
     }
     let twice = Err(AppendError::MissingBlob(there));
     assert_eq!(append_one(&*store, adding(&[there, there])).await, twice);
@@ -264,8 +309,8 @@ pub async fn a_missing_one_leaves_the_room(store: Arc<dyn Store>) {
     append_one(&*store, room_append(other, 4, vec![naming(ada, 5, &[kept])])).await.unwrap();
     store.discard_pending_blobs(&ada, &[kept, id("nothing")]).await.unwrap();
     store.discard_pending_blobs(&ada, &[gone, kept, sha256(&part)]).await.unwrap();
-    assert_eq!(store.pending_blob(&ada, &gone).await.unwrap(), None);
-    assert!(store.pending_blob(&bob, &gone).await.unwrap().is_some());
+    assert_eq!(store.pending_blob(&ada, &gone, MANY).await.unwrap(), None);
+    assert!(store.pending_blob(&bob, &gone, MANY).await.unwrap().is_some());
     let ask = NewPiece { bytes: Vec::new(), ..piece(ada, &part, 0) };
     assert_eq!(store.put_piece(ask).await.unwrap(), PieceOutcome::Held(0));
     assert_eq!(indices(&*store, other, kept).await, [4]);

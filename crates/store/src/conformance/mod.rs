@@ -45,7 +45,7 @@ macro_rules! conformance_suite {
             receipts: receipts, final_refusals, equivocations;
             keys: packages_are_given_once, packages_are_limited, the_oldest_packages_make_room,
                 packages_go_with_the_certificate, many_takers;
-            blobs: pieces, another_hash, pending_ones_are_limited, an_entry_takes_its_blobs, a_missing_one_leaves_the_room;
+            blobs: pieces, another_hash, pending_ones_are_limited, a_large_one_goes_in_steps, an_entry_takes_its_blobs, a_missing_one_leaves_the_room;
         );
     };
     (@cases $open:path, $($module:ident: $($case:ident),+;)+) => {

@@ -37,6 +37,12 @@ impl NewPiece {
         let is_one = self.offset.is_multiple_of(piece) && self.bytes.len() as u64 == length;
         self.size > 0 && (self.bytes.is_empty() || is_one)
     }
+
+    /// Whether it is the last of several.
+    pub fn completes_many(&self) -> bool {
+        let end = self.offset.saturating_add(self.bytes.len() as u64);
+        self.offset > 0 && !self.bytes.is_empty() && end == self.size
+    }
 }
 
 /// What became of a piece.

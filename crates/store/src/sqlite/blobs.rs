@@ -15,8 +15,10 @@ use crate::{
     AppendError, BlobPiece, Blobs, Hash, NewEntry, NewPiece, PieceOutcome, Problem, Report, StoreError,
 };
 
-/// Old pending blobs that one piece deletes: more than it can make, and not so many that others wait.
+/// Old pending blobs of which one piece deletes some: more than it can make, and not so many that others wait.
 const EXPIRED_AT_ONCE: u32 = 2;
+/// Pieces of a blob that are deleted in one transaction.
+const TRIMMED_AT_ONCE: u64 = 32;
 
 const FIND_PENDING: &str =
     "SELECT no, held, created_ms FROM blobs WHERE owner = ? AND hash = ? AND size = ? AND room_no IS NULL";
@@ -42,18 +44,26 @@ impl Blobs for SqliteStore {
             let found = found.filter(|(.., created_ms)| *created_ms >= since);
             return Ok(PieceOutcome::Held(uint(found.map_or(0, |(_, held, _)| held))?));
         }
+        let whole = self.digest_with(&piece).await?;
         let mut transaction = self.begin().await?;
-        let outcome = put(&mut transaction, piece).await;
+        let outcome = put(&mut transaction, piece, whole).await;
         transaction.finish(outcome).await
     }
 
-    async fn pending_blob(&self, device: &Hash, hash: &Hash) -> Result<Option<Vec<u8>>, StoreError> {
+    async fn pending_blob(
+        &self,
+        device: &Hash,
+        hash: &Hash,
+        most: usize,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
         let pieces: Vec<Vec<u8>> = sqlx::query_scalar(
             "SELECT p.bytes FROM blobs b JOIN blob_pieces p ON p.blob_no = b.no \
-             WHERE b.owner = ? AND b.hash = ? AND b.room_no IS NULL AND b.held = b.size ORDER BY p.piece",
+             WHERE b.owner = ? AND b.hash = ? AND b.size <= ? AND b.room_no IS NULL AND b.held = b.size \
+             ORDER BY p.piece",
         )
         .bind(&device[..])
         .bind(&hash[..])
+        .bind(bound(most as u64))
         .fetch_all(&self.readers)
         .await?;
         Ok((!pieces.is_empty()).then(|| pieces.concat()))
@@ -131,6 +141,39 @@ impl Blobs for SqliteStore {
     }
 }
 
+/// What a blob would be with its last piece.
+struct Whole {
+    /// Number of the blob that the pieces before it are of; none if it is the only one.
+    no: Option<i64>,
+    digest: Hash,
+}
+
+impl SqliteStore {
+    /// The digest of a blob with its last piece, if this is it. It is read before the transaction, as others wait for that.
+    async fn digest_with(&self, piece: &NewPiece) -> Result<Option<Whole>, StoreError> {
+        if piece.offset.saturating_add(piece.bytes.len() as u64) != piece.size {
+            return Ok(None);
+        }
+        let (mut context, mut no) = (digest::Context::new(&digest::SHA256), None);
+        if piece.completes_many() {
+            let found: Option<(i64, i64, i64)> = sqlx::query_as(FIND_PENDING)
+                .bind(&piece.device[..])
+                .bind(&piece.hash[..])
+                .bind(bound(piece.size))
+                .fetch_optional(&self.readers)
+                .await?;
+            let Some((found, ..)) = found.filter(|(_, held, _)| *held == bound(piece.offset)) else {
+                return Ok(None);
+            };
+            let mut reader = self.readers.acquire().await?;
+            read_pieces(&mut reader, found, &mut context).await?;
+            no = Some(found);
+        }
+        context.update(&piece.bytes);
+        Ok(Some(Whole { no, digest: hash(context.finish().as_ref().to_vec())? }))
+    }
+}
+
 /// The number of the piece that begins at `offset`; none if no piece does.
 fn number(offset: u64) -> Option<i64> {
     let piece = BLOB_PIECE as u64;
@@ -152,18 +195,24 @@ fn check_piece(piece: &NewPiece) -> Result<(), StoreError> {
     Ok(())
 }
 
-async fn put(connection: &mut SqliteConnection, piece: NewPiece) -> Result<PieceOutcome, StoreError> {
+async fn put(
+    connection: &mut SqliteConnection,
+    piece: NewPiece,
+    whole: Option<Whole>,
+) -> Result<PieceOutcome, StoreError> {
     let NewPiece { device, hash, size, offset, bytes, now_ms } = piece;
     devices::require_in_force(connection, &device).await?;
     let since = since(now_ms);
-    sqlx::query(
-        "DELETE FROM blobs WHERE no IN (SELECT no FROM blobs WHERE room_no IS NULL AND created_ms < ? \
-         ORDER BY created_ms LIMIT ?)",
+    let expired: Vec<i64> = sqlx::query_scalar(
+        "SELECT no FROM blobs WHERE room_no IS NULL AND created_ms < ? ORDER BY created_ms LIMIT ?",
     )
     .bind(since.saturating_sub(bound(BLOB_GRACE_MS)))
     .bind(EXPIRED_AT_ONCE)
-    .execute(&mut *connection)
+    .fetch_all(&mut *connection)
     .await?;
+    for no in expired {
+        trim(connection, no).await?;
+    }
     let found: Option<(i64, i64, i64)> = sqlx::query_as(FIND_PENDING)
         .bind(&device[..])
         .bind(&hash[..])
@@ -199,6 +248,18 @@ async fn put(connection: &mut SqliteConnection, piece: NewPiece) -> Result<Piece
         }
     };
     let held = held.saturating_add(bytes.len() as u64);
+    if held == size {
+        match whole {
+            Some(whole) if whole.no.is_none_or(|of| of == no) => {
+                if whole.digest != hash {
+                    remove(connection, no).await?;
+                    return Ok(PieceOutcome::OtherHash);
+                }
+            }
+            // It is another blob than the one that was read a moment ago.
+            _ => return Ok(PieceOutcome::Held(offset)),
+        }
+    }
     sqlx::query("INSERT INTO blob_pieces (blob_no, piece, bytes) VALUES (?, ?, ?)")
         .bind(no)
         .bind(number(offset))
@@ -210,10 +271,6 @@ async fn put(connection: &mut SqliteConnection, piece: NewPiece) -> Result<Piece
         .bind(no)
         .execute(&mut *connection)
         .await?;
-    if held == size && digest_of(connection, no).await?.0 != hash {
-        sqlx::query("DELETE FROM blobs WHERE no = ?").bind(no).execute(connection).await?;
-        return Ok(PieceOutcome::OtherHash);
-    }
     Ok(PieceOutcome::Held(held))
 }
 
@@ -242,9 +299,54 @@ async fn check_pending(
     Ok(())
 }
 
+/// Deletes the last pieces of a pending blob, and the blob once it has none: one of many is gone after several calls. Whether it is.
+async fn trim(connection: &mut SqliteConnection, no: i64) -> Result<bool, StoreError> {
+    let held: i64 = sqlx::query_scalar("SELECT held FROM blobs WHERE no = ?")
+        .bind(no)
+        .fetch_one(&mut *connection)
+        .await?;
+    let pieces = uint(held)?.div_ceil(BLOB_PIECE as u64).saturating_sub(TRIMMED_AT_ONCE);
+    if pieces == 0 {
+        sqlx::query("DELETE FROM blobs WHERE no = ?").bind(no).execute(&mut *connection).await?;
+        return Ok(true);
+    }
+    sqlx::query("DELETE FROM blob_pieces WHERE blob_no = ? AND piece >= ?")
+        .bind(no)
+        .bind(bound(pieces))
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query("UPDATE blobs SET held = ? WHERE no = ?")
+        .bind(bound(pieces.saturating_mul(BLOB_PIECE as u64)))
+        .bind(no)
+        .execute(&mut *connection)
+        .await?;
+    Ok(false)
+}
+
+/// Deletes a pending blob; of a large one what is left is under a name that nobody knows, and goes as one that is too old does.
+async fn remove(connection: &mut SqliteConnection, no: i64) -> Result<(), StoreError> {
+    if !trim(connection, no).await? {
+        sqlx::query("UPDATE blobs SET hash = randomblob(32), created_ms = 0 WHERE no = ?")
+            .bind(no)
+            .execute(connection)
+            .await?;
+    }
+    Ok(())
+}
+
 /// SHA-256 and bytes of what is held of a blob.
 async fn digest_of(connection: &mut SqliteConnection, no: i64) -> Result<(Hash, u64), StoreError> {
     let mut digest = digest::Context::new(&digest::SHA256);
+    let size = read_pieces(connection, no, &mut digest).await?;
+    Ok((hash(digest.finish().as_ref().to_vec())?, size))
+}
+
+/// Takes what is held of a blob into a digest, and says how many bytes that is.
+async fn read_pieces(
+    connection: &mut SqliteConnection,
+    no: i64,
+    digest: &mut digest::Context,
+) -> Result<u64, StoreError> {
     let mut size: u64 = 0;
     let mut pieces = sqlx::query_scalar("SELECT bytes FROM blob_pieces WHERE blob_no = ? ORDER BY piece")
         .bind(no)
@@ -254,7 +356,7 @@ async fn digest_of(connection: &mut SqliteConnection, no: i64) -> Result<(Hash, 
         digest.update(&bytes);
         size = size.saturating_add(bytes.len() as u64);
     }
-    Ok((hash(digest.finish().as_ref().to_vec())?, size))
+    Ok(size)
 }
 
 async fn discard(
@@ -263,11 +365,15 @@ async fn discard(
     hashes: &[Hash],
 ) -> Result<(), StoreError> {
     for hash in hashes {
-        sqlx::query("DELETE FROM blobs WHERE owner = ? AND hash = ? AND room_no IS NULL")
-            .bind(&device[..])
-            .bind(&hash[..])
-            .execute(&mut *connection)
-            .await?;
+        let found: Vec<i64> =
+            sqlx::query_scalar("SELECT no FROM blobs WHERE owner = ? AND hash = ? AND room_no IS NULL")
+                .bind(&device[..])
+                .bind(&hash[..])
+                .fetch_all(&mut *connection)
+                .await?;
+        for no in found {
+            remove(connection, no).await?;
+        }
     }
     Ok(())
 }

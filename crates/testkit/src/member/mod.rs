@@ -253,5 +253,5 @@ pub fn address(link: &Link) -> SocketAddr {
 
 /// An append of a statement.
 pub fn append(room: RoomId, statement: Vec<u8>, content: Option<Vec<u8>>) -> Command {
-    Command::Append { room: ByteArray::from(room.0), statement, content }
+    Command::Append { room: ByteArray::from(room.0), statement, content, files: Vec::new() }
 }

@@ -5,8 +5,12 @@ use sqlx::sqlite::SqliteConnection;
 use super::VaultError;
 
 /// Migration *n* of this list brings schema *n* to schema *n* + 1.
-const MIGRATIONS: &[&str] =
-    &[include_str!("0001_initial.sql"), include_str!("0002_directory.sql"), include_str!("0003_groups.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("0001_initial.sql"),
+    include_str!("0002_directory.sql"),
+    include_str!("0003_groups.sql"),
+    include_str!("0004_uploads.sql"),
+];
 
 /// Refuses what a newer version wrote, and what no version has finished writing.
 pub(super) async fn check(connection: &mut SqliteConnection) -> Result<(), VaultError> {

@@ -212,7 +212,12 @@ impl Member {
     /// # Errors
     /// [`LabError::Stage`] if the connection ended.
     pub async fn append(&mut self, statement: Vec<u8>, sealed: Vec<u8>) -> Result<Reply, LabError> {
-        let append = Command::Append { room: ByteArray::from(self.room.0), statement, content: Some(sealed) };
+        let append = Command::Append {
+            room: ByteArray::from(self.room.0),
+            statement,
+            content: Some(sealed),
+            files: Vec::new(),
+        };
         self.peer.ask(append).await.map_err(LabError::stage)
     }
 }

@@ -1,5 +1,8 @@
 //! Key packages and blobs of encrypted rooms (SE-33 to SE-36).
 
+use std::collections::HashSet;
+
+use evidence::limits::MAX_ATTACHMENTS;
 use minicbor::bytes::{ByteArray, ByteVec};
 use session::limits;
 use session::message::{FailureCode, Reply};
@@ -76,10 +79,25 @@ pub(super) async fn put_blob(
         return Err(malformed("a piece that the blob does not have"));
     }
     shared.hands_in(session.certificate, piece.bytes.len(), piece.now_ms)?;
+    // Of a large blob all that is there is read with its last piece: one at a time.
+    let _one = match piece.completes_many() {
+        true => Some(shared.blob_hashes.acquire().await),
+        false => None,
+    };
     match shared.store.put_piece(piece).await.map_err(|e| failure::store(&e))? {
         PieceOutcome::Held(held) => Ok(Reply::BlobHeld { held }),
         PieceOutcome::OtherHash => Err(malformed("the blob has another hash; all of it is deleted")),
     }
+}
+
+/// The blobs that come as the files of a statement with content, as many as a content has files (SE-36).
+pub(super) fn files(hashes: &[ByteArray<32>], has_content: bool) -> Result<Vec<Hash>, Reply> {
+    let files: Vec<Hash> = hashes.iter().map(|hash| **hash).collect();
+    let once: HashSet<&Hash> = files.iter().collect();
+    if files.len() > MAX_ATTACHMENTS || once.len() < files.len() || !(has_content || files.is_empty()) {
+        return Err(malformed("files that a statement cannot come with"));
+    }
+    Ok(files)
 }
 
 /// A blob is given to whom content at the index of an entry that names it would be given (SE-18).

@@ -23,7 +23,7 @@ use store::Hash;
 
 use super::not_allowed;
 use crate::failure;
-use crate::rooms::{Session, Submission, named};
+use crate::rooms::{Said, Session, Submission, named};
 use crate::shared::Shared;
 
 type Answer = Result<Reply, Reply>;
@@ -32,11 +32,16 @@ type Answer = Result<Reply, Reply>;
 pub(super) async fn handle(request: Request, shared: &Arc<Shared>, session: &Arc<Session>) -> Option<Reply> {
     let Request { id, command } = request;
     let answer = match command {
-        Command::Append { room, statement, content } => {
-            return submit(shared, session, id, *room, statement, content, false).await;
+        Command::Append { room, statement, content, files } => {
+            let files = match key::files(&files, content.is_some()) {
+                Ok(files) => files,
+                Err(failed) => return Some(failed),
+            };
+            let said = Said { content, files };
+            return submit(shared, session, id, *room, statement, said, false).await;
         }
         Command::RoomCreate { room, statement } => {
-            return submit(shared, session, id, *room, statement, None, true).await;
+            return submit(shared, session, id, *room, statement, Said::default(), true).await;
         }
         Command::Rooms { after } => room::list(shared, session, after).await,
         Command::Fetch { room, from, limit } => room::fetch(shared, session, &room, from, limit).await,
@@ -104,10 +109,10 @@ async fn submit(
     id: u32,
     room: Hash,
     statement: Vec<u8>,
-    content: Option<Vec<u8>>,
+    said: Said,
     creates: bool,
 ) -> Option<Reply> {
-    let named = match content {
+    let named = match said.content {
         // What comes with content is no change of membership.
         Some(_) => Some(Named::default()),
         None => match named(shared, &session.certificate, (!creates).then_some(&room), &statement).await {
@@ -115,7 +120,7 @@ async fn submit(
             Err(e) => return Some(failure::store(&e)),
         },
     };
-    let submission = Submission::new(Arc::clone(session), id, room, statement, content, named, creates);
+    let submission = Submission::new(Arc::clone(session), id, room, statement, said, named, creates);
     shared.sequencer.submit(submission).await
 }
 
