@@ -352,6 +352,7 @@ fn large_files_are_sent_and_saved() {
     fs::create_dir(&files).unwrap();
     let cut = files.join(format!(".countersign-{room}-2-0"));
     fs::write(&cut, &tape[..300_000]).unwrap();
+    fs::set_permissions(&cut, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
     let saved = lines(&world.ok("bob", &["save", "ops", "2", "--to", text(&files), "--json"]));
     let at = |number: usize| saved[number]["saved"].as_str().unwrap();
     assert_eq!((saved.len(), &saved[0]["name"]), (2, &"tape.mp4".into()));

@@ -91,6 +91,9 @@ pub enum ClientError {
     /// There is no connection now; it is being tried again.
     #[error("not connected to the server now")]
     Offline,
+    /// Files cannot be handed in now; it is tried again.
+    #[error("{0}; the message waits in your home and goes out by itself")]
+    Waits(Arc<ClientError>),
     /// The client has ended.
     #[error(transparent)]
     Ended(#[from] Arc<ClientError>),
@@ -137,6 +140,7 @@ impl ClientError {
             Self::Unencrypted => "unencrypted",
             Self::NotAMember => "not-a-member",
             Self::Offline => "offline",
+            Self::Waits(_) => "queued",
             Self::Ended(cause) => cause.code(),
             Self::Closed => "closed",
             Self::Keys(_) => "keys",

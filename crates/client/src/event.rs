@@ -56,6 +56,13 @@ pub enum Event {
         /// Why.
         why: Arc<ClientError>,
     },
+    /// A message that waited for its files is given up, or goes out without one of them.
+    FileLost {
+        /// The room.
+        room: RoomId,
+        /// Why.
+        why: Arc<ClientError>,
+    },
     /// A member's device has given a receipt.
     Receipt {
         /// The room.

@@ -41,7 +41,7 @@ pub use connection::{Address, ConnectionError};
 pub use error::ClientError;
 pub use event::{Event, Events};
 pub use export::{Disclose, ExportOptions, Exported};
-pub use file::{FileToSend, Transfer, Upload};
+pub use file::{Fetched, FileToSend, Transfer, Upload};
 pub use home::Home;
 pub use outbox::{Logged, SendHandle};
 pub use timeline::{MessageState, TimelineItem, What};

@@ -8,7 +8,7 @@ use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use client::{Client, ClientError, ClientOptions, FileToSend, Home, Outgoing, Transfer, Upload};
+use client::{Client, ClientError, ClientOptions, Event, FileToSend, Home, Outgoing, Transfer, Upload};
 use common::{World, export, in_room, password, verdict, within};
 use evidence::bundle::Root;
 use evidence::content::FileName;
@@ -57,6 +57,12 @@ fn to_send(path: &Path) -> FileToSend {
     FileToSend { name, media_type: None, file: File::open(path).unwrap() }
 }
 
+/// Writes a file as an earlier try has left it.
+fn put(path: &Path, bytes: &[u8]) {
+    fs::write(path, bytes).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+}
+
 async fn upload(client: &Client, room: RoomId, text: &str, paths: &[&Path]) -> Upload {
     let files = paths.iter().map(|path| to_send(path)).collect();
     client.send_files(room, Outgoing::text(text), files, untold()).await.unwrap()
@@ -70,7 +76,7 @@ async fn sent(client: &Client, upload: Upload) -> u64 {
 }
 
 async fn fetch(client: &Client, room: RoomId, index: u64, to: &Path) -> Result<(), ClientError> {
-    within("fetched", client.fetch_file(room, index, 0, to, untold())).await
+    within("fetched", client.fetch_file(room, index, 0, to, untold())).await.map(|_| ())
 }
 
 /// GR-23, GR-25: what arrives is what was sent; the server has it sealed, the sender's home nothing any more.
@@ -186,7 +192,7 @@ async fn a_transfer_outlives_the_connection() {
 /// A file that was cut off is gone on with; what is there and is not its beginning is written anew.
 #[tokio::test]
 async fn what_was_fetched_before_a_cut_is_kept_if_it_is_good() {
-    let world = World::new().await;
+    let mut world = World::new().await;
     let alice = world.member("alice").await;
     let room = alice.create_room("ops").await.unwrap();
     let tape = bytes(3 * CHUNK + 100);
@@ -195,14 +201,25 @@ async fn what_was_fetched_before_a_cut_is_kept_if_it_is_good() {
     let mut wrong = tape[..2 * CHUNK].to_vec();
     wrong[CHUNK + 1] ^= 1;
     for before in [&tape[..2 * CHUNK + 5], &tape[..10], &tape, &wrong, &[&tape[..], &[7; CHUNK]].concat()] {
-        fs::write(&to, before).unwrap();
+        put(&to, before);
         fetch(&alice, room, index, &to).await.unwrap();
         assert!(fs::read(&to).unwrap() == tape);
     }
-    let other = File::open(&to).unwrap();
-    rustix::fs::flock(&other, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    let held = alice.fetch_file(room, index, 0, &to, untold()).await.unwrap();
     let error = fetch(&alice, room, index, &to).await.unwrap_err();
     assert!(error.to_string().contains("another process"), "{error}");
+    drop(held);
+    // What is there is not asked for again: the server has it no more.
+    alice.close().await;
+    world.stop().await;
+    world.execute("DELETE FROM blob_pieces WHERE piece < 2").await;
+    world.start().await;
+    let alice = world.reopen("alice").await;
+    put(&to, &tape[..2 * CHUNK + 5]);
+    fetch(&alice, room, index, &to).await.unwrap();
+    assert!(fs::read(&to).unwrap() == tape);
+    put(&to, b"");
+    assert_eq!(fetch(&alice, room, index, &to).await.unwrap_err().code(), "not-found");
     alice.close().await;
 }
 
@@ -280,17 +297,51 @@ async fn what_cannot_be_sent_leaves_nothing() {
     let folder = File::open(world.folder.path()).unwrap();
     let folder = FileToSend { name: FileName::parse("x").unwrap(), media_type: None, file: folder };
     assert!(alice.send_files(room, Outgoing::text(""), vec![folder], untold()).await.is_err());
-    // The text is too long for any content: found after the file is sealed.
     assert!(refused(&"x".repeat(200_000), &[&path]).await.contains("send it in parts"));
+    assert!(refused("", &[path.as_path(); 17]).await.contains("send it in parts"));
     alice.leave(room).await.unwrap();
     within("left", alice.synced(room, 2)).await.unwrap();
-    let waiting = upload(&alice, room, "", &[&path]).await;
-    assert_eq!(within("refused", waiting.queued()).await.unwrap_err().code(), "not-a-member");
+    assert!(refused("", &[&path]).await.contains("not a member"));
+    assert_eq!((alice.outbox(room).await.unwrap().len(), world.outgoing("alice")), (0, 0));
+    alice.close().await;
+}
+
+/// A device that may not go on tells so, and one whose sealed file is gone gives the message up.
+#[tokio::test]
+async fn an_upload_that_cannot_go_on_ends() {
+    let mut world = World::new().await;
+    let alice = world.member("alice").await;
+    let room = alice.create_room("ops").await.unwrap();
+    alice.close().await;
+    world.stop().await;
+    let path = world.file("tape.bin", &bytes(2 * CHUNK));
+    let start = async |world: &World| {
+        let home = Home::open(&world.home("alice"), password()).await.unwrap();
+        Client::start(home, ClientOptions::default()).await.unwrap()
+    };
+    let alice = start(&world).await;
+    let waiting = upload(&alice, room, "the tape", &[&path]).await;
+    world.execute("UPDATE accounts SET enabled = 0").await;
+    world.start().await;
+    assert!(matches!(within("ended", waiting.queued()).await, Err(ClientError::Ended(_))));
+    assert_eq!(alice.outbox(room).await.unwrap().len(), 1);
+    alice.close().await;
+    world.stop().await;
+    world.execute("UPDATE accounts SET enabled = 1").await;
+    fs::remove_dir_all(world.home("alice").join("outgoing")).unwrap();
+    let alice = start(&world).await;
+    let mut events = alice.events();
+    world.start().await;
+    let told = async {
+        loop {
+            if let Event::FileLost { why, .. } = events.next().await.unwrap() {
+                return why.to_string();
+            }
+        }
+    };
+    assert!(within("told", told).await.contains("not in this home any more"));
     assert_eq!(alice.outbox(room).await.unwrap().len(), 0);
     alice.close().await;
-    let alice = world.reopen("alice").await;
-    alice.close().await;
-    assert_eq!(world.outgoing("alice"), 0);
 }
 
 /// Ahead of the time by more than a server takes.

@@ -264,7 +264,7 @@ fn contents_with_files() -> Vec<Case> {
     };
     let good = bytes(None, vec![file("plan.txt", Some("text/plain"), b"Go.")]);
     let sealed = |size| {
-        let place = SealedFile { key: [8; FILE_KEY], ciphertext: [9; 32] };
+        let place = SealedFile { key: [8; FILE_KEY].into(), ciphertext: [9; 32] };
         let media_type = MediaType::parse("video/mp4");
         Attachment::sealed(FileName::parse("tape.mp4").unwrap(), media_type, size, [7; 32], place)
     };

@@ -66,7 +66,7 @@ impl Chunk {
     }
 }
 
-/// The key of one file: it seals each of its chunks once, and nothing else.
+/// The key of one file: what it seals and lets go is each of its chunks, once.
 pub struct FileKey(LessSafeKey);
 
 impl FileKey {

@@ -92,6 +92,7 @@ struct Talk<'a> {
     room: RoomId,
     /// First index not shown yet.
     next: u64,
+    /// What is sent; each gives the index after it once it is logged, 0 if it waits.
     sent: JoinSet<Result<u64, Failure>>,
     /// Index after the last of this session's messages that were logged.
     last: u64,
@@ -131,7 +132,7 @@ impl Talk<'_> {
                     }
                 },
                 Some(outcome) = self.sent.join_next() => match outcome {
-                    Ok(Ok(index)) => self.last = self.last.max(index + 1),
+                    Ok(Ok(end)) => self.last = self.last.max(end),
                     Ok(Err(failure)) => self.not_sent(&failure),
                     Err(_) => self.unsent += 1,
                 },
@@ -206,6 +207,10 @@ impl Talk<'_> {
                 let what = typed.clone();
                 match noted(output, &what, &transfer, sent).await {
                     Ok(handle) => logged(typed, handle).await,
+                    Err(error @ ClientError::Waits(_)) => {
+                        output.note(&safe(&error.to_string()));
+                        Ok(0)
+                    }
                     Err(error) => Err(about(&typed, error)),
                 }
             });
@@ -265,6 +270,7 @@ impl Talk<'_> {
             Event::Alarm { room, what, .. } if room == self.room => {
                 output.note(&format!("ALARM: {}", safe(&what)))
             }
+            Event::FileLost { why, .. } => output.warn("file-lost", &safe(&why.to_string())),
             Event::DeviceRequested { device, code, .. } => output.note(&format!(
                 "a new device {} asks to be yours (code {code}): say yes or no where `countersign device add` waits for it; if \
                  nobody of yours made that link, change your password with `{}`",
@@ -358,7 +364,7 @@ async fn noted<T>(
 
 async fn logged(text: String, mut handle: SendHandle) -> Result<u64, Failure> {
     match handle.logged().await {
-        Ok(logged) => Ok(logged.index),
+        Ok(logged) => Ok(logged.index + 1),
         Err(error) => Err(about(&text, error)),
     }
 }

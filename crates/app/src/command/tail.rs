@@ -1,18 +1,22 @@
 //! `tail`: a room's messages, those there are and, with `--follow`, those that come.
 
-use client::{Client, Event, MessageState, Queued, TimelineItem};
+use client::{Client, Event, Events, MessageState, Queued, TimelineItem};
 use evidence::relation::Relations;
 use evidence::room::RoomId;
 use evidence::verdict::{file_line, safe, utc};
 use serde_json::{Value, json};
 
+use super::online::Refused;
 use super::{Context, held};
 use crate::cli::TailArguments;
-use crate::file::Folder;
+use crate::file::{Folder, NotSaved};
 use crate::terminal::{Failure, Output};
 
 /// Entries read from the home at a time.
 const PAGE: usize = 512;
+
+/// How long after a file that could not be fetched it is tried again.
+const AGAIN: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// Where no log ends before; a larger start shows the same, nothing.
 const LAST_INDEX: u64 = 1 << 48;
@@ -22,45 +26,66 @@ pub async fn run(context: &Context, arguments: TailArguments) -> Result<(), Fail
     let folder = arguments.save.as_deref().map(Folder::open).transpose()?;
     let (client, refused) = held(context).await?;
     let mut events = client.events();
-    let outcome = async {
-        let room = client.find_room(&arguments.room).await?;
-        let printer = Printer { client: &client, room, output: context.output, folder: folder.as_ref() };
-        let mut next = printer.print_from(arguments.from.unwrap_or(0).min(LAST_INDEX)).await?;
-        let alarm = client.contradictions(room).await?.pop().map(|found| stopped(&found.what));
-        if !arguments.follow {
-            if let Some(failure) = alarm {
-                context.output.warn("alarm", &failure.to_string());
-            }
-            return printer.print_queued().await;
+    let follow = follow(context, &client, &arguments, folder.as_ref(), refused, &mut events);
+    let outcome = if arguments.follow {
+        // At any moment, also while a file is fetched.
+        tokio::select! {
+            outcome = follow => outcome,
+            _ = tokio::signal::ctrl_c() => Ok(()),
         }
-        if let Some(failure) = alarm {
-            return Err(failure);
-        }
-        if let Some(failure) = refused.and_then(|refused| refused.ended) {
-            return Err(failure);
-        }
-        loop {
-            let event = tokio::select! {
-                event = events.next() => event,
-                _ = tokio::signal::ctrl_c() => return Ok(()),
-            };
-            match event {
-                Some(Event::Item { room: of, .. }) if of == room => {
-                    next = printer.print_from(next).await?;
-                }
-                Some(Event::Missed(_)) => next = printer.print_from(next).await?,
-                Some(Event::Alarm { room: of, what, .. }) if of == room => {
-                    return Err(stopped(&what));
-                }
-                Some(Event::Ended(cause)) => return Err(Failure::new(cause.code(), cause.to_string())),
-                Some(_) => {}
-                None => return Ok(()),
-            }
-        }
-    }
-    .await;
+    } else {
+        follow.await
+    };
     client.close().await;
     outcome
+}
+
+/// Prints what is there and, if asked to, what comes.
+async fn follow(
+    context: &Context,
+    client: &Client,
+    arguments: &TailArguments,
+    folder: Option<&Folder>,
+    refused: Option<Refused>,
+    events: &mut Events,
+) -> Result<(), Failure> {
+    let room = client.find_room(&arguments.room).await?;
+    let printer = Printer {
+        client,
+        room,
+        output: context.output,
+        folder,
+        waits: arguments.follow && refused.is_none(),
+    };
+    let mut next = printer.print_from(arguments.from.unwrap_or(0).min(LAST_INDEX)).await?;
+    let alarm = client.contradictions(room).await?.pop().map(|found| stopped(&found.what));
+    if !arguments.follow {
+        if let Some(failure) = alarm {
+            context.output.warn("alarm", &failure.to_string());
+        }
+        return printer.print_queued().await;
+    }
+    if let Some(failure) = alarm {
+        return Err(failure);
+    }
+    if let Some(failure) = refused.and_then(|refused| refused.ended) {
+        return Err(failure);
+    }
+    loop {
+        match events.next().await {
+            Some(Event::Item { room: of, .. }) if of == room => {
+                next = printer.print_from(next).await?;
+            }
+            Some(Event::Missed(_)) => next = printer.print_from(next).await?,
+            Some(Event::Alarm { room: of, what, .. }) if of == room => {
+                return Err(stopped(&what));
+            }
+            Some(Event::FileLost { why, .. }) => context.output.warn("file-lost", &why.to_string()),
+            Some(Event::Ended(cause)) => return Err(Failure::new(cause.code(), cause.to_string())),
+            Some(_) => {}
+            None => return Ok(()),
+        }
+    }
 }
 
 fn stopped(what: &str) -> Failure {
@@ -80,6 +105,8 @@ struct Printer<'a> {
     room: RoomId,
     output: Output,
     folder: Option<&'a Folder>,
+    /// Whether it waits for a server that is away.
+    waits: bool,
 }
 
 impl Printer<'_> {
@@ -136,15 +163,19 @@ impl Printer<'_> {
         let mut saved = Vec::with_capacity(files.len());
         for (number, file) in files.iter().enumerate() {
             let place = (self.room, item.index, number);
-            match folder.save(self.output, self.client, place, file).await {
-                Ok(path) => saved.push(Some(path.display().to_string())),
-                // A file that nobody can get does not hold the others up.
-                Err(failure) if file.as_sealed().is_some() => {
-                    self.output.warn("not-saved", &failure.to_string());
-                    saved.push(None);
+            let path = loop {
+                match folder.save(self.output, self.client, place, file).await {
+                    Ok(path) => break Some(path.display().to_string()),
+                    Err(NotSaved::Yet(_)) if self.waits => tokio::time::sleep(AGAIN).await,
+                    // A file that nobody can get does not hold the others up.
+                    Err(NotSaved::Yet(failure) | NotSaved::Ever(failure)) => {
+                        self.output.warn("not-saved", &failure.to_string());
+                        break None;
+                    }
+                    Err(NotSaved::Here(failure)) => return Err(failure),
                 }
-                Err(failure) => return Err(failure),
-            }
+            };
+            saved.push(path);
         }
         Ok(saved)
     }

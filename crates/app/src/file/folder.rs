@@ -18,6 +18,25 @@ use crate::terminal::{Failure, Output, with_progress};
 /// Files of one name that a folder takes.
 const MAX_SAME_NAME: u32 = 10_000;
 
+/// Why a file was not saved.
+#[derive(Debug)]
+pub enum NotSaved {
+    /// The server is away: another try goes on.
+    Yet(Failure),
+    /// It does not give this file, or gives another.
+    Ever(Failure),
+    /// It cannot be written here.
+    Here(Failure),
+}
+
+impl From<NotSaved> for Failure {
+    fn from(not_saved: NotSaved) -> Self {
+        match not_saved {
+            NotSaved::Yet(failure) | NotSaved::Ever(failure) | NotSaved::Here(failure) => failure,
+        }
+    }
+}
+
 /// A folder to save in. Nothing is written outside it and nothing in it is overwritten.
 #[derive(Debug)]
 pub struct Folder(PathBuf);
@@ -46,23 +65,27 @@ impl Folder {
         client: &Client,
         place: (RoomId, u64, usize),
         file: &Attachment,
-    ) -> Result<PathBuf, Failure> {
+    ) -> Result<PathBuf, NotSaved> {
         let (room, index, number) = place;
         let (name, folder) = (safe(file.name().as_str()), self.0.display());
         let unfinished = self.0.join(format!(".countersign-{room}-{index}-{number}"));
         let (told, transfer) = watch::channel(Transfer::default());
         let fetched = client.fetch_file(room, index, number, &unfinished, told);
+        let what = format!("cannot save the file {name} in {folder}");
         match with_progress(output, &format!("saving {name}"), &transfer, fetched).await {
-            Ok(()) => {}
-            Err(ClientError::Write(e)) => return Err(self.cannot_save(file, &e)),
-            Err(error) => {
-                if matches!(error, ClientError::Untrusted(_)) {
-                    let _ = fs::remove_file(&unfinished);
-                }
-                return Err(Failure::from(error).about(&format!("cannot save the file {name} in {folder}")));
+            // Locked until it has its name.
+            Ok(_locked) => self.name(&unfinished, file).map_err(NotSaved::Here),
+            Err(ClientError::Write(e)) => Err(NotSaved::Here(self.cannot_save(file, &e))),
+            Err(error @ (ClientError::Connection(_) | ClientError::Offline)) => {
+                Err(NotSaved::Yet(Failure::from(error).about(&what)))
             }
+            Err(error @ (ClientError::Untrusted(_) | ClientError::NotFound(_))) => {
+                // Nothing of it is of use.
+                let _ = fs::remove_file(&unfinished);
+                Err(NotSaved::Ever(Failure::from(error).about(&what)))
+            }
+            Err(error) => Err(NotSaved::Here(Failure::from(error).about(&what))),
         }
-        self.name(&unfinished, file)
     }
 
     fn cannot_save(&self, file: &Attachment, e: &io::Error) -> Failure {
@@ -80,9 +103,14 @@ impl Folder {
             match written.persist_noclobber(&path) {
                 Ok(()) => return Ok(path),
                 Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => written = error.path,
-                Err(error) => return Err(self.cannot_save(file, &error.error)),
+                Err(error) => {
+                    // What was fetched is not fetched again.
+                    let _ = error.path.keep();
+                    return Err(self.cannot_save(file, &error.error));
+                }
             }
         }
+        let _ = written.keep();
         Err(self.cannot_save(file, &io::ErrorKind::AlreadyExists.into()))
     }
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 use client::FileToSend;
 use evidence::content::FileName;
 
-pub use folder::Folder;
+pub use folder::{Folder, NotSaved};
 
 use crate::terminal::Failure;
 

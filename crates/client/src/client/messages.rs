@@ -11,7 +11,9 @@ use tokio::sync::watch;
 
 use super::Client;
 use crate::ClientError;
-use crate::file::{Delivery, FileToSend, Prepared, Transfer, Upload, deliver, prepare};
+use crate::file::{
+    Delivery, Fetched, FileToSend, Prepared, Transfer, Upload, deliver, placeholders, prepare,
+};
 use crate::outbox::{Draft, SendHandle};
 use crate::room::Room;
 use crate::timeline::TimelineItem;
@@ -118,6 +120,11 @@ impl Client {
     ) -> Result<Upload, ClientError> {
         let room = self.room(&room)?;
         let core = self.core();
+        // Before gigabytes are sealed for nothing.
+        let mut as_if = message.clone();
+        as_if.attachments.extend(placeholders(&files));
+        as_if.into_content(self, &room).await?;
+        self.check_can_say(&room).await?;
         match prepare(&core.spool, files, &told).await? {
             Prepared::Inline(attachments) => {
                 message.attachments.extend(attachments);
@@ -128,6 +135,7 @@ impl Client {
                 let (attachments, files): (Vec<_>, Vec<_>) = sealed.into_iter().unzip();
                 message.attachments.extend(attachments);
                 let content = message.into_content(self, &room).await?;
+                // From here on it is a message that waits.
                 let id = core.vault.put_upload(room.key, &content.to_bytes()).await?;
                 let delivery = Delivery { room, id, content, files, told };
                 Ok(deliver(Arc::clone(core), self.0.jobs.clone(), delivery))
@@ -135,8 +143,21 @@ impl Client {
         }
     }
 
+    /// As the outbox does, but before anything is done.
+    async fn check_can_say(&self, room: &Room) -> Result<(), ClientError> {
+        room.check_not_stopped()?;
+        let own = self.core().owner.certificate.hash();
+        let facts = self.core().with_log(room, |log| log.facts(&own, false)).await?;
+        match (facts.member, facts.keys.is_some()) {
+            (false, _) => Err(ClientError::NotAMember),
+            (true, false) => Err(ClientError::Unencrypted),
+            (true, true) => Ok(()),
+        }
+    }
+
     /// Writes the file with this number, from 0, of the message at log index `index` to `to`, readable by its owner alone. What an
-    /// earlier try has left there is gone on with; a file is whole and the one that was signed when this returns.
+    /// earlier try has left there is gone on with; a file is whole and the one that was signed when this returns, and nobody else writes it until
+    /// what is returned is dropped.
     ///
     /// # Errors
     /// [`ClientError::NotFound`] for a message or a file that is not there, or that the server does not give; [`ClientError::Untrusted`] for
@@ -148,7 +169,7 @@ impl Client {
         number: usize,
         to: &Path,
         told: watch::Sender<Transfer>,
-    ) -> Result<(), ClientError> {
+    ) -> Result<Fetched, ClientError> {
         let files = self.attachments(room, index).await?;
         let file =
             files.get(number).ok_or_else(|| ClientError::NotFound("there is no such file".to_owned()))?;

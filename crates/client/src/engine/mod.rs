@@ -25,7 +25,7 @@ use crate::clock::Clock;
 use crate::connection::{Address, Connection};
 use crate::directory::Held;
 use crate::event::{self, Event};
-use crate::file::Spool;
+use crate::file::{LostFiles, Spool};
 use crate::home::{Home, Owner};
 use crate::mls::Groups;
 use crate::outbox::Waiters;
@@ -45,6 +45,7 @@ pub(crate) struct Core {
     pub(crate) password: Mutex<Arc<Password>>,
     pub(crate) lock_path: PathBuf,
     pub(crate) spool: Spool,
+    pub(crate) lost_files: LostFiles,
     pub(crate) waiters: Waiters,
     pub(crate) groups: Groups,
     /// Rings when the outbox has something new, or a session began.
@@ -90,6 +91,7 @@ impl Core {
             password: Mutex::new(password),
             lock_path,
             spool,
+            lost_files: LostFiles::default(),
             waiters: Waiters::default(),
             groups: Groups::default(),
             outbox_bell: Notify::new(),
@@ -184,6 +186,18 @@ impl Core {
     pub(crate) async fn closed(&self) {
         // The sender is ours: it cannot be gone.
         let _ = self.closing.subscribe().wait_for(|closing| *closing).await;
+    }
+
+    /// Waits until the client is to end, or cannot go on, and says which.
+    pub(crate) async fn over(&self) -> ClientError {
+        let mut status = self.status.subscribe();
+        tokio::select! {
+            () = self.closed() => ClientError::Closed,
+            ended = status.wait_for(|status| matches!(status, Status::Ended(_))) => match ended.as_deref() {
+                Ok(Status::Ended(cause)) => ClientError::Ended(Arc::clone(cause)),
+                _ => ClientError::Closed,
+            },
+        }
     }
 
     pub(crate) fn end(&self, cause: ClientError) {

@@ -24,6 +24,12 @@ use crate::reply::expect_reply;
 /// Pieces asked for at once.
 const WINDOW: usize = 4;
 
+/// A file that is whole, and locked until it has its name.
+#[derive(Debug)]
+pub struct Fetched {
+    _locked: File,
+}
+
 impl Core {
     /// Writes a message's file to `to`, which goes on if an earlier try was cut off there.
     pub(crate) async fn fetch_file(
@@ -32,30 +38,33 @@ impl Core {
         file: &Attachment,
         to: &Path,
         told: &Told,
-    ) -> Result<(), ClientError> {
-        let target = platform::open_private_file(to)?;
+    ) -> Result<Fetched, ClientError> {
+        let target = platform::open_own_file(to)?;
         if !platform::try_lock(&target)? {
             return Err(ClientError::Input(format!("another process is writing {}", to.display())));
         }
         told.send_replace(Transfer { done: 0, total: file.size() });
         let sealed = match file.bytes() {
-            FileBytes::Inline(bytes) => return Ok(write_whole(&target, bytes)?),
+            FileBytes::Inline(bytes) => {
+                write_whole(&target, bytes)?;
+                return Ok(Fetched { _locked: target });
+            }
             FileBytes::Sealed(sealed) => sealed,
         };
         let connection = &self.session()?.connection;
-        let begun = resumed(target, file, sealed, told).await?;
+        let begun = resumed(target.try_clone()?, file, sealed, told).await?;
         let had_some = begun.next > 0;
         match fetch(connection, room, sealed, begun, told).await {
             // What was there before the cut is not what it was.
             Err(ClientError::Untrusted(_)) if had_some => {
-                let target = platform::open_private_file(to)?;
                 target.set_len(0)?;
                 told.send_replace(Transfer { done: 0, total: file.size() });
-                let anew = resumed(target, file, sealed, told).await?;
-                fetch(connection, room, sealed, anew, told).await
+                let anew = resumed(target.try_clone()?, file, sealed, told).await?;
+                fetch(connection, room, sealed, anew, told).await?;
             }
-            outcome => outcome,
+            outcome => outcome?,
         }
+        Ok(Fetched { _locked: target })
     }
 }
 
@@ -91,7 +100,7 @@ struct Opening {
 }
 
 impl Opening {
-    /// Begins, or goes on behind the chunks that are there, which are read and sealed for the hashes. Blocks.
+    /// Begins, or goes on behind the chunks that are there, which are read and sealed for the hashes alone: what comes of it stays here. Blocks.
     fn resume(
         mut target: File,
         file: &Attachment,

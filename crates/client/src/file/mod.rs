@@ -10,11 +10,15 @@ mod upload;
 
 use evidence::Hash;
 use evidence::content::{Attachment, Content, FileName, MediaType};
+use group::Chunks;
 use tokio::sync::watch;
 
+pub use fetch::Fetched;
 pub(crate) use spool::Spool;
 pub use upload::Upload;
-pub(crate) use upload::{Delivery, Prepared, deliver, prepare, resume};
+pub(crate) use upload::{
+    Delivery, LostFiles, Prepared, deliver, hand_in_again, placeholders, prepare, resume,
+};
 
 /// A file on this machine that is to be sent.
 #[derive(Debug)]
@@ -55,9 +59,21 @@ fn advance(told: &Told, bytes: usize) {
     });
 }
 
-/// The hashes of the sealed files that a content names.
-pub(crate) fn sealed_files(content: &[u8]) -> Vec<Hash> {
+/// A sealed file as the server has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ciphertext {
+    pub(crate) hash: Hash,
+    /// Bytes.
+    pub(crate) size: u64,
+}
+
+/// The sealed files that a content names.
+pub(crate) fn sealed_files(content: &[u8]) -> Vec<Ciphertext> {
     let content = Content::from_bytes(content).ok();
     let files = content.iter().flat_map(|content| content.attachments());
-    files.filter_map(Attachment::as_sealed).map(|sealed| sealed.ciphertext).collect()
+    let ciphertext = |file: &Attachment| {
+        let hash = file.as_sealed()?.ciphertext;
+        Some(Ciphertext { hash, size: Chunks::of(file.size()).sealed_size() })
+    };
+    files.filter_map(ciphertext).collect()
 }

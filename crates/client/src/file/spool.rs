@@ -1,5 +1,6 @@
 //! The sealed files of messages that are not in the log yet, in a folder of the home, each under the hash of its ciphertext.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -8,8 +9,9 @@ use aws_lc_rs::digest;
 use evidence::Hash;
 use evidence::content::{Attachment, FILE_KEY, SealedFile};
 use group::{Chunks, FileKey};
+use zeroize::Zeroizing;
 
-use super::{FileToSend, Told, advance};
+use super::{Ciphertext, FileToSend, Told, advance};
 use crate::ClientError;
 use crate::platform;
 
@@ -54,29 +56,39 @@ impl Spool {
                 _ => {}
             }
         }
-        let mut random = [0; FILE_KEY];
-        aws_lc_rs::rand::fill(&mut random).map_err(|_| ClientError::Cryptography)?;
-        let path = self.folder.join(format!("{UNFINISHED}{}", hex::encode(random)));
-        let sealed = self.seal_into(&path, source, size, told);
+        let (path, file) = self.unfinished()?;
+        let sealed = self.seal_into((&path, file), source, size, told);
         if sealed.is_err() {
-            // What is not whole goes with the next start otherwise.
+            // What is not whole goes with the next session otherwise.
             let _ = fs::remove_file(&path);
         }
         sealed
     }
 
+    /// A new file, locked.
+    fn unfinished(&self) -> Result<(PathBuf, File), ClientError> {
+        loop {
+            let mut random = [0; 16];
+            aws_lc_rs::rand::fill(&mut random).map_err(|_| ClientError::Cryptography)?;
+            let path = self.folder.join(format!("{UNFINISHED}{}", hex::encode(random)));
+            let file = platform::open_private_file(&path)?;
+            // Whoever cleans up may have been first.
+            if platform::try_lock(&file)? {
+                return Ok((path, file));
+            }
+        }
+    }
+
     fn seal_into(
         &self,
-        path: &Path,
+        (path, mut file): (&Path, File),
         mut source: FileToSend,
         size: u64,
         told: &Told,
     ) -> Result<(Attachment, Claimed), ClientError> {
-        let mut key = [0; FILE_KEY];
-        aws_lc_rs::rand::fill(&mut key).map_err(|_| ClientError::Cryptography)?;
+        let mut key = Zeroizing::new([0; FILE_KEY]);
+        aws_lc_rs::rand::fill(key.as_mut_slice()).map_err(|_| ClientError::Cryptography)?;
         let cipher = FileKey::new(&key)?;
-        let mut file = platform::open_private_file(path)?;
-        platform::try_lock(&file)?;
         let mut plain = digest::Context::new(&digest::SHA256);
         let mut sealed = digest::Context::new(&digest::SHA256);
         let chunks = Chunks::of(size);
@@ -109,11 +121,6 @@ impl Spool {
         self.folder.join(hex::encode(hash))
     }
 
-    /// Whether the file is there.
-    pub(crate) fn has(&self, hash: &Hash) -> bool {
-        self.path(hash).is_file()
-    }
-
     /// A sealed file, if it is there; `Ok(None)` while another is at it.
     pub(crate) fn claim(&self, hash: &Hash) -> io::Result<Option<Claimed>> {
         let file = fs::OpenOptions::new().read(true).write(true).open(self.path(hash))?;
@@ -126,33 +133,54 @@ impl Spool {
 
     /// Deletes a sealed file.
     pub(crate) fn remove(&self, hash: &Hash) {
-        match fs::remove_file(self.path(hash)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                tracing::warn!("cannot delete a file that was sent: {error}");
-            }
-            _ => {}
+        if let Err(error) = remove(&self.path(hash)) {
+            tracing::warn!("cannot delete a file that was sent: {error}");
         }
     }
 
-    /// Whether there is anything.
+    /// What is there and nobody is at.
+    pub(crate) fn idle(&self) -> io::Result<Idle> {
+        let mut idle = Vec::new();
+        let found = match fs::read_dir(&self.folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Idle(idle)),
+            found => found?,
+        };
+        for entry in found {
+            let path = entry?.path();
+            // Another process may delete it at this moment.
+            let Ok(file) = fs::OpenOptions::new().read(true).write(true).open(&path) else { continue };
+            if platform::try_lock(&file)? {
+                idle.push((path, file));
+            }
+        }
+        Ok(Idle(idle))
+    }
+}
+
+/// Sealed files that nobody else gets at while this lives, so that what is named by now stays named.
+pub(crate) struct Idle(Vec<(PathBuf, File)>);
+
+impl Idle {
     pub(crate) fn is_empty(&self) -> bool {
-        fs::read_dir(&self.folder).map_or(true, |mut files| files.next().is_none())
+        self.0.is_empty()
     }
 
-    /// Deletes what is not in `named` and nobody is at.
-    pub(crate) fn clean(&self, named: &[Hash]) -> io::Result<()> {
-        for found in fs::read_dir(&self.folder)? {
-            let path = found?.path();
-            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            if named.iter().any(|hash| hex::encode(hash) == name) {
-                continue;
-            }
-            let file = fs::OpenOptions::new().read(true).write(true).open(&path)?;
-            if platform::try_lock(&file)? {
-                fs::remove_file(&path)?;
+    /// Deletes those that are not in `named`.
+    pub(crate) fn clean(self, named: &[Ciphertext]) -> io::Result<()> {
+        let named: HashSet<String> = named.iter().map(|file| hex::encode(file.hash)).collect();
+        for (path, _lock) in self.0 {
+            if !path.file_name().and_then(|name| name.to_str()).is_some_and(|name| named.contains(name)) {
+                remove(&path)?;
             }
         }
         Ok(())
+    }
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 

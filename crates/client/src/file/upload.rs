@@ -1,20 +1,23 @@
 //! Handing sealed files in, and the message that names them once they are there.
 
-use std::collections::VecDeque;
-use std::io::Read as _;
-use std::sync::Arc;
+use std::collections::{HashSet, VecDeque};
+use std::io::{self, Read as _};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use evidence::content::{Attachment, Content};
+use evidence::Hash;
+use evidence::content::{Attachment, Content, SealedFile};
 use evidence::limits::{MAX_FILES, MAX_INLINE_ATTACHMENT};
+use evidence::room::RoomId;
 use minicbor::bytes::ByteArray;
 use session::limits::BLOB_PIECE;
 use session::message::{Command, FailureCode, Reply};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
+use zeroize::Zeroizing;
 
 use super::spool::Claimed;
-use super::{FileToSend, Spool, Told, Transfer, sealed_files};
+use super::{Ciphertext, FileToSend, Spool, Told, Transfer, sealed_files};
 use crate::ClientError;
 use crate::connection::Connection;
 use crate::engine::{Core, Session};
@@ -28,6 +31,8 @@ use crate::vault::{UploadId, UploadRow};
 const WINDOW: usize = 4;
 /// How long to wait after the server could not do it.
 const RETRY_WAIT: Duration = Duration::from_millis(500);
+/// How long to wait after it would not, if it does not say.
+const LONG_WAIT: Duration = Duration::from_secs(60);
 /// How often the server may have another piece than the one that is next before this is given up.
 const MAX_ROUNDS: u32 = 16;
 
@@ -87,13 +92,28 @@ pub(crate) async fn prepare(
     }
     // Each byte is sealed first, and then handed in.
     told.send_replace(Transfer { done: 0, total: total.saturating_mul(2) });
-    let mut sealed = Vec::with_capacity(files.len());
+    let mut sealed: Vec<(Attachment, Claimed)> = Vec::with_capacity(files.len());
     for (file, size) in files.into_iter().zip(sizes) {
-        let (spool, told) = (spool.clone(), told.clone());
-        let one = tokio::task::spawn_blocking(move || spool.seal(file, size, &told)).await;
-        sealed.push(one.map_err(|_| ClientError::Cryptography)??);
+        let (worker, told) = (spool.clone(), told.clone());
+        let one = tokio::task::spawn_blocking(move || worker.seal(file, size, &told)).await;
+        match one.unwrap_or(Err(ClientError::Cryptography)) {
+            Ok(one) => sealed.push(one),
+            Err(error) => {
+                sealed.iter().for_each(|(_, claimed)| spool.remove(&claimed.hash));
+                return Err(error);
+            }
+        }
     }
     Ok(Prepared::Sealed(sealed))
+}
+
+/// What files would be if they were sealed: a message that cannot name them is refused before they are.
+pub(crate) fn placeholders(files: &[FileToSend]) -> Vec<Attachment> {
+    let place = SealedFile { key: Zeroizing::default(), ciphertext: [0; 32] };
+    let placeholder = |file: &FileToSend| {
+        Attachment::sealed(file.name.clone(), file.media_type.clone(), 0, [0; 32], place.clone())
+    };
+    files.iter().map(placeholder).collect()
 }
 
 /// A file that stands in the message.
@@ -119,48 +139,81 @@ pub(crate) struct Delivery {
 pub(crate) fn deliver(core: Arc<Core>, jobs: mpsc::Sender<Job>, delivery: Delivery) -> Upload {
     let (reply, handle) = oneshot::channel();
     tokio::spawn(async move {
+        let (room, mut reply) = (delivery.room.id, Some(reply));
         let outcome = tokio::select! {
-            outcome = run(&core, &jobs, delivery) => outcome,
-            () = core.closed() => Err(ClientError::Closed),
+            outcome = run(&core, &jobs, delivery, &mut reply) => outcome,
+            error = core.over() => Err(error),
         };
-        // Whoever asked may have gone.
-        let _ = reply.send(outcome);
+        match (reply, outcome) {
+            // Whoever asked may have gone.
+            (Some(reply), outcome) => drop(reply.send(outcome)),
+            (None, Err(error)) => tell_lost(&core, room, error),
+            (None, Ok(_)) => {}
+        }
     });
     Upload { handle }
 }
 
-async fn run(core: &Core, jobs: &mpsc::Sender<Job>, delivery: Delivery) -> Result<SendHandle, ClientError> {
+type Answer = oneshot::Sender<Result<SendHandle, ClientError>>;
+
+async fn run(
+    core: &Core,
+    jobs: &mpsc::Sender<Job>,
+    delivery: Delivery,
+    reply: &mut Option<Answer>,
+) -> Result<SendHandle, ClientError> {
     let Delivery { room, id, content, files, told } = delivery;
     let files: Vec<Arc<Claimed>> = files.into_iter().map(Arc::new).collect();
     let mut sessions = core.session.subscribe();
     loop {
         let session = sessions.wait_for(Option::is_some).await.map_err(|_| ClientError::Closed)?.clone();
         let Some(session) = session else { continue };
-        match hand_in_all(&session.connection, &files, &told).await {
+        let wait = match hand_in_all(&session.connection, &files, &told).await {
             Ok(()) => break,
             // The next session goes on where this one ended.
-            Err(ClientError::Connection(_)) if session.connection.has_ended() => {
+            Err(ClientError::Connection(_)) => {
                 let ended =
                     |now: &Option<Arc<Session>>| !now.as_ref().is_some_and(|now| Arc::ptr_eq(now, &session));
                 sessions.wait_for(ended).await.map_err(|_| ClientError::Closed)?;
+                continue;
             }
-            Err(ClientError::Failed { code: FailureCode::Unavailable, .. }) => sleep(RETRY_WAIT).await,
-            // What is sealed here is not what it was.
-            Err(error @ ClientError::Failed { code: FailureCode::Malformed, .. }) => {
+            Err(ClientError::Failed { code: FailureCode::Unavailable, .. }) => RETRY_WAIT,
+            Err(error) if is_lost(&error) => {
                 give_up(core, id, &files).await?;
                 return Err(error);
             }
-            Err(error) => return Err(error),
-        }
+            Err(error) => {
+                let wait = match &error {
+                    ClientError::Failed { retry_ms: Some(ms), .. } => Duration::from_millis(*ms),
+                    _ => LONG_WAIT,
+                };
+                if let Some(reply) = reply.take() {
+                    let _ = reply.send(Err(ClientError::Waits(Arc::new(error))));
+                }
+                wait
+            }
+        };
+        sleep(wait).await;
     }
-    let (reply, receiver) = oneshot::channel();
+    let (answer, receiver) = oneshot::channel();
     let draft = Draft::Uploaded(content, id);
-    jobs.send(Job { room, draft, reply }).await.map_err(|_| ClientError::Closed)?;
+    jobs.send(Job { room, draft, reply: answer }).await.map_err(|_| ClientError::Closed)?;
     let outcome = receiver.await.map_err(|_| ClientError::Closed)?;
     if let Err(ClientError::NotAMember | ClientError::Unencrypted | ClientError::Stopped(_)) = &outcome {
         give_up(core, id, &files).await?;
     }
     outcome
+}
+
+/// Whether a sealed file is not what it was, or cannot be read: it is of no use any more.
+fn is_lost(error: &ClientError) -> bool {
+    matches!(error, ClientError::Write(_) | ClientError::Failed { code: FailureCode::Malformed, .. })
+}
+
+fn tell_lost(core: &Core, room: RoomId, error: ClientError) {
+    if !matches!(error, ClientError::Closed | ClientError::Ended(_)) {
+        core.emit(Event::FileLost { room, why: Arc::new(error) });
+    }
 }
 
 /// Forgets a message that will never be sent, and its files.
@@ -196,8 +249,7 @@ async fn hand_in(
 ) -> Result<(), ClientError> {
     let put =
         |offset, bytes| Command::BlobPut { hash: ByteArray::from(file.hash), size: file.size, offset, bytes };
-    let mut held =
-        expect_reply!(connection.ask(put(0, Vec::new())).await?, Reply::BlobHeld { held } => held)?;
+    let mut held = held(connection, Ciphertext { hash: file.hash, size: file.size }).await?;
     for _ in 0..MAX_ROUNDS {
         let (mut next, mut under_way) = (held, VecDeque::new());
         loop {
@@ -233,25 +285,78 @@ async fn piece(file: &Arc<Claimed>, offset: u64) -> Result<Vec<u8>, ClientError>
     Ok(read.map_err(|_| ClientError::Cryptography)??)
 }
 
-impl Core {
-    /// Hands in again what a message names that the server has not any more; what is not here any more either, nobody can read.
-    pub(crate) async fn hand_in_again(&self, session: &Session, content: &[u8]) -> Result<(), ClientError> {
-        for hash in sealed_files(content) {
-            if let Ok(Some(file)) = self.spool.claim(&hash) {
-                hand_in(&session.connection, &Arc::new(file), |_| {}).await?;
-            }
-        }
-        Ok(())
+/// Files of messages in the outbox that the server has lost.
+#[derive(Default)]
+pub(crate) struct LostFiles {
+    /// Those that are not here any more either: their messages go out without them.
+    gone: Mutex<HashSet<Hash>>,
+    /// Messages whose files are handed in again now, by the SHA-256 of their contents.
+    under_way: Mutex<HashSet<Hash>>,
+}
+
+impl LostFiles {
+    /// Whether a file is nowhere any more.
+    pub(crate) fn is_gone(&self, hash: &Hash) -> bool {
+        lock(&self.gone).contains(hash)
     }
 }
 
-/// In each session: goes on with messages whose files an earlier process did not hand in, and deletes sealed files that nothing names.
+fn lock(set: &Mutex<HashSet<Hash>>) -> MutexGuard<'_, HashSet<Hash>> {
+    set.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Hands in again what a message in the outbox names and the server has not any more, beside everything else that is sent; the outbox
+/// is looked at again after it.
+pub(crate) fn hand_in_again(core: Arc<Core>, session: Arc<Session>, room: RoomId, content: Vec<u8>) {
+    let name = pki::sha256(&content);
+    if !lock(&core.lost_files.under_way).insert(name) {
+        return;
+    }
+    tokio::spawn(async move {
+        for file in sealed_files(&content) {
+            let outcome = tokio::select! {
+                outcome = hand_in_lost(&core, &session, file) => outcome,
+                _ = core.over() => break,
+            };
+            if let Err(error) = outcome
+                && is_lost(&error)
+            {
+                core.spool.remove(&file.hash);
+                lock(&core.lost_files.gone).insert(file.hash);
+                core.emit(Event::FileLost { room, why: Arc::new(error) });
+            }
+        }
+        lock(&core.lost_files.under_way).remove(&name);
+        core.outbox_bell.notify_one();
+    });
+}
+
+async fn hand_in_lost(core: &Core, session: &Session, file: Ciphertext) -> Result<(), ClientError> {
+    let connection = &session.connection;
+    if held(connection, file).await? == file.size {
+        return Ok(());
+    }
+    match core.spool.claim(&file.hash)? {
+        Some(claimed) => hand_in(connection, &Arc::new(claimed), |_| {}).await,
+        // Another process is at it.
+        None => Ok(()),
+    }
+}
+
+/// How much of a file the server has from this device, of one that no entry names yet.
+async fn held(connection: &Connection, file: Ciphertext) -> Result<u64, ClientError> {
+    let ask = Command::BlobPut { hash: file.hash.into(), size: file.size, offset: 0, bytes: Vec::new() };
+    expect_reply!(connection.ask(ask).await?, Reply::BlobHeld { held } => held)
+}
+
+/// In each session, and now and then: goes on with messages whose files an earlier process did not hand in, and deletes sealed files
+/// that nothing names.
 pub(crate) async fn resume(core: Arc<Core>, jobs: mpsc::WeakSender<Job>) {
     let mut sessions = core.session.subscribe();
     loop {
         tokio::select! {
             session = sessions.wait_for(Option::is_some) => if session.is_err() { return },
-            () = core.closed() => return,
+            _ = core.over() => return,
         }
         let Some(jobs) = jobs.upgrade() else { return };
         if let Err(error) = resume_all(&core, &jobs).await {
@@ -260,33 +365,44 @@ pub(crate) async fn resume(core: Arc<Core>, jobs: mpsc::WeakSender<Job>) {
         drop(jobs);
         tokio::select! {
             ended = sessions.wait_for(Option::is_none) => if ended.is_err() { return },
-            () = core.closed() => return,
+            () = sleep(LONG_WAIT) => {}
+            _ = core.over() => return,
         }
     }
 }
 
 async fn resume_all(core: &Arc<Core>, jobs: &mpsc::Sender<Job>) -> Result<(), ClientError> {
-    if core.spool.is_empty() {
-        return Ok(());
-    }
     for row in core.vault.uploads().await? {
         let Some(room) = core.rooms().into_iter().find(|room| room.key == row.room) else { continue };
         let Ok(content) = Content::from_bytes(&row.content) else { continue };
-        match claim(core, &row) {
+        let claimed = claim(core, &row);
+        // Another process may have sent it before the files were claimed.
+        if !core.vault.has_upload(row.id).await? {
+            continue;
+        }
+        match claimed {
             Ok(None) => {}
             Ok(Some(files)) => {
-                let told = Told::new(Transfer::default());
-                let delivery = Delivery { room: Arc::clone(&room), id: row.id, content, files, told };
-                tokio::spawn(tell(Arc::clone(core), room, deliver(Arc::clone(core), jobs.clone(), delivery)));
+                let (room_id, told) = (room.id, Told::new(Transfer::default()));
+                let delivery = Delivery { room, id: row.id, content, files, told };
+                let upload = deliver(Arc::clone(core), jobs.clone(), delivery);
+                tokio::spawn(tell(Arc::clone(core), room_id, upload));
             }
-            Err(error) => {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 core.vault.drop_upload(row.id).await?;
-                let why = ClientError::Input(format!(
-                    "a file that was to be sent cannot be read any more: {error}"
-                ));
-                core.emit(Event::NotSent { room: room.id, why: Arc::new(why) });
+                let why =
+                    "a message is not sent, as the file that was to go with it is not in this home any more";
+                core.emit(Event::FileLost {
+                    room: room.id,
+                    why: Arc::new(ClientError::Input(why.to_owned())),
+                });
             }
+            Err(error) => tracing::warn!("files that wait cannot be read now: {error}"),
         }
+    }
+    let idle = core.spool.idle()?;
+    if idle.is_empty() {
+        return Ok(());
     }
     let mut named = Vec::new();
     for row in core.vault.uploads().await? {
@@ -294,21 +410,21 @@ async fn resume_all(core: &Arc<Core>, jobs: &mpsc::Sender<Job>) -> Result<(), Cl
     }
     for key in core.vault.outbox_rooms().await? {
         for row in core.vault.outbox(key, 0, usize::MAX).await? {
-            named.extend(row.parcel.content.iter().flat_map(|content| sealed_files(content)));
+            named.extend(row.files());
         }
     }
-    Ok(core.spool.clean(&named)?)
+    Ok(idle.clean(&named)?)
 }
 
 /// The files of a message, unless another process is at them.
-fn claim(core: &Core, row: &UploadRow) -> std::io::Result<Option<Vec<Claimed>>> {
-    sealed_files(&row.content).iter().map(|hash| core.spool.claim(hash)).collect()
+fn claim(core: &Core, row: &UploadRow) -> io::Result<Option<Vec<Claimed>>> {
+    sealed_files(&row.content).iter().map(|file| core.spool.claim(&file.hash)).collect()
 }
 
 /// Tells what became of a message that nobody waits for.
-async fn tell(core: Arc<Core>, room: Arc<Room>, upload: Upload) {
+async fn tell(core: Arc<Core>, room: RoomId, upload: Upload) {
     match upload.queued().await {
-        Ok(_) | Err(ClientError::Closed) => {}
-        Err(error) => core.emit(Event::NotSent { room: room.id, why: Arc::new(error) }),
+        Ok(_) | Err(ClientError::Waits(_)) => {}
+        Err(error) => tell_lost(&core, room, error),
     }
 }

@@ -20,6 +20,7 @@ use crate::ClientError;
 use crate::connection::Answer;
 use crate::engine::{Core, Session};
 use crate::event::Event;
+use crate::file::hand_in_again;
 use crate::mls::upload;
 use crate::platform;
 use crate::room::Room;
@@ -65,7 +66,7 @@ async fn pass(time: Option<Duration>) {
     }
 }
 
-async fn push_all(core: &Core, session: &Session) -> Result<Option<Duration>, ClientError> {
+async fn push_all(core: &Arc<Core>, session: &Arc<Session>) -> Result<Option<Duration>, ClientError> {
     let lock = Lock::take(core, session).await?;
     let outcome = Push::new(core, session).run().await;
     lock.give_back()?;
@@ -106,8 +107,8 @@ struct Sent {
 
 /// Everything in the outbox, once. Gives the time after which the server takes what it has put off.
 struct Push<'a> {
-    core: &'a Core,
-    session: &'a Session,
+    core: &'a Arc<Core>,
+    session: &'a Arc<Session>,
     under_way: VecDeque<Sent>,
     /// Whether the outbox may hold rows that were not read.
     unread: bool,
@@ -126,7 +127,7 @@ struct Push<'a> {
 }
 
 impl<'a> Push<'a> {
-    fn new(core: &'a Core, session: &'a Session) -> Self {
+    fn new(core: &'a Arc<Core>, session: &'a Arc<Session>) -> Self {
         Self {
             core,
             session,
@@ -239,10 +240,9 @@ impl<'a> Push<'a> {
             Command::RoomCreate { room: id, statement }
         } else {
             let content = row.parcel.ciphertext.clone();
-            // What is not here any more is not with the server either.
-            let mut files = row.files();
-            files.retain(|hash| self.core.spool.has(hash));
-            let files = files.into_iter().map(ByteArray::from).collect();
+            let files = row.files().into_iter().map(|file| file.hash);
+            let files =
+                files.filter(|hash| !self.core.lost_files.is_gone(hash)).map(ByteArray::from).collect();
             Command::Append { room: id, statement, content, files }
         };
         let answer = self.session.connection.request(command).await;
@@ -282,7 +282,7 @@ impl<'a> Push<'a> {
                 if row.parcel.content.is_some() {
                     self.rounds.remove(&room.id);
                 }
-                row.files().iter().for_each(|hash| self.core.spool.remove(hash));
+                row.files().iter().for_each(|file| self.core.spool.remove(&file.hash));
                 let statement = pki::sha256(&row.parcel.entry);
                 let logged = Logged { seq: row.seq, index, statement };
                 self.core.message_logged(&room, &ticket(&row.parcel), logged);
@@ -312,8 +312,15 @@ impl<'a> Push<'a> {
                 message,
                 retry_ms,
             } => {
-                if let (FailureCode::Conflict, Some(content)) = (code, &row.parcel.content) {
-                    self.core.hand_in_again(self.session, content).await?;
+                let files = row.files();
+                if let (FailureCode::Conflict, false, Some(content)) =
+                    (code, files.is_empty(), &row.parcel.content)
+                {
+                    // The room waits for its files, and no other does.
+                    self.block(room.id, LONG_WAIT);
+                    let (core, session) = (Arc::clone(self.core), Arc::clone(self.session));
+                    hand_in_again(core, session, room.id, content.clone());
+                    return Ok(());
                 }
                 Err(ClientError::Failed { code, message, retry_ms })
             }

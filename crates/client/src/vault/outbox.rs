@@ -9,7 +9,7 @@ use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 use sqlx::Row as _;
 
-use crate::file::sealed_files;
+use crate::file::{Ciphertext, sealed_files};
 
 use super::{Place, RoomKey, Vault, VaultError, WriteTransaction, decode, int, uint};
 
@@ -94,8 +94,8 @@ pub(crate) struct OutboxRow {
 }
 
 impl OutboxRow {
-    /// The hashes of the sealed files that go with it.
-    pub(crate) fn files(&self) -> Vec<evidence::Hash> {
+    /// The sealed files that go with it.
+    pub(crate) fn files(&self) -> Vec<Ciphertext> {
         self.parcel.content.as_deref().map(sealed_files).unwrap_or_default()
     }
 }

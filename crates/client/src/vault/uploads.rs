@@ -22,10 +22,10 @@ impl Vault {
     /// Keeps a message that waits for its files.
     pub(crate) async fn put_upload(&self, room: RoomKey, content: &[u8]) -> Result<UploadId, VaultError> {
         let mut transaction = self.begin().await?;
-        let id: i64 = sqlx::query_scalar("SELECT coalesce(max(id), 0) + 1 FROM upload")
-            .fetch_one(&mut *transaction)
-            .await?;
-        let id = UploadId(uint(id)?);
+        // Never that of an earlier one, which another process may be at.
+        let mut random = [0; 8];
+        aws_lc_rs::rand::fill(&mut random).map_err(|_| VaultError::Cryptography)?;
+        let id = UploadId(u64::from_be_bytes(random) >> 1);
         sqlx::query("INSERT INTO upload (id, room, sealed) VALUES (?, ?, ?)")
             .bind(int(id.0)?)
             .bind(int(room.0)?)
@@ -36,10 +36,9 @@ impl Vault {
         Ok(id)
     }
 
-    /// All messages that wait for their files, oldest first.
+    /// All messages that wait for their files.
     pub(crate) async fn uploads(&self) -> Result<Vec<UploadRow>, VaultError> {
-        let rows =
-            sqlx::query("SELECT id, room, sealed FROM upload ORDER BY id").fetch_all(&self.readers).await?;
+        let rows = sqlx::query("SELECT id, room, sealed FROM upload").fetch_all(&self.readers).await?;
         rows.iter()
             .map(|row| {
                 let (id, room) = (uint(row.try_get(0)?)?, uint(row.try_get(1)?)?);
@@ -47,6 +46,15 @@ impl Vault {
                 Ok(UploadRow { id: UploadId(id), room: RoomKey(room), content: content.to_vec() })
             })
             .collect()
+    }
+
+    /// Whether a message waits still.
+    pub(crate) async fn has_upload(&self, id: UploadId) -> Result<bool, VaultError> {
+        let found = sqlx::query("SELECT 1 FROM upload WHERE id = ?")
+            .bind(int(id.0)?)
+            .fetch_optional(&self.readers)
+            .await?;
+        Ok(found.is_some())
     }
 
     /// Takes a message that waited out of the waiting ones; whether it was there.

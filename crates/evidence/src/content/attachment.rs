@@ -4,6 +4,7 @@ use minicbor::encode::Error as EncodeError;
 use minicbor::{Decoder, Encoder};
 use pki::sha256;
 use serde::{Serialize, Serializer};
+use zeroize::Zeroizing;
 
 use crate::hash::Hash;
 use crate::limits::{MAX_FILE_NAME, MAX_MEDIA_TYPE};
@@ -100,7 +101,7 @@ pub enum FileBytes {
 #[derive(Clone, PartialEq, Eq)]
 pub struct SealedFile {
     /// The key that it alone is sealed under.
-    pub key: [u8; FILE_KEY],
+    pub key: Zeroizing<[u8; FILE_KEY]>,
     /// SHA-256 of the ciphertext.
     pub ciphertext: Hash,
 }
@@ -178,7 +179,7 @@ impl Attachment {
         e.u64(self.size)?.bytes(&self.sha256)?;
         match &self.bytes {
             FileBytes::Inline(bytes) => e.bytes(bytes)?.ok(),
-            FileBytes::Sealed(sealed) => e.bytes(&sealed.key)?.bytes(&sealed.ciphertext)?.ok(),
+            FileBytes::Sealed(sealed) => e.bytes(sealed.key.as_slice())?.bytes(&sealed.ciphertext)?.ok(),
         }
     }
 
@@ -193,7 +194,7 @@ impl Attachment {
         let attachment = match form {
             (INLINE_ITEMS, INLINE) => Self::inline(name, media_type, d.bytes().ok()?.to_vec()),
             (SEALED_ITEMS, SEALED) => {
-                let key = d.bytes().ok()?.try_into().ok()?;
+                let key = Zeroizing::new(d.bytes().ok()?.try_into().ok()?);
                 let ciphertext = d.bytes().ok()?.try_into().ok()?;
                 Self::sealed(name, media_type, size, sha256, SealedFile { key, ciphertext })
             }

@@ -143,8 +143,8 @@ impl Blobs for SqliteStore {
 
 /// What a blob would be with its last piece.
 struct Whole {
-    /// Number of the blob that the pieces before it are of; none if it is the only one.
-    no: Option<i64>,
+    /// Number of the blob that the pieces before it are of, and when that was made; none if it is the only one.
+    of: Option<(i64, i64)>,
     digest: Hash,
 }
 
@@ -154,7 +154,7 @@ impl SqliteStore {
         if piece.offset.saturating_add(piece.bytes.len() as u64) != piece.size {
             return Ok(None);
         }
-        let (mut context, mut no) = (digest::Context::new(&digest::SHA256), None);
+        let (mut context, mut of) = (digest::Context::new(&digest::SHA256), None);
         if piece.completes_many() {
             let found: Option<(i64, i64, i64)> = sqlx::query_as(FIND_PENDING)
                 .bind(&piece.device[..])
@@ -162,15 +162,18 @@ impl SqliteStore {
                 .bind(bound(piece.size))
                 .fetch_optional(&self.readers)
                 .await?;
-            let Some((found, ..)) = found.filter(|(_, held, _)| *held == bound(piece.offset)) else {
-                return Ok(None);
+            // One that is too old is made anew first, within what its device may have.
+            let since = since(piece.now_ms);
+            let fits = |(_, held, created_ms): &(i64, i64, i64)| {
+                *held == bound(piece.offset) && *created_ms >= since
             };
+            let Some((found, _, created_ms)) = found.filter(fits) else { return Ok(None) };
             let mut reader = self.readers.acquire().await?;
             read_pieces(&mut reader, found, &mut context).await?;
-            no = Some(found);
+            of = Some((found, created_ms));
         }
         context.update(&piece.bytes);
-        Ok(Some(Whole { no, digest: hash(context.finish().as_ref().to_vec())? }))
+        Ok(Some(Whole { of, digest: hash(context.finish().as_ref().to_vec())? }))
     }
 }
 
@@ -233,6 +236,7 @@ async fn put(
     if offset != held {
         return Ok(PieceOutcome::Held(held));
     }
+    let made = found.map(|(no, _, created_ms)| (no, created_ms));
     let no = match found {
         Some((no, ..)) => no,
         None => {
@@ -250,7 +254,7 @@ async fn put(
     let held = held.saturating_add(bytes.len() as u64);
     if held == size {
         match whole {
-            Some(whole) if whole.no.is_none_or(|of| of == no) => {
+            Some(whole) if whole.of.is_none_or(|of| Some(of) == made) => {
                 if whole.digest != hash {
                     remove(connection, no).await?;
                     return Ok(PieceOutcome::OtherHash);

@@ -228,7 +228,7 @@ fn files_have_limits_in_bytes_in_number_and_with_the_text() {
 
 /// A sealed file of `size` bytes.
 fn sealed(size: u64) -> Attachment {
-    let place = SealedFile { key: [8; FILE_KEY], ciphertext: [9; 32] };
+    let place = SealedFile { key: [8; FILE_KEY].into(), ciphertext: [9; 32] };
     Attachment::sealed(FileName::parse("a").unwrap(), None, size, [7; 32], place)
 }
 
