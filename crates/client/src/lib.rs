@@ -7,7 +7,7 @@
 //!
 //! Below: `vault` (what is stored, sealed), `connection` (one TCP connection and its channel), `account` (login and
 //! enrolment), `certificates` (whose keys are accepted), `directory` (where they were entered), `room` (a log, verified whole before anything of it is shown),
-//! `mls` (the keys of rooms), `file` (files that are sealed apart from messages), `outbox` (what is said and not answered yet), `engine` (the tasks that drive them).
+//! `mls` (the keys of rooms), `file` (files that are sealed apart from messages), `history` (what a user's devices keep for each other), `outbox` (what is said and not answered yet), `engine` (the tasks that drive them).
 //!
 //! Called by the command line and by whoever builds on it. Runs on tokio; clock and sockets are read here.
 
@@ -22,6 +22,7 @@ mod error;
 mod event;
 mod export;
 mod file;
+mod history;
 mod home;
 mod mls;
 mod outbox;

@@ -53,7 +53,8 @@ async fn a_new_device_is_vouched_for_and_joins_the_rooms_of_its_user() {
         assert_eq!(texts, ["before the phone", "from the phone"]);
     }
     within("its own comes back", phone.synced(room, 5)).await.unwrap();
-    assert_eq!(said(&phone, room).await, [("alice".to_owned(), "from the phone".to_owned())]);
+    within("read", phone.history_read()).await;
+    assert_eq!(said(&phone, room).await, said(&alice, room).await);
     let devices: Vec<_> =
         bob.members(room).await.unwrap().into_iter().map(|member| (member.user, member.device)).collect();
     assert_eq!(devices.len(), 3);

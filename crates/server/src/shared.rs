@@ -10,7 +10,7 @@ use pki::name::Name;
 use pki::request::CertificateRequest;
 use pki::trust::{CertificateRef, Revocation, RevocationSet};
 use pki::{Chain, Revocations, TrustStore};
-use session::limits::{BLOB_KIB_PER_HOUR, STAND_IN_SALT, TAKEN_PER_HOUR};
+use session::limits::{BLOB_KIB_PER_HOUR, HISTORY_KIB_PER_HOUR, STAND_IN_SALT, TAKEN_PER_HOUR};
 use session::login::ServerSetup;
 use session::message::{FailureCode, Reply};
 use store::{DeviceLinkState, Hash, Store, StoreError, Unique};
@@ -63,6 +63,8 @@ pub(crate) struct Shared {
     taken: Mutex<HourlyQuota>,
     /// KiB of blobs that each device has handed in (SE-35).
     handed_in: Mutex<HourlyQuota>,
+    /// KiB of history that each device has handed in (SE-39).
+    history: Mutex<HourlyQuota>,
     /// Of those who read the blobs that a statement names, before it is checked, one at a time does.
     pub(crate) blob_reads: Semaphore,
     /// Of those who hand in the last piece of a blob one at a time does.
@@ -98,6 +100,7 @@ impl Shared {
             addresses: Tries::default(),
             taken: Mutex::new(HourlyQuota::new(TAKEN_PER_HOUR)),
             handed_in: Mutex::new(HourlyQuota::new(BLOB_KIB_PER_HOUR)),
+            history: Mutex::new(HourlyQuota::new(HISTORY_KIB_PER_HOUR)),
             blob_reads: Semaphore::new(1),
             blob_hashes: Semaphore::new(1),
         }
@@ -125,9 +128,12 @@ impl Shared {
 
     /// Counts bytes of a blob that a device hands in (SE-35).
     pub(crate) fn hands_in(&self, device: Hash, bytes: usize, now: u64) -> Result<(), Reply> {
-        let mut handed_in = self.handed_in.lock().unwrap_or_else(PoisonError::into_inner);
-        let counted = handed_in.take_bytes(device, bytes, now);
-        counted.map_err(|wait_ms| failure::too_often("this device has handed in too much", wait_ms))
+        count_bytes(&self.handed_in, device, bytes, now)
+    }
+
+    /// Counts bytes of history that a device hands in (SE-39).
+    pub(crate) fn hands_in_history(&self, device: Hash, bytes: usize, now: u64) -> Result<(), Reply> {
+        count_bytes(&self.history, device, bytes, now)
     }
 
     /// Counts a try of a device that logs in (SE-9). It counts by certificate alone: whoever has not the device's key
@@ -288,6 +294,12 @@ fn import_key(named: &str) -> String {
 
 fn address_key(address: IpAddr) -> String {
     format!("address {}", counted(address))
+}
+
+fn count_bytes(quota: &Mutex<HourlyQuota>, device: Hash, bytes: usize, now: u64) -> Result<(), Reply> {
+    let mut quota = quota.lock().unwrap_or_else(PoisonError::into_inner);
+    let counted = quota.take_bytes(device, bytes, now);
+    counted.map_err(|wait_ms| failure::too_often("this device has handed in too much", wait_ms))
 }
 
 #[cfg(test)]

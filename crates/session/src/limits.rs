@@ -60,5 +60,13 @@ pub const BLOB_PIECE: usize = 256 * 1024;
 pub const MAX_PENDING_BLOBS: u64 = 2 * MAX_BLOB;
 /// KiB of pieces of blobs that one device hands in in an hour (SE-35).
 pub const BLOB_KIB_PER_HOUR: u32 = 8 * 1024 * 1024;
+/// Largest box with a history key, in bytes (SE-38).
+pub const MAX_HISTORY_BOX: usize = 65_536;
+/// Largest piece of history, in bytes (SE-39).
+pub const MAX_HISTORY_PIECE: usize = 512 * 1024;
+/// Bytes of history of one device (SE-39).
+pub const MAX_HISTORY: u64 = 2 * 1024 * 1024 * 1024;
+/// KiB of history that one device hands in in an hour (SE-39).
+pub const HISTORY_KIB_PER_HOUR: u32 = 256 * 1024;
 /// Milliseconds after which a blob that no entry names cannot be named any more, and may be deleted (SE-35).
 pub const PENDING_BLOB_MS: u64 = 24 * 60 * 60 * 1000;

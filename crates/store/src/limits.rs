@@ -70,6 +70,12 @@ pub const PENDING_BLOB_MS: u64 = 24 * 60 * 60 * 1000;
 pub const BLOB_GRACE_MS: u64 = 60 * 60 * 1000;
 /// Most blobs that one entry names.
 pub const MAX_ENTRY_BLOBS: usize = 16;
+/// Largest sealed history key, in bytes.
+pub const MAX_HISTORY_BOX: usize = 64 * 1024;
+/// Largest piece of history, in bytes.
+pub const MAX_HISTORY_PIECE: usize = 512 * 1024;
+/// Most bytes of history of one device.
+pub const MAX_HISTORY: u64 = 2 * 1024 * 1024 * 1024;
 /// Most rows that one read returns; a larger wish is cut to it.
 pub const MAX_PAGE: u32 = 4_096;
 /// Most leaf hashes that one read returns (2 MiB); a larger wish is cut to it.

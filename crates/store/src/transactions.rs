@@ -7,10 +7,10 @@ use async_trait::async_trait;
 
 use crate::records::{
     Account, BlobPiece, Certificate, Depth, Device, DeviceEnrolment, DeviceLink, DirectoryAppend,
-    DirectoryEntry, DirectoryHead, Enrolment, Entry, Equivocation, FinalRefusal, Import, ImportEnrolment,
-    Invite, KeyPackageCount, Member, NewDeviceLink, NewEquivocation, NewImport, NewInvite, NewPiece,
-    NewReceipt, NewRoom, OpaqueRecord, PieceOutcome, Receipt, ReceiptOutcome, Report, Role, Room, RoomAppend,
-    RoomHead, RoomListing,
+    DirectoryEntry, DirectoryHead, Enrolment, Entry, Equivocation, FinalRefusal, History, Import,
+    ImportEnrolment, Invite, KeyPackageCount, Member, NewDeviceLink, NewEquivocation, NewHistory, NewImport,
+    NewInvite, NewPiece, NewReceipt, NewRoom, OpaqueRecord, PieceOutcome, Receipt, ReceiptOutcome, Report,
+    Role, Room, RoomAppend, RoomHead, RoomListing,
 };
 use crate::{AppendError, Hash, StoreError};
 
@@ -29,6 +29,7 @@ pub trait Store:
     + Receipts
     + KeyPackages
     + Blobs
+    + Histories
     + Upkeep
     + 'static
 {
@@ -46,6 +47,7 @@ impl<T> Store for T where
         + Receipts
         + KeyPackages
         + Blobs
+        + Histories
         + Upkeep
         + 'static
 {
@@ -386,6 +388,40 @@ pub trait Blobs: Send + Sync {
 
     /// The piece of a room's blob that begins at `offset`.
     async fn room_blob_piece(&self, room: &Hash, hash: &Hash, offset: u64) -> Result<Option<BlobPiece>>;
+}
+
+/// What a user's devices keep for each other.
+#[async_trait]
+pub trait Histories: Send + Sync {
+    /// Which devices of a user that are not revoked have the history key, in the order of their issuance.
+    async fn history_keys(&self, user: &str) -> Result<Vec<(Hash, bool)>>;
+
+    /// Keeps the history key as it was sealed for a device, unless it has one; without one forgets it.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] of the device; [`StoreError::Refused`] if it is revoked.
+    async fn put_history_key(&self, device: &Hash, sealed: Option<&[u8]>) -> Result<()>;
+
+    /// The history key as it was sealed for a device.
+    async fn history_key(&self, device: &Hash) -> Result<Option<Vec<u8>>>;
+
+    /// Keeps a piece of history that does not begin before the end of what the device has of this room; any other, and none, changes nothing.
+    /// Returns that end, 0 if it has nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::TooLarge`] if the device has more than [`crate::limits::MAX_HISTORY`] with it;
+    /// [`StoreError::NotFound`] of the device; [`StoreError::Refused`] if it is revoked.
+    async fn put_history(&self, piece: NewHistory) -> Result<u64>;
+
+    /// Pieces of a room of a user's devices other than `device`, behind position `after`, in order, up to `bytes` and one at least.
+    async fn history(
+        &self,
+        user: &str,
+        device: &Hash,
+        room: &Hash,
+        after: u64,
+        bytes: usize,
+    ) -> Result<Vec<History>>;
 }
 
 /// Looking after the database.

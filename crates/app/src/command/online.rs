@@ -10,6 +10,9 @@ use evidence::verdict::safe;
 use super::Context;
 use crate::terminal::Failure;
 
+/// How long a command waits for what other devices of its user have read.
+const HISTORY_PATIENCE: Duration = Duration::from_secs(15);
+
 /// How long a server has to tell all that is new before a command that can goes on without it.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -62,7 +65,11 @@ pub async fn connecting(context: &Context, patience: Duration) -> Result<(Client
     let away = |why| Some(Refused { why, ended: None });
     let refused = tokio::select! {
         ready = client.ready() => match ready {
-            Ok(()) => None,
+            Ok(()) => {
+                // On a further device, what its user has read before.
+                let _ = tokio::time::timeout(HISTORY_PATIENCE, client.history_read()).await;
+                None
+            }
             Err(error) if error.is_local() => {
                 client.close().await;
                 return Err(error.into());

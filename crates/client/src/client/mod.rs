@@ -26,6 +26,7 @@ use crate::connection::Address;
 use crate::engine::{Core, Status, supervise};
 use crate::event::Events;
 use crate::file::resume;
+use crate::history;
 use crate::home::Home;
 use crate::outbox::{Draft, Job, SendHandle, push, write};
 use crate::room::Room;
@@ -100,6 +101,7 @@ impl Client {
             tokio::spawn(write(Arc::clone(&core), job_receiver)),
         ];
         tokio::spawn(resume(Arc::clone(&core), jobs.downgrade()));
+        tokio::spawn(history::keep(Arc::clone(&core)));
         let client = Self(Arc::new(Inner { core, jobs, tasks: Mutex::new(tasks) }));
         tokio::spawn(complete_rooms(Arc::clone(client.core()), Arc::downgrade(&client.0)));
         Ok(client)
@@ -121,6 +123,17 @@ impl Client {
             Ok(Status::Ended(cause)) => Err(ClientError::Ended(Arc::clone(cause))),
             Ok(_) => Ok(()),
             Err(_) => Err(ClientError::Closed),
+        }
+    }
+
+    /// Waits until what other devices of this user have opened was read once; at once on a first device, which there was no other before.
+    pub async fn history_read(&self) {
+        if !self.core().owner.first {
+            let mut settled = self.core().history_settled.subscribe();
+            tokio::select! {
+                _ = settled.wait_for(|settled| *settled) => {}
+                _ = self.core().over() => {}
+            }
         }
     }
 

@@ -55,6 +55,12 @@ impl Core {
         if self.certificates.take_news() { self.refresh_directory(session).await } else { Ok(()) }
     }
 
+    /// Whether a certificate is revoked, as far as the directory is read.
+    pub(crate) async fn is_revoked(&self, certificate: &Hash) -> Result<bool, ClientError> {
+        let mut guard = self.directory.lock().await;
+        Ok(self.held_directory(&mut guard).await?.is_revoked(certificate))
+    }
+
     /// The directory as the vault holds it.
     async fn held_directory<'a>(
         &self,

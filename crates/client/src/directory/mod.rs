@@ -95,6 +95,13 @@ impl Held {
         self.of.get(certificate).is_some_and(|(_, issued)| *issued)
     }
 
+    /// Whether a certificate is revoked.
+    pub(crate) fn is_revoked(&self, certificate: &Hash) -> bool {
+        let indices = self.of.get(certificate).map(|(indices, _)| indices.as_slice()).unwrap_or_default();
+        let leaf = |index| Leaf::from_bytes(self.leaves.get(index)?).ok();
+        indices.iter().filter_map(leaf).any(|leaf| matches!(leaf, Leaf::Revoke(_)))
+    }
+
     /// Reads a leaf, which has to be the one whose hash stands at its index.
     pub(crate) fn check(&self, index: u64, leaf: &[u8]) -> Result<Leaf, Fault> {
         let stands = self.tree.leaf(index) == Some(leaf_hash(leaf));

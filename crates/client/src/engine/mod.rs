@@ -9,6 +9,7 @@ mod supervise;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use evidence::checkpoint::SignedCheckpoint;
@@ -50,6 +51,12 @@ pub(crate) struct Core {
     pub(crate) groups: Groups,
     /// Rings when the outbox has something new, or a session began.
     pub(crate) outbox_bell: Notify,
+    /// Rings when entries were stored whose contents are history for others, or may be had from them.
+    pub(crate) history_bell: Notify,
+    /// Whether entries were stored without a content since this was asked last.
+    history_wanted: AtomicBool,
+    /// Whether what others have was read once.
+    pub(crate) history_settled: watch::Sender<bool>,
     pub(crate) session: watch::Sender<Option<Arc<Session>>>,
     pub(crate) status: watch::Sender<Status>,
     pub(crate) closing: watch::Sender<bool>,
@@ -95,6 +102,9 @@ impl Core {
             waiters: Waiters::default(),
             groups: Groups::default(),
             outbox_bell: Notify::new(),
+            history_bell: Notify::new(),
+            history_wanted: AtomicBool::new(false),
+            history_settled: watch::Sender::new(false),
             session: watch::Sender::new(None),
             status: watch::Sender::new(Status::Starting),
             closing: watch::Sender::new(false),
@@ -186,6 +196,16 @@ impl Core {
     pub(crate) async fn closed(&self) {
         // The sender is ours: it cannot be gone.
         let _ = self.closing.subscribe().wait_for(|closing| *closing).await;
+    }
+
+    /// Says that statements were stored, `lacking` if one of them has no content.
+    pub(crate) fn history_grows(&self, lacking: bool) {
+        self.history_wanted.fetch_or(lacking, Ordering::AcqRel);
+        self.history_bell.notify_one();
+    }
+
+    pub(crate) fn take_history_wanted(&self) -> bool {
+        self.history_wanted.swap(false, Ordering::AcqRel)
     }
 
     /// Waits until the client is to end, or cannot go on, and says which.

@@ -3,11 +3,13 @@
 //! - [`OpenGroup`]: a room's group within one transaction of the vault.
 //! - [`make`]: what this device seals and commits.
 //! - [`follow`]: what an entry of the log does to a group.
+//! - [`history`]: the key under which this user's devices keep what they read for each other.
 //! - [`packages`]: this device's key packages, and others'.
 //! - [`blobs`]: commits, welcomes and trees, to and from the server.
 
 mod blobs;
 mod follow;
+mod history;
 mod make;
 mod packages;
 

@@ -248,6 +248,14 @@ impl Core {
         if care {
             self.outbox_bell.notify_one();
         }
+        let (mut said, mut lacking) = (false, false);
+        for entry in checked.iter().filter(|entry| matches!(entry.entry, Entry::Statement(_))) {
+            said = true;
+            lacking |= entry.content.is_none();
+        }
+        if said {
+            self.history_grows(lacking);
+        }
         if own_last.is_some() {
             for (index, entry) in (first..).zip(&checked) {
                 self.own_entry_logged(room, index, &entry.entry, entry.content.as_deref());

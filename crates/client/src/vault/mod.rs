@@ -7,6 +7,7 @@ mod certificates;
 mod directory;
 mod error;
 mod groups;
+mod history;
 mod key;
 mod outbox;
 mod receipts;

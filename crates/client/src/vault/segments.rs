@@ -127,8 +127,20 @@ impl Vault {
         Ok(Some(Segment { first, entries }))
     }
 
-    /// Up to `limit` entries from index `from`.
+    /// Up to `limit` entries from index `from`, with what other devices of this user have opened of them.
     pub(crate) async fn entries(
+        &self,
+        key: RoomKey,
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, StoredEntry)>, VaultError> {
+        let mut entries = self.opened_entries(key, from, limit).await?;
+        self.fill_from_history(key, &mut entries).await?;
+        Ok(entries)
+    }
+
+    /// Up to `limit` entries from index `from`, as this device opened them.
+    pub(crate) async fn opened_entries(
         &self,
         key: RoomKey,
         from: u64,

@@ -7,6 +7,7 @@
 )]
 
 mod forge;
+mod history;
 mod hostile;
 mod life;
 mod model;

@@ -331,4 +331,38 @@ pub enum Command {
         #[n(2)]
         offset: u64,
     },
+    /// Which devices of the user have the history key (SE-38).
+    #[n(41)]
+    HistoryKeys,
+    /// Gives a device of the user the history key, or tells that this one has it, or has not (SE-38).
+    #[n(42)]
+    HistoryKeyPut {
+        #[n(0)]
+        certificate: ByteArray<32>,
+        #[cbor(n(1), with = "minicbor::bytes")]
+        sealed: Option<Vec<u8>>,
+    },
+    /// The history key as it was given to this device (SE-38).
+    #[n(43)]
+    HistoryKeyGet,
+    /// Hands in a piece of history (SE-39).
+    #[n(44)]
+    HistoryPut {
+        #[n(0)]
+        room: ByteArray<32>,
+        #[n(1)]
+        first: u64,
+        #[n(2)]
+        end: u64,
+        #[cbor(n(3), with = "minicbor::bytes")]
+        piece: Vec<u8>,
+    },
+    /// Reads pieces of history of the user's other devices (SE-39).
+    #[n(45)]
+    HistoryGet {
+        #[n(0)]
+        room: ByteArray<32>,
+        #[n(1)]
+        after: u64,
+    },
 }

@@ -2,11 +2,13 @@
 
 mod codec;
 mod command;
+mod record;
 mod reply;
 
 pub use codec::{MessageDecoder, MessageError, encode};
 pub use command::{Command, Request, Role};
-pub use reply::{
-    DeviceInfo, Entry, Event, FailureCode, IndexedLeaf, InviteInfo, KnownCertificate, PendingDevice,
-    ProvenLeaf, ReceiptItem, Reply, RoomInfo, ServerMessage, UserInfo,
+pub use record::{
+    DeviceInfo, Entry, HistoryKeyHolder, HistoryPiece, IndexedLeaf, InviteInfo, KnownCertificate,
+    PendingDevice, ProvenLeaf, ReceiptItem, RoomInfo, UserInfo,
 };
+pub use reply::{Event, FailureCode, Reply, ServerMessage};

@@ -4,6 +4,7 @@ mod account;
 mod device;
 mod directory;
 mod health;
+mod history;
 mod import;
 mod key;
 mod log;
@@ -17,6 +18,7 @@ pub use directory::{
     Revocation,
 };
 pub use health::{Depth, Problem, Report};
+pub use history::{History, NewHistory};
 pub use import::{Import, ImportEnrolment, NewImport};
 pub use key::{BlobPiece, KeyPackageCount, NewPiece, PieceOutcome};
 pub use log::{Entry, NewEntry, RoomAppend, RoomHead};

@@ -11,6 +11,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0003_closing.sql"),
     include_str!("../../migrations/0004_imports.sql"),
     include_str!("../../migrations/0005_keys.sql"),
+    include_str!("../../migrations/0006_history.sql"),
 ];
 
 /// Schema version of a database that went through every migration.

@@ -12,6 +12,7 @@ mod devices;
 mod directory;
 mod entries;
 mod health;
+mod history;
 mod imports;
 mod invites;
 mod keys;

@@ -100,7 +100,7 @@ pub(super) fn files(hashes: &[ByteArray<32>], has_content: bool) -> Result<Vec<H
     Ok(files)
 }
 
-/// A blob is given to whom content at the index of an entry that names it would be given (SE-18).
+/// A blob is given to whom content at the index of an entry that names it would be given (SE-18), or to another device of the same user.
 pub(super) async fn get_blob(
     shared: &Shared,
     session: &Session,
@@ -108,7 +108,7 @@ pub(super) async fn get_blob(
     hash: &Hash,
     offset: u64,
 ) -> Answer {
-    let visible = Visible::of(shared, session, room).await?;
+    let visible = Visible::of_user(shared, session, room).await?;
     let found = shared.store.room_blob_piece(room, hash, offset).await.map_err(|e| failure::store(&e))?;
     let found = found.filter(|piece| piece.indices.iter().any(|index| visible.content(*index)));
     let piece = found.ok_or_else(|| not_found("there is no such blob in this room"))?;

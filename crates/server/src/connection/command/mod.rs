@@ -5,10 +5,12 @@
 //! - [`admin`]: invites and users.
 //! - [`certificate`]: certificates and the directory.
 //! - [`key`]: key packages and blobs of encrypted rooms.
+//! - [`history`]: what a user's devices keep for each other.
 
 mod admin;
 mod certificate;
 mod device;
+mod history;
 mod key;
 mod room;
 
@@ -65,6 +67,15 @@ pub(super) async fn handle(request: Request, shared: &Arc<Shared>, session: &Arc
             key::put_blob(shared, session, *hash, size, offset, bytes).await
         }
         Command::BlobGet { room, hash, offset } => key::get_blob(shared, session, &room, &hash, offset).await,
+        Command::HistoryKeys => history::keys(shared, session).await,
+        Command::HistoryKeyPut { certificate, sealed } => {
+            history::put_key(shared, session, &certificate, sealed.as_deref()).await
+        }
+        Command::HistoryKeyGet => history::get_key(shared, session).await,
+        Command::HistoryPut { room, first, end, piece } => {
+            history::put(shared, session, *room, (first, end), piece).await
+        }
+        Command::HistoryGet { room, after } => history::get(shared, session, &room, after).await,
         Command::DeviceLinkCreate => device::create_link(shared, session).await,
         Command::DeviceRequests => device::requests(shared, session).await,
         Command::DeviceApprove { id, statement } => device::approve(shared, session, &id, &statement).await,

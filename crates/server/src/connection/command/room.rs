@@ -57,6 +57,17 @@ impl Visible {
         Ok(Self(spans))
     }
 
+    /// The spans of all devices of this user: a ciphertext is of no use without a key, which the devices give each other (SE-36).
+    pub(super) async fn of_user(shared: &Shared, session: &Session, room: &Hash) -> Result<Self, Reply> {
+        let mut spans = Self::of(shared, session, room).await?;
+        let devices = shared.store.devices_of(&session.user).await.map_err(|e| failure::store(&e))?;
+        for device in devices.iter().filter(|device| device.certificate != session.certificate) {
+            let more = shared.store.memberships(room, &device.certificate).await;
+            spans.0.extend(more.map_err(|e| failure::store(&e))?);
+        }
+        Ok(spans)
+    }
+
     pub(super) fn content(&self, index: u64) -> bool {
         self.0.iter().any(|m| index >= m.from_index && m.to_index.is_none_or(|end| index <= end))
     }

@@ -1,0 +1,6 @@
+-- Contents that another device of this user has opened, of entries that this one has not (docs/group.md, GR-29).
+CREATE TABLE history (
+    room INTEGER NOT NULL, idx INTEGER NOT NULL, sealed BLOB NOT NULL, PRIMARY KEY (room, idx)
+) STRICT;
+ALTER TABLE room ADD COLUMN history_end INTEGER NOT NULL DEFAULT 0; -- what this device opened of the entries before it is handed in
+ALTER TABLE room ADD COLUMN history_read INTEGER NOT NULL DEFAULT 0; -- position of the last piece read

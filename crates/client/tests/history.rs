@@ -1,0 +1,154 @@
+//! What a user's devices keep for each other (docs/group.md, section 8).
+
+#![expect(clippy::unwrap_used, reason = "a test's helper fails the test")]
+
+mod common;
+
+use std::fs::{self, File};
+
+use client::{Client, ExportOptions, FileToSend, MessageState, Outgoing, Transfer, join_device};
+use common::{World, export, in_room, password, run, said, verdict, within};
+use evidence::bundle::Root;
+use evidence::content::FileName;
+use evidence::room::RoomId;
+use evidence::verdict::Word;
+use tokio::sync::{mpsc, watch};
+
+impl World {
+    /// A further device of a user, vouched for by one that it has; what there is to read of the past is read.
+    async fn device(&self, earlier: &Client, name: &'static str) -> Client {
+        let (link, _) = earlier.create_device_link().await.unwrap();
+        let (codes, mut shown) = mpsc::unbounded_channel();
+        let (folder, text) = (self.home(name), link.format());
+        let joining = tokio::spawn(async move {
+            join_device(&folder, &text, name, password(), move |_| codes.send(()).unwrap()).await.unwrap()
+        });
+        within("it waits", shown.recv()).await.unwrap();
+        let request = earlier.device_requests().await.unwrap().remove(0);
+        within("approved", earlier.approve_device(&request)).await.unwrap();
+        let device = run(within("joined", joining).await.unwrap()).await;
+        within("read", device.history_read()).await;
+        device
+    }
+}
+
+async fn say(client: &Client, room: RoomId, text: &str) -> u64 {
+    let mut handle = client.send(room, Outgoing::text(text)).await.unwrap();
+    let index = within("logged", handle.logged()).await.unwrap().index;
+    within("read", client.synced(room, index + 1)).await.unwrap();
+    index
+}
+
+async fn texts(client: &Client, room: RoomId) -> Vec<String> {
+    said(client, room).await.into_iter().map(|(_, text)| text).collect()
+}
+
+/// GR-28, GR-29: text, file and evidence of before; receipts do not say that it came to this device.
+#[tokio::test]
+async fn a_new_device_reads_shows_and_proves_what_its_user_has_read() {
+    let world = World::new().await;
+    let (alice, bob) = (world.member("alice").await, world.member("bob").await);
+    let room = alice.create_room("ops").await.unwrap();
+    alice.add(room, &["bob"]).await.unwrap();
+    in_room(&bob, room, 2).await;
+    let first = say(&bob, room, "from bob").await;
+    within("read", alice.synced(room, first + 1)).await.unwrap();
+    let path = world.folder.path().join("tape.bin");
+    fs::write(&path, vec![7; 300_000]).unwrap();
+    let name = FileName::parse("tape.bin").unwrap();
+    let file = FileToSend { name, media_type: None, file: File::open(&path).unwrap() };
+    let told = watch::Sender::new(Transfer::default());
+    let sent = alice.send_files(room, Outgoing::text("the tape"), vec![file], told).await.unwrap();
+    let mut handle = within("handed in", sent.queued()).await.unwrap();
+    let tape = within("logged", handle.logged()).await.unwrap().index;
+    within("read", alice.synced(room, tape + 1)).await.unwrap();
+    let edit = alice.edit(room, tape, "the tape of the day").await.unwrap().logged().await.unwrap().index;
+    within("read", alice.synced(room, edit + 1)).await.unwrap();
+
+    let phone = world.device(&alice, "phone").await;
+    assert_eq!(texts(&phone, room).await, ["from bob", "the tape", "the tape of the day"]);
+    let items = phone.timeline(room, tape, 1).await.unwrap();
+    assert_eq!(items[0].edited().and_then(|edited| edited.text.as_deref()), Some("the tape of the day"));
+    let to = world.folder.path().join("back");
+    within("fetched", phone.fetch_file(room, tape, 0, &to, watch::Sender::default())).await.unwrap();
+    assert!(fs::read(&to).unwrap() == vec![7; 300_000]);
+    let bundle = export(&phone, room, &ExportOptions::default()).await;
+    let (found, shown) = verdict(&bundle, Root::Pinned(world.root()));
+    assert_eq!((found.word, found.problems.len(), found.disclosed), (Word::Valid, 0, 3));
+    assert!(shown.iter().all(|said| said.unopened_by.is_empty()));
+    // What both say from now on is on both, and bob has no receipt of the phone's for what was before it.
+    let last = say(&phone, room, "from the phone").await;
+    within("read", alice.synced(room, last + 1)).await.unwrap();
+    assert_eq!(texts(&alice, room).await.len(), 4);
+    phone.close().await;
+    alice.close().await;
+    let item = bob.timeline(room, first, 1).await.unwrap().remove(0);
+    assert!(matches!(&item.state, MessageState::Received { by } if by == &["alice"]), "{:?}", item.state);
+    bob.close().await;
+    // It is there at the next start, without being read again.
+    let phone = world.reopen("phone").await;
+    assert_eq!(texts(&phone, room).await.len(), 4);
+    phone.close().await;
+}
+
+/// Who was added later has no more of the past on a second device; a device that is lost leaves its history to the others.
+#[tokio::test]
+async fn history_is_that_of_its_user_and_outlives_a_device() {
+    let world = World::new().await;
+    let (alice, carol) = (world.member("alice").await, world.member("carol").await);
+    let room = alice.create_room("ops").await.unwrap();
+    say(&alice, room, "before carol").await;
+    alice.add(room, &["carol"]).await.unwrap();
+    let last = say(&alice, room, "with carol").await;
+    in_room(&carol, room, last + 1).await;
+    let tablet = world.device(&carol, "tablet").await;
+    assert_eq!(texts(&tablet, room).await, ["with carol"]);
+    tablet.close().await;
+
+    let phone = world.device(&alice, "phone").await;
+    let laptop = alice.certificate();
+    alice.close().await;
+    phone.revoke_device(laptop, "key-compromise").await.unwrap();
+    let last = say(&phone, room, "after the laptop").await;
+    let desk = world.device(&phone, "desk").await;
+    within("read", desk.synced(room, last + 1)).await.unwrap();
+    assert_eq!(texts(&desk, room).await, ["before carol", "with carol", "after the laptop"]);
+    for client in [carol, phone, desk] {
+        client.close().await;
+    }
+}
+
+/// GR-29: what the server makes of the history changes nothing that is shown.
+#[tokio::test]
+async fn a_history_that_was_changed_is_missing_and_nothing_else() {
+    let mut world = World::new().await;
+    let alice = world.member("alice").await;
+    let (room, other) = (alice.create_room("ops").await.unwrap(), alice.create_room("other").await.unwrap());
+    say(&alice, room, "in ops").await;
+    say(&alice, other, "in other").await;
+    let phone = world.device(&alice, "phone").await;
+    assert_eq!((texts(&phone, room).await.len(), texts(&phone, other).await.len()), (1, 1));
+    alice.close().await;
+    phone.close().await;
+    world.stop().await;
+    // As if the phone had never read them, each room's under the name of the other; and bytes that nobody sealed.
+    world
+        .execute("CREATE TEMP TABLE t AS SELECT room FROM history; UPDATE history SET room = (SELECT t.room FROM t WHERE t.room <> history.room)")
+        .await;
+    world.execute("INSERT INTO history (certificate, room, first, past, piece) SELECT certificate, room, 90, 91, zeroblob(99) FROM history").await;
+    common::execute(
+        &world.home("phone").join("vault.db"),
+        "DELETE FROM history; UPDATE room SET history_read = 0",
+    )
+    .await;
+    world.start().await;
+    let phone = world.reopen("phone").await;
+    within("read", phone.history_read()).await;
+    for room in [room, other] {
+        assert!(texts(&phone, room).await.is_empty());
+        let bundle = export(&phone, room, &ExportOptions::default()).await;
+        let (found, _) = verdict(&bundle, Root::Pinned(world.root()));
+        assert_eq!((found.word, found.disclosed, found.withheld), (Word::Valid, 0, 1));
+    }
+    phone.close().await;
+}
