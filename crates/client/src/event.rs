@@ -9,6 +9,7 @@ use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::ClientError;
+use crate::directory::DirectoryNews;
 use crate::timeline::TimelineItem;
 
 /// Events that wait for one reader; a slower one misses some and is told so.
@@ -85,6 +86,8 @@ pub enum Event {
         /// Whether the room is not followed any more.
         stopped: bool,
     },
+    /// The directory has something new that concerns this user. [`crate::Client::directory_news`] has what was missed.
+    Directory(DirectoryNews),
     /// A new device of this user waits for a word.
     DeviceRequested {
         /// Number of the request.

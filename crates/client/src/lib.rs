@@ -34,11 +34,12 @@ mod vault;
 
 pub use account::{Joiner, Progress, join, join_device};
 pub use client::{
-    Client, ClientOptions, Contradiction, Device, DeviceRequest, Invite, InviteSummary, MemberDevice,
-    Outgoing, Queued, RoomSummary, User,
+    Client, ClientOptions, Compared, Contradiction, Device, DeviceRequest, Invite, InviteSummary,
+    MemberDevice, Outgoing, Person, PersonDevice, Queued, RoomSummary, User, Voucher,
 };
 pub use clock::{Clock, system_clock};
 pub use connection::{Address, ConnectionError};
+pub use directory::DirectoryNews;
 pub use error::ClientError;
 pub use event::{Event, Events};
 pub use export::{Disclose, ExportOptions, Exported};

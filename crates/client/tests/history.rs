@@ -6,30 +6,19 @@ mod common;
 
 use std::fs::{self, File};
 
-use client::{Client, ExportOptions, FileToSend, MessageState, Outgoing, Transfer, join_device};
-use common::{World, export, in_room, password, run, said, verdict, within};
+use client::{Client, ExportOptions, FileToSend, MessageState, Outgoing, Transfer};
+use common::{World, export, in_room, run, said, verdict, within};
 use evidence::bundle::Root;
 use evidence::content::FileName;
 use evidence::room::RoomId;
 use evidence::verdict::Word;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
-impl World {
-    /// A further device of a user, vouched for by one that it has; what there is to read of the past is read.
-    async fn device(&self, earlier: &Client, name: &'static str) -> Client {
-        let (link, _) = earlier.create_device_link().await.unwrap();
-        let (codes, mut shown) = mpsc::unbounded_channel();
-        let (folder, text) = (self.home(name), link.format());
-        let joining = tokio::spawn(async move {
-            join_device(&folder, &text, name, password(), move |_| codes.send(()).unwrap()).await.unwrap()
-        });
-        within("it waits", shown.recv()).await.unwrap();
-        let request = earlier.device_requests().await.unwrap().remove(0);
-        within("approved", earlier.approve_device(&request)).await.unwrap();
-        let device = run(within("joined", joining).await.unwrap()).await;
-        within("read", device.history_read()).await;
-        device
-    }
+/// A further device of a user, vouched for by one that it has; what there is to read of the past is read.
+async fn device(world: &World, earlier: &Client, name: &'static str) -> Client {
+    let device = run(world.device(earlier, name).await).await;
+    within("read", device.history_read()).await;
+    device
 }
 
 async fn say(client: &Client, room: RoomId, text: &str) -> u64 {
@@ -65,7 +54,7 @@ async fn a_new_device_reads_shows_and_proves_what_its_user_has_read() {
     let edit = alice.edit(room, tape, "the tape of the day").await.unwrap().logged().await.unwrap().index;
     within("read", alice.synced(room, edit + 1)).await.unwrap();
 
-    let phone = world.device(&alice, "phone").await;
+    let phone = device(&world, &alice, "phone").await;
     assert_eq!(texts(&phone, room).await, ["from bob", "the tape", "the tape of the day"]);
     let items = phone.timeline(room, tape, 1).await.unwrap();
     assert_eq!(items[0].edited().and_then(|edited| edited.text.as_deref()), Some("the tape of the day"));
@@ -101,16 +90,16 @@ async fn history_is_that_of_its_user_and_outlives_a_device() {
     alice.add(room, &["carol"]).await.unwrap();
     let last = say(&alice, room, "with carol").await;
     in_room(&carol, room, last + 1).await;
-    let tablet = world.device(&carol, "tablet").await;
+    let tablet = device(&world, &carol, "tablet").await;
     assert_eq!(texts(&tablet, room).await, ["with carol"]);
     tablet.close().await;
 
-    let phone = world.device(&alice, "phone").await;
+    let phone = device(&world, &alice, "phone").await;
     let laptop = alice.certificate();
     alice.close().await;
     phone.revoke_device(laptop, "key-compromise").await.unwrap();
     let last = say(&phone, room, "after the laptop").await;
-    let desk = world.device(&phone, "desk").await;
+    let desk = device(&world, &phone, "desk").await;
     within("read", desk.synced(room, last + 1)).await.unwrap();
     assert_eq!(texts(&desk, room).await, ["before carol", "with carol", "after the laptop"]);
     for client in [carol, phone, desk] {
@@ -126,7 +115,7 @@ async fn a_history_that_was_changed_is_missing_and_nothing_else() {
     let (room, other) = (alice.create_room("ops").await.unwrap(), alice.create_room("other").await.unwrap());
     say(&alice, room, "in ops").await;
     say(&alice, other, "in other").await;
-    let phone = world.device(&alice, "phone").await;
+    let phone = device(&world, &alice, "phone").await;
     assert_eq!((texts(&phone, room).await.len(), texts(&phone, other).await.len()), (1, 1));
     alice.close().await;
     phone.close().await;

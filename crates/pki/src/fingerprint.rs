@@ -6,12 +6,16 @@ use std::str::FromStr;
 use aws_lc_rs::digest;
 
 use crate::ed25519::PublicKey;
+use crate::name::Name;
 
 /// A SHA-256 digest.
 pub type Sha256Hash = [u8; 32];
 
 const PREFIX: &str = "sha256:";
 const SHORT_CODE_CONTEXT: &[u8] = b"countersign v1 short code\0";
+const SAFETY_CODE_CONTEXT: &[u8] = b"countersign v1 safety code\0";
+/// Groups of a safety code for each of its two users.
+const SAFETY_GROUPS: usize = 6;
 
 /// SHA-256 of `bytes`.
 pub fn sha256(bytes: &[u8]) -> Sha256Hash {
@@ -93,8 +97,32 @@ pub fn short_code(key: &PublicKey) -> String {
     // ID-51
     let hash = sha256_parts(&[SHORT_CODE_CONTEXT, key.as_bytes()]);
     let (words, _) = hash.as_chunks::<4>();
+    groups(words)
+}
+
+/// The safety code of two users of the organisation with this root, each with the key of the first certificate: 12 groups of 5
+/// decimal digits, the same whichever of them stands first (ID-52).
+pub fn safety_code(root: &Fingerprint, users: [(&Name, &PublicKey); 2]) -> String {
+    let mut users = users;
+    users.sort_by_key(|(name, _)| *name);
+    users.map(|(name, key)| half_of_safety_code(root, name, key)).join(" ")
+}
+
+fn half_of_safety_code(root: &Fingerprint, name: &Name, key: &PublicKey) -> String {
+    // ID-1: at most 32 characters.
+    let length = [u8::try_from(name.as_str().len()).unwrap_or(u8::MAX)];
+    let parts: [&[u8]; 5] =
+        [SAFETY_CODE_CONTEXT, root.as_bytes(), &length, name.as_str().as_bytes(), key.as_bytes()];
+    let hash = sha256_parts(&parts);
+    let (words, _) = hash.as_chunks::<5>();
+    groups(words.iter().take(SAFETY_GROUPS))
+}
+
+/// Big-endian numbers, modulo 100,000, with 5 digits each.
+fn groups<'a, const N: usize>(words: impl IntoIterator<Item = &'a [u8; N]>) -> String {
+    let number = |word: &[u8; N]| word.iter().fold(0, |number, byte| number << 8 | u64::from(*byte));
     let groups: Vec<String> =
-        words.iter().map(|word| format!("{:05}", u32::from_be_bytes(*word) % 100_000)).collect();
+        words.into_iter().map(|word| format!("{:05}", number(word) % 100_000)).collect();
     groups.join(" ")
 }
 
@@ -109,7 +137,13 @@ impl fmt::Display for Hex<'_> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    fn key(byte: u8) -> PublicKey {
+        PublicKey::from_bytes(&[byte; 32]).unwrap()
+    }
 
     #[test]
     fn fingerprints_are_printed_and_read() {
@@ -127,5 +161,37 @@ mod tests {
     fn short_codes_are_eight_groups_of_five_digits() {
         let key = PublicKey::from_bytes(&[0x42; 32]).unwrap();
         assert_eq!(short_code(&key), "02238 03017 16775 92289 61666 56843 57294 21451"); // ID-51
+    }
+
+    #[test]
+    fn safety_codes_are_those_of_the_specification() {
+        let (alice, bob) = (Name::canonical("alice").unwrap(), Name::canonical("bob").unwrap());
+        let (alice, bob) = ((&alice, &key(0x42)), (&bob, &key(0x24)));
+        let code = "34405 70093 76639 77292 89365 38821 38993 89083 40408 81331 77363 36838"; // ID-52
+        assert_eq!(safety_code(&Fingerprint([1; 32]), [alice, bob]), code);
+        assert_eq!(safety_code(&Fingerprint([1; 32]), [bob, alice]), code);
+    }
+
+    proptest! {
+        #[test]
+        fn both_sides_see_one_safety_code_and_it_changes_with_everything(
+            names in ["[a-z][a-z0-9]{0,30}", "[a-z][a-z0-9]{0,30}", "[a-z][a-z0-9]{0,30}"],
+            keys in any::<[u8; 3]>(),
+            roots in any::<[[u8; 32]; 2]>(),
+        ) {
+            let names = names.map(|name| Name::canonical(&name));
+            let [Ok(one), Ok(two), Ok(three)] = &names else { return Ok(()) };
+            let keys = keys.map(|byte| PublicKey::from_bytes(&[byte; 32]));
+            let [Ok(first), Ok(second), Ok(other)] = &keys else { return Ok(()) };
+            prop_assume!(one != two && two != three && one != three && second != other && roots[0] != roots[1]);
+            let roots = roots.map(Fingerprint);
+            let code = safety_code(&roots[0], [(one, first), (two, second)]);
+            prop_assert_eq!(&code, &safety_code(&roots[0], [(two, second), (one, first)]));
+            prop_assert_eq!(code.split(' ').count(), 12);
+            prop_assert!(code.split(' ').all(|g| g.len() == 5 && g.bytes().all(|b| b.is_ascii_digit())));
+            prop_assert_ne!(&code, &safety_code(&roots[1], [(one, first), (two, second)]));
+            prop_assert_ne!(&code, &safety_code(&roots[0], [(one, first), (two, other)]));
+            prop_assert_ne!(&code, &safety_code(&roots[0], [(one, first), (three, second)]));
+        }
     }
 }

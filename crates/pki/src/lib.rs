@@ -20,7 +20,7 @@ pub mod request;
 pub mod trust;
 
 pub use certificate::{CertificateError, Chain, MAX_CLIENT_CHAIN, Usage};
-pub use fingerprint::{Fingerprint, Sha256Hash, sha256, short_code};
+pub use fingerprint::{Fingerprint, Sha256Hash, safety_code, sha256, short_code};
 pub use name::{Email, Holder, Identity, Name, Organisation};
 pub use password::Password;
 pub use request::CertificateRequest;

@@ -42,6 +42,8 @@ pub const REFUSALS_PER_HOUR: u32 = 4096;
 pub const ADDED_PEOPLE_PER_HOUR: u32 = 2048;
 /// Leaves of the directory in one answer to `Directory` (SE-25).
 pub const DIRECTORY_LEAVES: u32 = 4096;
+/// Bytes of one of them that a client takes (SE-26); one of today's kinds has at most 173.
+pub const MAX_LEAF: usize = 512;
 /// Leaves of a directory that a client follows (SE-26).
 pub const MAX_DIRECTORY: u64 = 1024 * 1024;
 /// Key packages of one device that a server keeps, one of last resort not counted (SE-33).

@@ -261,6 +261,8 @@ pub enum CaCommand {
 /// What `user` does.
 #[derive(Debug, Subcommand)]
 pub enum UserCommand {
+    /// Show the safety code of you and a user, and the user's devices: everybody can
+    Code(CodeArguments),
     /// List users
     #[command(after_help = "Example:\n  countersign user list")]
     List,
@@ -278,6 +280,25 @@ pub enum UserCommand {
     },
     /// Take over the users of an earlier system, on the server's folder
     Import(ImportArguments),
+}
+
+/// Arguments of `user code`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  countersign user code @bob\n  countersign user code bob --compared\n\n\
+                  Whoever runs the server could have enrolled somebody else under a name. To know that they have not, read the code to each other over \
+                  another channel, such as a call: both must see the same, all of it. Then record it with --compared. It holds for all devices of \
+                  the two of you, later ones too.\n\n\
+                  Exit codes: 0 done; 1 there is no code, as the directory has two first certificates under one name, or it failed; 2 usage.")]
+pub struct CodeArguments {
+    /// User name
+    #[arg(value_name = "@NAME")]
+    pub user: String,
+    /// Record that you compared the code and it was the same
+    #[arg(long)]
+    pub compared: bool,
+    /// Take back that it was compared
+    #[arg(long, conflicts_with = "compared")]
+    pub forget: bool,
 }
 
 /// Arguments of `user import`.

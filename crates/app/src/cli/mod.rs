@@ -11,8 +11,9 @@ pub use classic::{
 };
 pub use lab::{LabArguments, LabCommand, LabReportArguments, LabRunArguments};
 pub use manage::{
-    BackupArguments, CaCommand, DataArguments, DeviceCommand, DoctorArguments, ImportArguments,
-    InviteCommand, KeyArguments, ListenAddress, PasswdArguments, RoleArgument, ServeArguments, UserCommand,
+    BackupArguments, CaCommand, CodeArguments, DataArguments, DeviceCommand, DoctorArguments,
+    ImportArguments, InviteCommand, KeyArguments, ListenAddress, PasswdArguments, RoleArgument,
+    ServeArguments, UserCommand,
 };
 pub use talk::{
     ChatArguments, DeleteArguments, DemoArguments, EditArguments, ExportArguments, JoinArguments,
@@ -112,7 +113,7 @@ pub enum Command {
     /// The organisation's certificate authority
     #[command(subcommand)]
     Ca(CaCommand),
-    /// The organisation's users (administrators)
+    /// Compare safety codes: is somebody who the name says? And, for administrators, the organisation's users
     #[command(subcommand)]
     User(UserCommand),
     /// Your devices

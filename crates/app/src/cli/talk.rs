@@ -82,7 +82,7 @@ pub enum RoomCommand {
     /// List your rooms
     #[command(after_help = "Example:\n  countersign room list --json")]
     List,
-    /// List a room's members
+    /// List a room's members, and whose safety codes were compared (`user code`)
     #[command(after_help = "Example:\n  countersign room members ops")]
     Members {
         /// Name or id

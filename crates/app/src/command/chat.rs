@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Duration, Instant};
 
 use super::room::SERVER_READS;
-use super::{Context, export, room_size, room_to_talk_in, started, tail};
+use super::{Context, export, news, room_size, room_to_talk_in, started, tail};
 use crate::cli::ChatArguments;
 use crate::file;
 use crate::terminal::{Failure, Output, progress_line};
@@ -105,6 +105,7 @@ impl Talk<'_> {
         let mut events = self.client.events();
         let mut lines = read_lines();
         let mut open = true;
+        news::tell_new(self.context, self.client).await?;
         self.show().await?;
         loop {
             if !open && self.sent.is_empty() {
@@ -251,7 +252,10 @@ impl Talk<'_> {
         let output = self.context.output;
         match event {
             Event::Item { room, .. } if room == self.room => self.show().await?,
-            Event::Missed(_) => self.show().await?,
+            Event::Missed(_) => {
+                news::tell_new(self.context, self.client).await?;
+                self.show().await?;
+            }
             Event::Connected => output.note("connected"),
             Event::Disconnected { why, retry_in } => {
                 output.note(&format!(
@@ -277,6 +281,7 @@ impl Talk<'_> {
                 safe(&device),
                 self.context.typed("passwd")
             )),
+            Event::Directory(_) => news::tell_new(self.context, self.client).await?,
             Event::Ended(cause) => return Err(Failure::new(cause.code(), cause.to_string())),
             _ => {}
         }

@@ -1,14 +1,15 @@
 //! What each command does. [`run`] is called with the parsed command line; every command has a file of its name.
 //!
 //! - On a server's folder: [`serve`], [`backup`], [`ca`], [`invite`] (or through a home), [`import`], [`doctor`]; how its keys open: [`keys`].
-//! - Through a home: [`join`], [`chat`], [`room`], [`send`] (and edit, react, delete), [`tail`], [`export`], [`user`], [`device`], [`passwd`].
+//! - Through a home: [`join`], [`chat`], [`room`], [`send`] (and edit, react, delete), [`tail`], [`export`], [`user`] (and [`code`]), [`device`], [`passwd`].
 //! - On evidence: [`verify`]. On none of these: [`classic`], the protocols that came before; [`lab`], attacks on them.
-//! - [`context`]: what all of them are given. [`failure`]: errors of the libraries as they end a command.
+//! - [`context`]: what all of them are given. [`failure`]: errors of the libraries as they end a command. [`news`]: what all of them tell.
 
 mod backup;
 mod ca;
 mod chat;
 mod classic;
+mod code;
 mod context;
 mod device;
 mod doctor;
@@ -19,6 +20,7 @@ mod invite;
 mod join;
 mod keys;
 mod lab;
+mod news;
 mod online;
 mod passwd;
 mod report;

@@ -7,7 +7,7 @@ use client::{Client, ClientOptions, Event, Events};
 use evidence::room::RoomId;
 use evidence::verdict::safe;
 
-use super::Context;
+use super::{Context, news};
 use crate::terminal::Failure;
 
 /// How long a command waits for what other devices of its user have read.
@@ -81,6 +81,10 @@ pub async fn connecting(context: &Context, patience: Duration) -> Result<(Client
             away(format!("the server has not told everything within {} s", patience.as_secs()))
         }
     };
+    if let Err(failure) = news::tell_all(context, &client).await {
+        client.close().await;
+        return Err(failure);
+    }
     Ok((client, refused))
 }
 

@@ -1,9 +1,9 @@
 //! `room`: create, list, members, add, remove, leave.
 
-use client::Client;
+use client::{Client, Compared};
 use serde_json::json;
 
-use super::{Context, held, online};
+use super::{Context, code, held, online};
 use crate::cli::RoomCommand;
 use crate::terminal::Failure;
 
@@ -57,9 +57,17 @@ async fn act(context: &Context, client: &Client, command: RoomCommand) -> Result
         RoomCommand::Members { room } => {
             let room = client.find_room(&room).await?;
             for member in client.members(room).await? {
+                let own = member.user == client.user();
+                let compared = if own { None } else { Some(client.compared(&member.user).await?) };
                 output.result(
-                    || json!({ "user": member.user, "device": member.device, "certificate": hex::encode(member.certificate) }),
-                    || format!("{}/{}", member.user, member.device),
+                    || {
+                        json!({ "user": member.user, "device": member.device, "certificate": hex::encode(member.certificate),
+                                "compared": compared.map(|compared| matches!(compared, Compared::Yes { .. })) })
+                    },
+                    || {
+                        let word = compared.map(|compared| format!("  {}", code::word(compared)));
+                        format!("{}/{}{}", member.user, member.device, word.unwrap_or_default())
+                    },
                 )?;
             }
             Ok(())

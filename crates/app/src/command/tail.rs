@@ -7,7 +7,7 @@ use evidence::verdict::{file_line, safe, utc};
 use serde_json::{Value, json};
 
 use super::online::Refused;
-use super::{Context, held};
+use super::{Context, held, news};
 use crate::cli::TailArguments;
 use crate::file::{Folder, NotSaved};
 use crate::terminal::{Failure, Output};
@@ -71,12 +71,18 @@ async fn follow(
     if let Some(failure) = refused.and_then(|refused| refused.ended) {
         return Err(failure);
     }
+    // What came between its start and its listener.
+    news::tell_new(context, client).await?;
     loop {
         match events.next().await {
             Some(Event::Item { room: of, .. }) if of == room => {
                 next = printer.print_from(next).await?;
             }
-            Some(Event::Missed(_)) => next = printer.print_from(next).await?,
+            Some(Event::Missed(_)) => {
+                news::tell_new(context, client).await?;
+                next = printer.print_from(next).await?;
+            }
+            Some(Event::Directory(_)) => news::tell_new(context, client).await?,
             Some(Event::Alarm { room: of, what, .. }) if of == room => {
                 return Err(stopped(&what));
             }

@@ -1,11 +1,11 @@
-//! `user`: the organisation's users, by an administrator; `user import` is in [`import`].
+//! `user`: the organisation's users, by an administrator; `user import` is in [`import`], `user code` in [`code`].
 
 use client::Client;
 use pki::Name;
 use serde_json::json;
 
 use super::invite::role_word;
-use super::{Context, import, online};
+use super::{Context, code, import, online};
 use crate::cli::UserCommand;
 use crate::terminal::Failure;
 
@@ -15,6 +15,7 @@ pub async fn run(context: &Context, command: UserCommand) -> Result<(), Failure>
         |text: &str| Name::parse(text).map_err(|e| Failure::usage(format!("{text:?} is no user: {e}")));
     let command = match command {
         UserCommand::Import(arguments) => return import::run(context, arguments).await,
+        UserCommand::Code(arguments) => return code::run(context, arguments).await,
         UserCommand::List => Checked::List,
         UserCommand::Disable { user } => Checked::Enable(name(&user)?, false),
         UserCommand::Enable { user } => Checked::Enable(name(&user)?, true),

@@ -18,3 +18,4 @@ mod people;
 mod serve;
 mod support;
 mod usage;
+mod verification;

@@ -5,6 +5,7 @@ mod messages;
 mod names;
 mod people;
 mod rooms;
+mod verification;
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -19,6 +20,7 @@ use tokio::time::timeout;
 pub use messages::{Contradiction, Outgoing, Queued};
 pub use people::{Device, DeviceRequest, Invite, InviteSummary, User};
 pub use rooms::{MemberDevice, RoomSummary};
+pub use verification::{Compared, Person, PersonDevice, Voucher};
 
 use crate::ClientError;
 use crate::clock::{Clock, system_clock};

@@ -24,6 +24,8 @@ const COMMIT_SPACING: Duration = Duration::from_millis(100);
 const COMMIT_ENTRIES: usize = 1024;
 /// Time between two looks at how many key packages the server has left.
 const PACKAGES_SPACING: Duration = Duration::from_secs(3600);
+/// Longest time without a look at the directory: what is entered there rings no bell by itself.
+const DIRECTORY_SPACING: Duration = Duration::from_secs(600);
 /// Shortest time between two receipts of a room.
 const RECEIPT_SPACING: Duration = Duration::from_secs(1);
 
@@ -43,6 +45,7 @@ pub(super) async fn follow(
     }
     let mut incoming = Incoming::default();
     let mut packages = interval_at(Instant::now() + PACKAGES_SPACING, PACKAGES_SPACING);
+    let mut directory = interval_at(Instant::now() + DIRECTORY_SPACING, DIRECTORY_SPACING);
     let mut receipts = interval(RECEIPT_SPACING);
     receipts.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -63,6 +66,7 @@ pub(super) async fn follow(
             }
             () = sleep_until(incoming.due), if incoming.entries > 0 => incoming.commit(core, session).await?,
             _ = receipts.tick() => core.give_receipts(session).await?,
+            _ = directory.tick() => core.certificates.ring(),
             _ = packages.tick() => core.see_to_packages(session).await?,
             () = core.closed() => {
                 incoming.commit(core, session).await?;

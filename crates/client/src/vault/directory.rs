@@ -47,7 +47,9 @@ impl Vault {
         if stored.hashes.len() as u64 != size {
             return Err(VaultError::Damaged(HEAD));
         }
-        let rows = sqlx::query("SELECT idx, sealed FROM directory_leaf").fetch_all(&mut *snapshot).await?;
+        let rows = sqlx::query("SELECT idx, sealed FROM directory_leaf ORDER BY idx")
+            .fetch_all(&mut *snapshot)
+            .await?;
         for row in rows {
             let index = uint(row.try_get(0)?)?;
             let leaf = self.keys.open(Place::at(LEAF, [index]), row.try_get(1)?)?;
@@ -65,7 +67,7 @@ impl Vault {
         from: u64,
         hashes: &[Sha256Hash],
         note: &[u8],
-        leaves: &[(u64, Vec<u8>)],
+        leaves: &[(u64, &[u8])],
     ) -> Result<(), VaultError> {
         let count = hashes.len() as u64;
         let size = from.saturating_add(count);
@@ -94,7 +96,7 @@ impl Vault {
     }
 
     /// Stores leaves whose hashes stand at their indices; known ones stay.
-    pub(crate) async fn put_directory_leaves(&self, leaves: &[(u64, Vec<u8>)]) -> Result<(), VaultError> {
+    pub(crate) async fn put_directory_leaves(&self, leaves: &[(u64, &[u8])]) -> Result<(), VaultError> {
         let mut transaction = self.begin().await?;
         self.insert_leaves(&mut transaction, leaves).await?;
         transaction.commit().await?;
@@ -104,7 +106,7 @@ impl Vault {
     async fn insert_leaves(
         &self,
         transaction: &mut WriteTransaction,
-        leaves: &[(u64, Vec<u8>)],
+        leaves: &[(u64, &[u8])],
     ) -> Result<(), VaultError> {
         for (index, leaf) in leaves {
             sqlx::query("INSERT OR IGNORE INTO directory_leaf (idx, sealed) VALUES (?, ?)")

@@ -4,6 +4,7 @@
 //! it; who comes second gets [`VaultError::Moved`], reads what the other stored, and goes on from there.
 
 mod certificates;
+mod comparisons;
 mod directory;
 mod error;
 mod groups;
@@ -29,6 +30,7 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions as _, Row as _, Sqlite, Transaction};
 
 pub(crate) use certificates::StoredCertificate;
+pub(crate) use comparisons::Comparison;
 pub(crate) use directory::StoredDirectory;
 pub use error::VaultError;
 pub(crate) use groups::GroupRecords;

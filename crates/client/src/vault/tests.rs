@@ -192,7 +192,7 @@ async fn a_home_of_the_first_schema_is_brought_to_the_newest_and_keeps_what_it_h
     vault.ensure_room(&record(1)).await.unwrap();
     let mut transaction = vault.begin().await.unwrap();
     sqlx::raw_sql(
-        "DROP TABLE directory; DROP TABLE directory_hashes; DROP TABLE directory_leaf; DROP TABLE group_record; DROP TABLE upload; DROP TABLE history; \
+        "DROP TABLE directory; DROP TABLE directory_hashes; DROP TABLE directory_leaf; DROP TABLE group_record; DROP TABLE upload; DROP TABLE history; DROP TABLE comparison; \
          ALTER TABLE room DROP COLUMN group_version; ALTER TABLE room DROP COLUMN history_end; ALTER TABLE room DROP COLUMN history_read; PRAGMA user_version = 1",
     )
     .execute(&mut *transaction)
@@ -213,11 +213,11 @@ async fn of_two_processes_the_second_to_read_the_directory_on_is_told() {
     let one = Vault::create(&path, password("correct horse")).await.unwrap();
     let two = Vault::open(&path, password("correct horse")).await.unwrap();
     let hashes: Vec<_> = (0..9).map(|byte| [byte; 32]).collect();
-    one.put_directory(0, &hashes[..4], b"four", &[(2, b"two".to_vec())]).await.unwrap();
-    let late = two.put_directory(0, &hashes[..3], b"three", &[(1, b"one".to_vec())]).await;
+    one.put_directory(0, &hashes[..4], b"four", &[(2, b"two")]).await.unwrap();
+    let late = two.put_directory(0, &hashes[..3], b"three", &[(1, b"one")]).await;
     assert!(matches!(late, Err(VaultError::Moved)));
-    two.put_directory(4, &hashes[4..], b"nine", &[(8, b"eight".to_vec())]).await.unwrap();
-    one.put_directory_leaves(&[(2, b"other".to_vec()), (3, b"three".to_vec())]).await.unwrap();
+    two.put_directory(4, &hashes[4..], b"nine", &[(8, b"eight")]).await.unwrap();
+    one.put_directory_leaves(&[(2, b"other"), (3, b"three")]).await.unwrap();
     let stored = one.directory().await.unwrap();
     assert_eq!((stored.hashes, stored.note.as_deref()), (hashes, Some(&b"nine"[..])));
     let leaves: Vec<_> = stored.leaves.iter().map(|(index, leaf)| (*index, leaf.as_slice())).collect();

@@ -17,6 +17,7 @@ const OPENED_USER: &str = "opened user";
 const NEXT_PASSWORD: &str = "next password";
 const PACKAGES_MADE: &str = "packages made";
 const HISTORY_KEY: &str = "history key";
+const NEWS_TOLD: &str = "news told";
 
 /// Who this home belongs to.
 #[derive(Debug, Clone, Encode, Decode)]
@@ -143,6 +144,18 @@ impl Vault {
             .execute(&mut **transaction)
             .await?;
         Ok(())
+    }
+
+    /// Size of the directory of which all news were told.
+    pub(crate) async fn news_told(&self) -> Result<u64, VaultError> {
+        let Some(bytes) = self.value(NEWS_TOLD).await? else { return Ok(0) };
+        let bytes = bytes.as_slice().try_into().map_err(|_| VaultError::Damaged(NEWS_TOLD))?;
+        Ok(u64::from_be_bytes(bytes))
+    }
+
+    /// Stores it.
+    pub(crate) async fn put_news_told(&self, size: u64) -> Result<(), VaultError> {
+        self.put_value(NEWS_TOLD, &size.to_be_bytes()).await
     }
 
     async fn value(&self, name: &'static str) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError> {

@@ -13,6 +13,8 @@ use std::time::Duration;
 
 use client::{Client, ClientOptions, Home, Joiner, join};
 use evidence::bundle::Root;
+use evidence::checkpoint::{Checkpoint, Origin};
+use evidence::log::{Tree, TreeHead, leaf_hash};
 use evidence::membership::DeviceRef;
 use evidence::room::RoomId;
 use evidence::verdict::{Said, Verdict};
@@ -97,6 +99,58 @@ impl World {
         let store = SqliteStore::open(&self.data().join("store.db")).await.unwrap();
         let keys = (authority.log_key(), authority.cosigner_key());
         testkit::clear::create(&store, keys, creator, devices).await.0
+    }
+
+    /// Makes another directory of a stopped server's, signed as it signs its own.
+    pub async fn rewrite_directory(&self, change: impl FnOnce(&mut Vec<Vec<u8>>)) {
+        let authority =
+            Authority::load(&DataFolder::open(&self.data()).unwrap(), &KeyProtection::Plain).unwrap();
+        let path = self.data().join("store.db");
+        let options = SqliteConnectOptions::new().filename(path).foreign_keys(false);
+        let mut database = options.connect().await.unwrap();
+        let query = sqlx::query_scalar("SELECT leaf FROM directory_entries ORDER BY idx");
+        let mut leaves: Vec<Vec<u8>> = query.fetch_all(&mut database).await.unwrap();
+        change(&mut leaves);
+        sqlx::query("DELETE FROM directory_entries").execute(&mut database).await.unwrap();
+        let mut tree = Tree::default();
+        for leaf in leaves {
+            let index = i64::try_from(tree.size()).unwrap();
+            tree.push(leaf_hash(&leaf));
+            sqlx::query("INSERT INTO directory_entries (idx, leaf, leaf_hash) VALUES (?, ?, ?)")
+                .bind(index)
+                .bind(&leaf)
+                .bind(leaf_hash(&leaf).to_vec())
+                .execute(&mut database)
+                .await
+                .unwrap();
+        }
+        let head = TreeHead { size: tree.size(), root: tree.root() };
+        let checkpoint = Checkpoint { origin: Origin::directory(authority.organisation()), head };
+        let seconds = client::system_clock() / 1_000;
+        let signed = checkpoint.sign(authority.log_key(), authority.cosigner_key(), seconds);
+        sqlx::query("UPDATE directory_head SET size = ?, frontier = ?, checkpoint = ?")
+            .bind(i64::try_from(tree.size()).unwrap())
+            .bind(tree.compact().to_bytes())
+            .bind(signed.as_text().as_bytes())
+            .execute(&mut database)
+            .await
+            .unwrap();
+        SqliteConnection::close(database).await.unwrap();
+    }
+
+    /// A new device of `client`'s user, which says yes to it. It is not running.
+    pub async fn device(&self, client: &Client, name: &'static str) -> Home {
+        let (link, _) = client.create_device_link().await.unwrap();
+        let (folder, link) = (self.home(name), link.format());
+        let (codes, mut shown) = tokio::sync::mpsc::unbounded_channel();
+        let waiting = tokio::spawn(async move {
+            let told = move |_| codes.send(()).unwrap();
+            client::join_device(&folder, &link, name, password(), told).await.unwrap()
+        });
+        within("the device waits", shown.recv()).await.unwrap();
+        let request = client.device_requests().await.unwrap().remove(0);
+        client.approve_device(&request).await.unwrap();
+        within("approved", waiting).await.unwrap()
     }
 
     /// Runs SQL on the database of a server that is stopped.

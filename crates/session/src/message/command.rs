@@ -250,14 +250,6 @@ pub enum Command {
         #[n(0)]
         certificates: Vec<ByteArray<32>>,
     },
-    /// Reads the directory's leaf hashes (SE-25).
-    #[n(31)]
-    Directory {
-        #[n(0)]
-        from: u64,
-        #[n(1)]
-        limit: u64,
-    },
     /// Shows an invite, to join as a user of an earlier system (SE-29).
     #[n(32)]
     ImportStart {
@@ -364,5 +356,13 @@ pub enum Command {
         room: ByteArray<32>,
         #[n(1)]
         after: u64,
+    },
+    /// Reads the directory's leaves (SE-25).
+    #[n(46)]
+    Directory {
+        #[n(0)]
+        from: u64,
+        #[n(1)]
+        limit: u64,
     },
 }

@@ -179,17 +179,6 @@ pub struct ProvenLeaf {
     pub proof: Vec<ByteArray<32>>,
 }
 
-/// A directory leaf with its index.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub struct IndexedLeaf {
-    /// Index in the directory.
-    #[n(0)]
-    pub index: u64,
-    /// The leaf's bytes.
-    #[cbor(n(1), with = "minicbor::bytes")]
-    pub leaf: Vec<u8>,
-}
-
 /// A device of the user (SE-38).
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct HistoryKeyHolder {

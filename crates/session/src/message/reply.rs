@@ -4,8 +4,8 @@ use minicbor::bytes::{ByteArray, ByteVec};
 use minicbor::{Decode, Encode};
 
 use super::{
-    DeviceInfo, Entry, HistoryKeyHolder, HistoryPiece, IndexedLeaf, InviteInfo, KnownCertificate,
-    PendingDevice, ProvenLeaf, ReceiptItem, Role, RoomInfo, UserInfo,
+    DeviceInfo, Entry, HistoryKeyHolder, HistoryPiece, InviteInfo, KnownCertificate, PendingDevice,
+    ProvenLeaf, ReceiptItem, Role, RoomInfo, UserInfo,
 };
 
 /// What a server sends (SE-2).
@@ -257,16 +257,6 @@ pub enum Reply {
         #[n(1)]
         leaves: Vec<ProvenLeaf>,
     },
-    /// A part of the directory, with its newest checkpoint (SE-25).
-    #[n(24)]
-    Directory {
-        #[cbor(n(0), with = "minicbor::bytes")]
-        checkpoint: Vec<u8>,
-        #[n(1)]
-        hashes: Vec<ByteArray<32>>,
-        #[n(2)]
-        revocations: Vec<IndexedLeaf>,
-    },
     /// A salt of an earlier system, real or not (SE-30).
     #[n(25)]
     ImportChallenge {
@@ -334,6 +324,14 @@ pub enum Reply {
     History {
         #[n(0)]
         pieces: Vec<HistoryPiece>,
+    },
+    /// A part of the directory, with its newest checkpoint (SE-25).
+    #[n(35)]
+    Directory {
+        #[cbor(n(0), with = "minicbor::bytes")]
+        checkpoint: Vec<u8>,
+        #[n(1)]
+        leaves: Vec<ByteVec>,
     },
 }
 

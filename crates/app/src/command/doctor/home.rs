@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use super::Findings;
 use crate::clock::now_ms;
-use crate::command::Context;
+use crate::command::{Context, news};
 
 /// How long the server has to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -44,7 +44,7 @@ pub async fn examine(context: &Context, folder: &Path, findings: &mut Findings) 
     findings.validity("this device's certificate", home.validity_ms(), now_ms(), &advice);
     let address = (home.server().host.clone(), home.server().port);
     if reachable(&address, findings).await {
-        log_in(home, findings).await;
+        log_in(context, home, findings).await;
     }
 }
 
@@ -79,8 +79,8 @@ async fn reachable(address: &(String, u16), findings: &mut Findings) -> bool {
     false
 }
 
-/// Handshake, login and the time.
-async fn log_in(home: Home, findings: &mut Findings) {
+/// Handshake, login, the time, and names in the directory.
+async fn log_in(context: &Context, home: Home, findings: &mut Findings) {
     let client = match Client::start(home, ClientOptions::default()).await {
         Ok(client) => client,
         Err(e) => {
@@ -117,6 +117,9 @@ async fn log_in(home: Home, findings: &mut Findings) {
                     findings.bad("clock", format!("the server does not tell its time: {e}"), "try again")
                 }
             }
+            if let Err(e) = names(context, &client, findings).await {
+                findings.bad("names", e.to_string(), "try again");
+            }
         }
         Ok(Err(why)) => findings.bad(
             "login",
@@ -130,4 +133,21 @@ async fn log_in(home: Home, findings: &mut Findings) {
         ),
     }
     client.close().await;
+}
+
+/// Whether the directory has what must not be there (session.md, SE-40).
+async fn names(context: &Context, client: &Client, findings: &mut Findings) -> Result<(), ClientError> {
+    let (news, _) = client.directory_news(true).await?;
+    let alarms: Vec<_> = news.iter().filter(|news| news.is_alarm()).collect();
+    if alarms.is_empty() {
+        findings.good(
+            "names",
+            "the directory has one beginning of each name, and nothing under yours that is not yours",
+        );
+    }
+    for alarm in alarms {
+        let (_, message) = news::message(context, client, alarm).await?;
+        findings.bad("names", message, "compare safety codes anew: `countersign user code @NAME`");
+    }
+    Ok(())
 }

@@ -11,6 +11,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("0003_groups.sql"),
     include_str!("0004_uploads.sql"),
     include_str!("0005_history.sql"),
+    include_str!("0006_comparisons.sql"),
 ];
 
 /// Refuses what a newer version wrote, and what no version has finished writing.

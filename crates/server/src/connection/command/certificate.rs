@@ -1,9 +1,8 @@
 //! Certificates by hash, proofs that they stand in the directory, and the directory itself.
 
-use evidence::directory::Leaf;
 use minicbor::bytes::ByteArray;
 use session::limits::{DIRECTORY_LEAVES, MAX_HASHES};
-use session::message::{FailureCode, IndexedLeaf, KnownCertificate, ProvenLeaf, Reply};
+use session::message::{FailureCode, KnownCertificate, ProvenLeaf, Reply};
 
 use super::Answer;
 use crate::failure;
@@ -49,18 +48,15 @@ pub(super) async fn directory_proof(shared: &Shared, hashes: &[ByteArray<32>]) -
     Ok(Reply::DirectoryProof { checkpoint: proven.checkpoint, leaves: leaves.collect() })
 }
 
-/// Leaf hashes, and those leaves that revoke (SE-25).
+/// Leaves, in order (SE-25).
 pub(super) async fn directory(shared: &Shared, from: u64, limit: u64) -> Answer {
     let head = shared.store.directory_head().await.map_err(|e| failure::store(&e))?;
     let count = u32::try_from(limit).unwrap_or(u32::MAX).min(DIRECTORY_LEAVES);
     let mut found = shared.store.directory_entries(from, count).await.map_err(|e| failure::store(&e))?;
     // What was entered after the head was read would lie beyond its checkpoint.
     found.retain(|entry| entry.index < head.size);
-    let hashes = found.iter().map(|entry| entry.leaf_hash.into()).collect();
-    let revokes = |leaf: &[u8]| matches!(Leaf::from_bytes(leaf), Ok(Leaf::Revoke(_)));
-    found.retain(|entry| revokes(&entry.leaf));
-    let revocations = found.into_iter().map(|entry| IndexedLeaf { index: entry.index, leaf: entry.leaf });
-    Ok(Reply::Directory { checkpoint: head.checkpoint, hashes, revocations: revocations.collect() })
+    let leaves = found.into_iter().map(|entry| entry.leaf.into()).collect();
+    Ok(Reply::Directory { checkpoint: head.checkpoint, leaves })
 }
 
 fn check_count(hashes: &[ByteArray<32>]) -> Result<(), Reply> {
