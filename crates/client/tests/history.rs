@@ -7,7 +7,7 @@ mod common;
 use std::fs::{self, File};
 
 use client::{Client, ExportOptions, FileToSend, MessageState, Outgoing, Transfer};
-use common::{World, export, in_room, run, said, verdict, within};
+use common::{World, execute, export, in_room, query, run, said, verdict, within};
 use evidence::bundle::Root;
 use evidence::content::FileName;
 use evidence::room::RoomId;
@@ -83,7 +83,7 @@ async fn a_new_device_reads_shows_and_proves_what_its_user_has_read() {
 /// Who was added later has no more of the past on a second device; a device that is lost leaves its history to the others.
 #[tokio::test]
 async fn history_is_that_of_its_user_and_outlives_a_device() {
-    let world = World::new().await;
+    let mut world = World::new().await;
     let (alice, carol) = (world.member("alice").await, world.member("carol").await);
     let room = alice.create_room("ops").await.unwrap();
     say(&alice, room, "before carol").await;
@@ -105,6 +105,17 @@ async fn history_is_that_of_its_user_and_outlives_a_device() {
     for client in [carol, phone, desk] {
         client.close().await;
     }
+    // GR-26, GR-27: the laptop has no key to what was handed in later, and was given none.
+    world.stop().await;
+    let known: Vec<(Vec<u8>,)> =
+        query(&world.home("alice").join("vault.db"), "SELECT id FROM history_key").await;
+    let server = world.folder.path().join("server/store.db");
+    let newest: Vec<(Vec<u8>,)> =
+        query(&server, "SELECT substr(piece, 2, 8) FROM history ORDER BY position DESC LIMIT 2").await;
+    assert!(!known.is_empty() && newest.iter().all(|id| !known.contains(id)), "{known:?} {newest:?}");
+    let given: Vec<(Vec<u8>, i64)> = query(&server, "SELECT certificate, keys FROM history_boxes").await;
+    assert!(given.iter().all(|(certificate, keys)| certificate != &laptop || *keys == 1));
+    assert!(given.iter().any(|(_, keys)| *keys == 2));
 }
 
 /// GR-29: what the server makes of the history changes nothing that is shown.
@@ -120,24 +131,24 @@ async fn a_history_that_was_changed_is_missing_and_nothing_else() {
     alice.close().await;
     phone.close().await;
     world.stop().await;
-    // As if the phone had never read them, each room's under the name of the other; and bytes that nobody sealed.
-    world
-        .execute("CREATE TEMP TABLE t AS SELECT room FROM history; UPDATE history SET room = (SELECT t.room FROM t WHERE t.room <> history.room)")
-        .await;
-    world.execute("INSERT INTO history (certificate, room, first, past, piece) SELECT certificate, room, 90, 91, zeroblob(99) FROM history").await;
-    common::execute(
-        &world.home("phone").join("vault.db"),
-        "DELETE FROM history; UPDATE room SET history_read = 0",
-    )
-    .await;
-    world.start().await;
-    let phone = world.reopen("phone").await;
-    within("read", phone.history_read()).await;
-    for room in [room, other] {
-        assert!(texts(&phone, room).await.is_empty());
-        let bundle = export(&phone, room, &ExportOptions::default()).await;
-        let (found, _) = verdict(&bundle, Root::Pinned(world.root()));
-        assert_eq!((found.word, found.disclosed, found.withheld), (Word::Valid, 0, 1));
+    // As if the phone had never read them: each room's under the name of the other, then each with another byte.
+    let swap = "CREATE TEMP TABLE t AS SELECT room FROM history; \
+                UPDATE history SET room = (SELECT t.room FROM t WHERE t.room <> history.room)";
+    let flip = "UPDATE history SET piece = CAST(substr(piece, 1, 50) || x'0000000000000000' || substr(piece, 59) AS BLOB)";
+    for change in [swap, &format!("{swap}; {flip}")] {
+        world.execute(change).await;
+        let vault = world.home("phone").join("vault.db");
+        execute(&vault, "DELETE FROM history; UPDATE room SET history_read = 0").await;
+        world.start().await;
+        let phone = world.reopen("phone").await;
+        within("read", phone.history_read()).await;
+        for room in [room, other] {
+            assert!(texts(&phone, room).await.is_empty());
+            let bundle = export(&phone, room, &ExportOptions::default()).await;
+            let (found, _) = verdict(&bundle, Root::Pinned(world.root()));
+            assert_eq!((found.word, found.disclosed, found.withheld), (Word::Valid, 0, 1));
+        }
+        phone.close().await;
+        world.stop().await;
     }
-    phone.close().await;
 }

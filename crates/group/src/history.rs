@@ -14,9 +14,9 @@ use crate::store::Store;
 /// Bytes of a history key.
 pub const HISTORY_KEY: usize = 32;
 
-const GROUP_CONTEXT: &[u8] = b"countersign v1 history key";
-const ID_CONTEXT: &[u8] = b"countersign v1 history key id";
-const PIECE_CONTEXT: &[u8] = b"countersign v1 history";
+const BOX_CONTEXT: &[u8] = b"countersign v1 history box";
+const ID_CONTEXT: &[u8] = b"countersign v1 history id";
+const PIECE_CONTEXT: &[u8] = b"countersign v1 history piece";
 const VERSION: u8 = 1;
 const ID: usize = 8;
 const SALT: usize = 32;
@@ -24,18 +24,20 @@ const SALT: usize = 32;
 const GENERATION: u32 = 0;
 const EPOCH: u64 = 1;
 
-/// The key under which a user's devices keep what they read for each other.
-#[derive(Clone)]
+/// Most history keys in one box.
+pub const MAX_HISTORY_KEYS: usize = 256;
+
+/// A key under which a device keeps what it read for its user's other devices.
 pub struct HistoryKey(Zeroizing<[u8; HISTORY_KEY]>);
 
-/// A history key on its way to a device.
+/// History keys on their way to a device.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HistoryBox {
     /// The welcome into the group of the two.
     pub welcome: Vec<u8>,
     /// Its ratchet tree.
     pub tree: Vec<u8>,
-    /// The message that holds the key.
+    /// The message that holds the keys.
     pub message: Vec<u8>,
 }
 
@@ -63,9 +65,11 @@ impl HistoryKey {
         Ok(Self(key))
     }
 
-    /// The one with these bytes.
-    pub fn from_bytes(bytes: [u8; HISTORY_KEY]) -> Self {
-        Self(Zeroizing::new(bytes))
+    /// The one with these bytes; none if they are not as many as a key has.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let mut key = Zeroizing::new([0; HISTORY_KEY]);
+        (bytes.len() == HISTORY_KEY).then(|| key.copy_from_slice(bytes))?;
+        Some(Self(key))
     }
 
     /// Its bytes.
@@ -73,51 +77,10 @@ impl HistoryKey {
         &self.0
     }
 
-    fn id(&self) -> [u8; ID] {
+    /// What a piece under it is known by.
+    pub fn id(&self) -> [u8; ID] {
         let hash = pki::sha256(&[ID_CONTEXT, self.0.as_slice()].concat());
         hash.first_chunk().copied().unwrap_or_default()
-    }
-
-    /// Seals it for a device of the same user by one of its key packages, which was checked (GR-27).
-    ///
-    /// # Errors
-    /// [`GroupError::Refused`] if the key package is not good; [`GroupError::Library`].
-    pub fn give(
-        &self,
-        user: &str,
-        from: &Device<'_>,
-        to: &VerifiedCertificate,
-        package: &[u8],
-        now_ms: u64,
-    ) -> Result<HistoryBox, GroupError> {
-        let provider = Provider::new(Store::default())?;
-        let mut group = Group::create(&provider, from, &group_of(user), GENERATION)?;
-        let commit = group.commit(&provider, from, &[(to, package)], &[], now_ms)?;
-        group.confirm(&provider)?;
-        let context = context(from.certificate, to);
-        let message = group.seal(&provider, from, &context, self.0.as_slice())?;
-        Ok(HistoryBox { welcome: commit.welcome.ok_or_else(failed)?, tree: commit.tree, message })
-    }
-
-    /// Opens what another device of the same user has sealed for this one; `provider` holds its key packages, of which one is used up. Nothing
-    /// of the group stays.
-    ///
-    /// # Errors
-    /// [`GroupError::Malformed`], [`GroupError::Refused`].
-    pub fn take(
-        provider: &Provider,
-        user: &str,
-        from: &VerifiedCertificate,
-        to: &VerifiedCertificate,
-        sealed: &HistoryBox,
-    ) -> Result<Self, GroupError> {
-        let members = [from.clone(), to.clone()];
-        let place = Place { room: &group_of(user), generation: GENERATION, epoch: EPOCH, members: &members };
-        let mut group = Group::join(provider, &sealed.welcome, &sealed.tree, place)?;
-        let opened = group.open(provider, &sealed.message, &context(from, to), &from.hash());
-        group.forget(provider)?;
-        let key = opened?.as_slice().try_into().map_err(|_| GroupError::Malformed("history key"))?;
-        Ok(Self::from_bytes(key))
     }
 
     /// Seals a piece of history (GR-28).
@@ -160,6 +123,61 @@ impl HistoryKey {
     }
 }
 
+/// The id of the key under which a piece is sealed.
+pub fn key_id_of(piece: &[u8]) -> Option<[u8; ID]> {
+    piece.strip_prefix(&[VERSION])?.first_chunk().copied()
+}
+
+impl HistoryBox {
+    /// Seals keys for a device of the same user by one of its key packages, which was checked (GR-27).
+    ///
+    /// # Errors
+    /// [`GroupError::Refused`] if the key package is not good; [`GroupError::Library`], also for more than [`MAX_HISTORY_KEYS`].
+    pub fn give<'a>(
+        keys: impl IntoIterator<Item = &'a HistoryKey>,
+        user: &str,
+        from: &Device<'_>,
+        to: &VerifiedCertificate,
+        package: &[u8],
+        now_ms: u64,
+    ) -> Result<Self, GroupError> {
+        let mut content = Zeroizing::new(Vec::with_capacity(MAX_HISTORY_KEYS * HISTORY_KEY));
+        keys.into_iter().for_each(|key| content.extend_from_slice(key.0.as_slice()));
+        if content.len() > MAX_HISTORY_KEYS * HISTORY_KEY {
+            return Err(failed());
+        }
+        let provider = Provider::new(Store::default())?;
+        let mut group = Group::create(&provider, from, &group_of(user), GENERATION)?;
+        let commit = group.commit(&provider, from, &[(to, package)], &[], now_ms)?;
+        group.confirm(&provider)?;
+        let context = context(from.certificate, to);
+        let message = group.seal(&provider, from, &context, &content)?;
+        Ok(Self { welcome: commit.welcome.ok_or_else(failed)?, tree: commit.tree, message })
+    }
+
+    /// Opens what another device of the same user has sealed for this one; `provider` holds its key packages, of which one is used up. Nothing
+    /// of the group stays.
+    ///
+    /// # Errors
+    /// [`GroupError::Malformed`], [`GroupError::Refused`].
+    pub fn take(
+        &self,
+        provider: &Provider,
+        user: &str,
+        from: &VerifiedCertificate,
+        to: &VerifiedCertificate,
+    ) -> Result<Vec<HistoryKey>, GroupError> {
+        let members = [from.clone(), to.clone()];
+        let place = Place { room: &group_of(user), generation: GENERATION, epoch: EPOCH, members: &members };
+        let mut group = Group::join(provider, &self.welcome, &self.tree, place)?;
+        let opened = group.open(provider, &self.message, &context(from, to), &from.hash());
+        group.forget(provider)?;
+        let opened = opened?;
+        let keys = opened.chunks(HISTORY_KEY).take(MAX_HISTORY_KEYS).map(HistoryKey::from_bytes);
+        keys.collect::<Option<_>>().ok_or(GroupError::Malformed("history keys"))
+    }
+}
+
 impl std::fmt::Debug for HistoryKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("HistoryKey(..)")
@@ -167,11 +185,11 @@ impl std::fmt::Debug for HistoryKey {
 }
 
 fn group_of(user: &str) -> [u8; 32] {
-    pki::sha256(&[GROUP_CONTEXT, user.as_bytes()].concat())
+    pki::sha256(&[BOX_CONTEXT, user.as_bytes()].concat())
 }
 
 fn context(from: &VerifiedCertificate, to: &VerifiedCertificate) -> Vec<u8> {
-    [GROUP_CONTEXT, &from.hash(), &to.hash()].concat()
+    [BOX_CONTEXT, &from.hash(), &to.hash()].concat()
 }
 
 /// Each piece has a key of its own.
@@ -191,7 +209,7 @@ mod tests {
 
     #[test]
     fn a_piece_opens_in_its_place_under_its_key_alone() {
-        let key = HistoryKey::from_bytes([7; HISTORY_KEY]);
+        let key = HistoryKey::from_bytes(&[7; HISTORY_KEY]).unwrap();
         let piece = key.seal(&PLACE, b"what was said").unwrap();
         assert_ne!(piece, key.seal(&PLACE, b"what was said").unwrap());
         assert_eq!(key.open(&PLACE, &piece).unwrap(), b"what was said");
@@ -203,7 +221,7 @@ mod tests {
         ] {
             assert!(key.open(&place, &piece).is_err());
         }
-        assert!(HistoryKey::from_bytes([8; HISTORY_KEY]).open(&PLACE, &piece).is_err());
+        assert!(HistoryKey::from_bytes(&[8; HISTORY_KEY]).unwrap().open(&PLACE, &piece).is_err());
         for at in 0..piece.len() {
             let mut changed = piece.clone();
             changed[at] ^= 1;
@@ -211,5 +229,7 @@ mod tests {
             assert!(key.open(&PLACE, &piece[..at]).is_err(), "{at}");
         }
         assert!(!format!("{key:?}").contains('7'));
+        assert_eq!(key_id_of(&piece), Some(key.id()));
+        assert!(HistoryKey::from_bytes(&[7; 31]).is_none());
     }
 }

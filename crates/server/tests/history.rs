@@ -4,77 +4,92 @@
 
 mod common;
 
+use common::sealed::{SealedRoom, sealed_room};
 use common::start;
-use minicbor::bytes::ByteArray;
 use session::limits::{HISTORY_KIB_PER_HOUR, MAX_HISTORY_BOX, MAX_HISTORY_PIECE};
-use session::message::{Command, FailureCode, HistoryKeyHolder, Reply};
+use session::message::{Command, FailureCode, HistoryBox, HistoryKeysGiven, Reply};
 
 fn code(reply: &Reply) -> FailureCode {
     let Reply::Failed { code, .. } = reply else { panic!("{reply:?}") };
     *code
 }
 
-fn put(first: u64, end: u64, piece: Vec<u8>) -> Command {
-    Command::HistoryPut { room: [1; 32].into(), first, end, piece }
-}
-
-/// A device gives the key to devices of its own user alone, and says of itself alone that it has it or not.
+/// SE-38: boxes go from one device of a user to another, and to no other user's.
 #[tokio::test]
-async fn a_history_key_is_given_among_the_devices_of_one_user() {
+async fn history_keys_are_given_among_the_devices_of_one_user() {
     let running = start().await;
     let (alice, bob) = (running.member("alice").await, running.member("bob").await);
     let mut alices = alice.connect(running.address()).await.unwrap();
+    let phone = alice.further(running.address(), &mut alices, "phone").await.unwrap();
+    let mut phones = phone.connect(running.address()).await.unwrap();
+    let phone = phone.certificate();
     let mut bobs = bob.connect(running.address()).await.unwrap();
-    let give = |certificate: [u8; 32], sealed: Option<&[u8]>| Command::HistoryKeyPut {
+    let give = |certificate: [u8; 32], sealed: &[u8]| Command::HistoryKeyPut {
         certificate: certificate.into(),
-        sealed: sealed.map(<[u8]>::to_vec),
+        keys: 1,
+        sealed: sealed.to_vec(),
     };
-    let holders = |has_key| Reply::HistoryKeys {
-        devices: vec![HistoryKeyHolder { certificate: ByteArray::from(alice.certificate()), has_key }],
-    };
-    assert_eq!(alices.ask(Command::HistoryKeys).await.unwrap(), holders(false));
-    assert_eq!(alices.ask(Command::HistoryKeyGet).await.unwrap(), Reply::HistoryKey { sealed: None });
     for (certificate, sealed, failure) in [
-        (alice.certificate(), Some(&b"a box"[..]), FailureCode::Malformed),
-        (bob.certificate(), Some(b""), FailureCode::Malformed),
-        (bob.certificate(), None, FailureCode::Malformed),
-        (bob.certificate(), Some(b"a box"), FailureCode::NotFound),
-        ([9; 32], Some(b"a box"), FailureCode::NotFound),
+        (alice.certificate(), &b"a box"[..], FailureCode::Malformed),
+        (phone, b"", FailureCode::Malformed),
+        (phone, &[0; MAX_HISTORY_BOX + 1], FailureCode::TooLarge),
+        (bob.certificate(), b"a box", FailureCode::NotFound),
+        ([9; 32], b"a box", FailureCode::NotFound),
     ] {
         assert_eq!(code(&alices.ask(give(certificate, sealed)).await.unwrap()), failure);
     }
-    let large = give(bob.certificate(), Some(&[0; MAX_HISTORY_BOX + 1]));
-    assert_eq!(code(&alices.ask(large).await.unwrap()), FailureCode::NotFound);
-    for (sealed, has_key) in [(Some(&b""[..]), true), (None, false)] {
-        assert_eq!(alices.ask(give(alice.certificate(), sealed)).await.unwrap(), Reply::Done);
-        assert_eq!(alices.ask(Command::HistoryKeys).await.unwrap(), holders(has_key));
+    assert_eq!(code(&bobs.ask(give(phone, b"a box")).await.unwrap()), FailureCode::NotFound);
+    assert_eq!(alices.ask(give(phone, b"a box")).await.unwrap(), Reply::Done);
+    let given = |keys| Reply::HistoryKeys {
+        given: Vec::from_iter((keys > 0).then(|| HistoryKeysGiven { certificate: phone.into(), keys })),
+    };
+    assert_eq!(alices.ask(Command::HistoryKeys).await.unwrap(), given(1));
+    let one = HistoryBox { giver: alice.certificate().into(), sealed: b"a box".to_vec() };
+    let boxes = |boxes| Reply::HistoryBoxes { boxes };
+    for peer in [&mut alices, &mut bobs] {
+        assert_eq!(peer.ask(Command::HistoryKeyGet).await.unwrap(), boxes(vec![]));
     }
-    assert_eq!(bobs.ask(Command::HistoryKeyGet).await.unwrap(), Reply::HistoryKey { sealed: None });
+    assert_eq!(phones.ask(Command::HistoryKeyGet).await.unwrap(), boxes(vec![one]));
+    for (opened, keys) in [(true, 1), (false, 0)] {
+        let taken = Command::HistoryKeyTaken { giver: alice.certificate().into(), opened };
+        assert_eq!(phones.ask(taken).await.unwrap(), Reply::Done);
+        assert_eq!(phones.ask(Command::HistoryKeyGet).await.unwrap(), boxes(vec![]));
+        assert_eq!(alices.ask(Command::HistoryKeys).await.unwrap(), given(keys));
+    }
 }
 
+/// SE-39
 #[tokio::test]
 async fn history_is_taken_in_order_up_to_its_limits_and_given_to_no_other_user() {
-    let running = start().await;
-    let (alice, bob) = (running.member("alice").await, running.member("bob").await);
-    let mut alices = alice.connect(running.address()).await.unwrap();
-    let mut bobs = bob.connect(running.address()).await.unwrap();
+    let SealedRoom { running, mut alice, mut bob, id, .. } = sealed_room().await;
+    let put = |first, end, piece| Command::HistoryPut { room: id.0.into(), first, end, piece };
     for (first, end, held) in [(0, 5, 5), (0, 9, 5), (7, 9, 9)] {
-        let reply = alices.ask(put(first, end, vec![1])).await.unwrap();
+        let reply = alice.peer.ask(put(first, end, vec![1])).await.unwrap();
         assert_eq!(reply, Reply::HistoryHeld { end: held });
     }
-    assert_eq!(alices.ask(put(0, 0, Vec::new())).await.unwrap(), Reply::HistoryHeld { end: 9 });
-    assert_eq!(code(&alices.ask(put(9, 9, vec![1])).await.unwrap()), FailureCode::Malformed);
+    assert_eq!(alice.peer.ask(put(0, 0, Vec::new())).await.unwrap(), Reply::HistoryHeld { end: 9 });
+    assert_eq!(code(&alice.peer.ask(put(9, 9, vec![1])).await.unwrap()), FailureCode::Malformed);
     let large = put(9, 10, vec![1; MAX_HISTORY_PIECE + 1]);
-    assert_eq!(code(&alices.ask(large).await.unwrap()), FailureCode::TooLarge);
-    let get = || Command::HistoryGet { room: [1; 32].into(), after: 0 };
-    for peer in [&mut alices, &mut bobs] {
-        assert_eq!(peer.ask(get()).await.unwrap(), Reply::History { pieces: Vec::new() });
+    assert_eq!(code(&alice.peer.ask(large).await.unwrap()), FailureCode::TooLarge);
+    let elsewhere = Command::HistoryPut { room: [1; 32].into(), first: 0, end: 1, piece: vec![1] };
+    assert_eq!(code(&alice.peer.ask(elsewhere).await.unwrap()), FailureCode::NotFound);
+    let get = |after| Command::HistoryGet { room: id.0.into(), after };
+    for peer in [&mut alice.peer, &mut bob.peer] {
+        let Reply::History { pieces, .. } = peer.ask(get(0)).await.unwrap() else { panic!("no history") };
+        assert_eq!(pieces, []);
     }
+    let phone = alice.member.further(running.address(), &mut alice.peer, "phone").await.unwrap();
+    let mut phone = phone.connect(running.address()).await.unwrap();
+    let Reply::History { last, pieces } = phone.ask(get(0)).await.unwrap() else { panic!("no history") };
+    let told: Vec<_> = pieces.iter().map(|piece| (piece.first, piece.end, piece.piece.as_slice())).collect();
+    assert_eq!((told, pieces[1].position), (vec![(0, 5, &[1][..]), (7, 9, &[1])], last));
+    let Reply::History { pieces, .. } = phone.ask(get(last)).await.unwrap() else { panic!("no history") };
+    assert_eq!(pieces, []);
     // The large one is counted too.
     let most = u64::from(HISTORY_KIB_PER_HOUR) * 1024 / MAX_HISTORY_PIECE as u64;
     for number in 0..most {
-        let reply = bobs.ask(put(number, number + 1, vec![0; MAX_HISTORY_PIECE])).await.unwrap();
+        let reply = bob.peer.ask(put(number, number + 1, vec![0; MAX_HISTORY_PIECE])).await.unwrap();
         assert_eq!(reply, Reply::HistoryHeld { end: number + 1 });
     }
-    assert_eq!(code(&bobs.ask(put(most, most + 1, vec![1])).await.unwrap()), FailureCode::RateLimited);
+    assert_eq!(code(&bob.peer.ask(put(most, most + 1, vec![1])).await.unwrap()), FailureCode::RateLimited);
 }

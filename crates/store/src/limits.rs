@@ -74,6 +74,8 @@ pub const MAX_ENTRY_BLOBS: usize = 16;
 pub const MAX_HISTORY_BOX: usize = 64 * 1024;
 /// Largest piece of history, in bytes.
 pub const MAX_HISTORY_PIECE: usize = 512 * 1024;
+/// What a piece of history counts as at least, in bytes.
+pub const MIN_HISTORY_PIECE: u64 = 1024;
 /// Most bytes of history of one device.
 pub const MAX_HISTORY: u64 = 2 * 1024 * 1024 * 1024;
 /// Most rows that one read returns; a larger wish is cut to it.

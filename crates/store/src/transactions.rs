@@ -393,17 +393,20 @@ pub trait Blobs: Send + Sync {
 /// What a user's devices keep for each other.
 #[async_trait]
 pub trait Histories: Send + Sync {
-    /// Which devices of a user that are not revoked have the history key, in the order of their issuance.
-    async fn history_keys(&self, user: &str) -> Result<Vec<(Hash, bool)>>;
+    /// To which devices a device gave how many history keys of its own.
+    async fn history_keys_given(&self, giver: &Hash) -> Result<Vec<(Hash, u32)>>;
 
-    /// Keeps the history key as it was sealed for a device, unless it has one; without one forgets it.
+    /// Keeps a box with history keys for a device, in the place of an earlier one of that giver.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] of the device; [`StoreError::Refused`] if it is revoked.
-    async fn put_history_key(&self, device: &Hash, sealed: Option<&[u8]>) -> Result<()>;
+    async fn put_history_box(&self, device: &Hash, giver: &Hash, keys: u32, sealed: &[u8]) -> Result<()>;
 
-    /// The history key as it was sealed for a device.
-    async fn history_key(&self, device: &Hash) -> Result<Option<Vec<u8>>>;
+    /// The boxes for a device that it has not taken, each with its giver.
+    async fn history_boxes(&self, device: &Hash) -> Result<Vec<(Hash, Vec<u8>)>>;
+
+    /// Deletes a box that was taken, and that it was given if it could not be opened.
+    async fn take_history_box(&self, device: &Hash, giver: &Hash, opened: bool) -> Result<()>;
 
     /// Keeps a piece of history that does not begin before the end of what the device has of this room; any other, and none, changes nothing.
     /// Returns that end, 0 if it has nothing.
@@ -412,6 +415,9 @@ pub trait Histories: Send + Sync {
     /// [`StoreError::TooLarge`] if the device has more than [`crate::limits::MAX_HISTORY`] with it;
     /// [`StoreError::NotFound`] of the device; [`StoreError::Refused`] if it is revoked.
     async fn put_history(&self, piece: NewHistory) -> Result<u64>;
+
+    /// The last position that any piece was given.
+    async fn last_history(&self) -> Result<u64>;
 
     /// Pieces of a room of a user's devices other than `device`, behind position `after`, in order, up to `bytes` and one at least.
     async fn history(

@@ -146,6 +146,9 @@ impl Client {
         if core.session().is_ok() {
             let _ = timeout(CLOSE_TIMEOUT, core.waiters.settled()).await;
         }
+        if let Ok(session) = core.session() {
+            core.put_history_now(&session).await;
+        }
         core.closing.send_replace(true);
         let mut tasks = std::mem::take(&mut *self.0.tasks.lock().unwrap_or_else(PoisonError::into_inner));
         // The writer goes on until the last handle is dropped.

@@ -321,20 +321,11 @@ impl Client {
                 outcome = outcome.and(added);
             }
         }
-        outcome.and(self.give_history(certificate.hash(), deadline).await)
-    }
-
-    /// Hands in this device's history, and gives a new one the key to it, once it has logged in.
-    async fn give_history(&self, certificate: Hash, deadline: Instant) -> Result<(), ClientError> {
         let core = self.core();
-        let session = core.session()?;
-        let Some(key) = core.history_key(&session).await? else { return Ok(()) };
-        core.put_history(&session, &key).await?;
-        // If it comes too late, another start of a device of this user gives it.
-        while !core.give_history_key(&session, &key, Some(certificate)).await? && Instant::now() < deadline {
-            sleep(FIRST_LOGIN_POLL).await;
+        if let Ok(session) = core.session() {
+            core.share_history(&session, certificate.hash(), deadline).await;
         }
-        Ok(())
+        outcome
     }
 
     /// Adds a new device of this user to a room, once it has logged in and handed in key packages.

@@ -1,6 +1,5 @@
 //! Reads the directory on (SE-26).
 
-use evidence::Hash;
 use evidence::checkpoint::Origin;
 use session::limits::DIRECTORY_LEAVES;
 use session::message::{Command, Reply};
@@ -49,12 +48,6 @@ impl Core {
         // Whoever is at it takes the news when it has the lock.
         drop(self.directory.lock().await);
         if self.certificates.take_news() { self.refresh_directory(session).await } else { Ok(()) }
-    }
-
-    /// Whether a certificate is revoked, as far as the directory is read.
-    pub(crate) async fn is_revoked(&self, certificate: &Hash) -> Result<bool, ClientError> {
-        let mut guard = self.directory.lock().await;
-        Ok(self.held_directory(&mut guard).await?.revocation(certificate).is_some())
     }
 
     /// The directory as the vault holds it.

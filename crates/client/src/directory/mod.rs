@@ -8,6 +8,7 @@
 mod follow;
 mod growth;
 mod news;
+mod own;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 

@@ -4,89 +4,96 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use evidence::Hash;
 use evidence::content::Content;
 use evidence::entry::{Entry, UnverifiedEntry};
-use group::{HistoryKey, PiecePlace};
+use group::{HistoryKey, PiecePlace, key_id_of};
 use minicbor::bytes::{ByteArray, ByteVec};
-use session::message::{Command, HistoryPiece, Reply};
-use tokio::time::sleep;
+use session::limits::MAX_HISTORY_PIECE;
+use session::message::{Command, FailureCode, HistoryPiece, Reply};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::ClientError;
 use crate::engine::{Core, Session, Status};
 use crate::reply::expect_reply;
 use crate::room::{Log, Room};
+use crate::vault::HistoryKeys;
 
 /// Bytes of contents in one piece, the last of which may go beyond.
 const PIECE_BYTES: usize = 256 * 1024;
-/// Largest sequence of contents that is read: [`session::limits::MAX_HISTORY_PIECE`].
-const MAX_PIECE: usize = session::limits::MAX_HISTORY_PIECE;
 /// Entries looked at for one piece.
 const PIECE_ENTRIES: usize = 1024;
 /// How long what was said waits for more before it is handed in.
 const PUT_WAIT: Duration = Duration::from_secs(10);
-/// How often a device that has no history key asks for it after its start.
-const KEY_TRIES: u32 = 20;
-/// How long it waits in between.
-const KEY_WAIT: Duration = Duration::from_millis(500);
+/// How often it is looked for keys and pieces of other devices.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
+/// How often pieces are looked for after something is missing: others hand theirs in a little later.
+const LOOKS: u32 = 6;
+/// How long a device that is new waits for its first keys, and how often it asks.
+const FIRST_KEYS: Duration = Duration::from_secs(10);
+const FIRST_KEYS_EVERY: Duration = Duration::from_millis(500);
+/// How old a device may be that is new, in milliseconds.
+const NEW_MS: u64 = 10 * 60 * 1000;
+/// How long an end or an approval waits for what is handed in.
+const PUT_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Keeps the history: in each session reads what others have, and hands in what is new.
 pub(crate) async fn keep(core: Arc<Core>) {
-    let mut sessions = core.session.subscribe();
-    loop {
-        tokio::select! {
-            ready = core.is_ready() => if !ready { return },
-            _ = core.over() => return,
+    let kept = async {
+        if !core.is_ready().await {
+            return;
         }
-        let session = tokio::select! {
-            session = sessions.wait_for(Option::is_some) => match session {
-                Ok(session) => session.clone(),
-                Err(_) => return,
-            },
-            _ = core.over() => return,
-        };
-        let Some(session) = session else { continue };
-        let ended = async {
-            let _ =
-                sessions.wait_for(|now| !now.as_ref().is_some_and(|now| Arc::ptr_eq(now, &session))).await;
-        };
-        tokio::select! {
-            outcome = in_session(&core, &session) => {
-                if let Err(error) = outcome {
-                    tracing::info!("the history is not kept now: {error}");
-                    sleep(PUT_WAIT).await;
+        let mut sessions = core.session.subscribe();
+        while let Ok(session) = sessions.wait_for(Option::is_some).await.map(|session| session.clone()) {
+            let Some(session) = session else { continue };
+            let outcome = in_session(&core, &session).await;
+            core.history_settled.send_replace(true);
+            tracing::info!("the history is not kept now: {outcome:?}");
+            if session.connection.has_ended() {
+                let other =
+                    |now: &Option<Arc<Session>>| !now.as_ref().is_some_and(|now| Arc::ptr_eq(now, &session));
+                if sessions.wait_for(other).await.is_err() {
+                    return;
                 }
+            } else {
+                sleep(LOOK_EVERY).await;
             }
-            () = ended => {}
-            _ = core.over() => return,
         }
-        core.history_settled.send_replace(true);
+    };
+    tokio::select! {
+        () = kept => {}
+        _ = core.over() => {}
     }
 }
 
 async fn in_session(core: &Core, session: &Session) -> Result<(), ClientError> {
-    let mut key = core.history_key(session).await?;
-    for _ in 0..KEY_TRIES {
-        if key.is_some() {
-            break;
-        }
-        sleep(KEY_WAIT).await;
-        key = core.history_key(session).await?;
-    }
-    let Some(key) = key else {
-        core.history_settled.send_replace(true);
-        // The next session asks again.
-        return std::future::pending().await;
-    };
-    core.read_history(session, &key).await?;
+    core.take_history_keys(session).await?;
+    core.wait_for_first_keys(session).await?;
+    core.read_history(session).await?;
     core.history_settled.send_replace(true);
-    core.give_history_key(session, &key, None).await?;
+    core.compare_history(session).await?;
+    let (mut looks, mut size) = (LOOKS, None);
     loop {
-        core.put_history(session, &key).await?;
-        core.history_bell.notified().await;
-        if core.take_history_wanted() {
-            core.read_history(session, &key).await?;
+        core.put_history(session).await?;
+        let now = Some(core.directory_size().await?);
+        if std::mem::replace(&mut size, now) != now {
+            core.give_history_keys(session, None).await?;
         }
-        sleep(PUT_WAIT).await;
+        tokio::select! {
+            () = core.history_bell.notified() => sleep(PUT_WAIT).await,
+            () = sleep(LOOK_EVERY) => {}
+        }
+        if core.take_history_wanted() {
+            looks = LOOKS;
+        }
+        let (_, others) = core.own_devices().await?;
+        if others && core.take_history_keys(session).await? {
+            looks = LOOKS;
+        }
+        if looks > 0 {
+            looks -= 1;
+            core.read_history(session).await?;
+        }
     }
 }
 
@@ -97,10 +104,94 @@ impl Core {
         settled.is_ok_and(|status| matches!(*status, Status::Ready))
     }
 
-    /// Hands in what this device has opened or said and not handed in yet.
-    pub(crate) async fn put_history(&self, session: &Session, key: &HistoryKey) -> Result<(), ClientError> {
+    /// A device that was vouched for a moment ago is about to be given keys.
+    async fn wait_for_first_keys(&self, session: &Session) -> Result<(), ClientError> {
+        let age_ms = (self.clock)().saturating_sub(self.owner.certificate.not_before_ms());
+        let deadline = Instant::now() + FIRST_KEYS;
+        while !self.owner.first
+            && age_ms < NEW_MS
+            && self.vault.history_keys().await?.others.is_empty()
+            && Instant::now() < deadline
+        {
+            sleep(FIRST_KEYS_EVERY).await;
+            self.take_history_keys(session).await?;
+        }
+        Ok(())
+    }
+
+    /// Hands in what there is, and gives a new device of this user the keys to it, as far as that is done in time: what is not, is done later.
+    pub(crate) async fn share_history(&self, session: &Session, device: Hash, deadline: Instant) {
+        self.put_history_now(session).await;
+        let given = async {
+            while !self.give_history_keys(session, Some(device)).await? {
+                sleep(FIRST_KEYS_EVERY).await;
+            }
+            Ok::<_, ClientError>(())
+        };
+        let outcome = timeout(deadline.saturating_duration_since(Instant::now()), given).await;
+        if !matches!(outcome, Ok(Ok(()))) {
+            tracing::info!("the new device gets the history later: {outcome:?}");
+        }
+    }
+
+    /// Hands in what there is, as far as that is done at once.
+    pub(crate) async fn put_history_now(&self, session: &Session) {
+        if let Ok(Err(error)) = timeout(PUT_PATIENCE, self.put_history(session)).await {
+            tracing::info!("history is handed in later: {error}");
+        }
+    }
+
+    /// Begins anew where the server has less than it was given: it was set back to a copy.
+    async fn compare_history(&self, session: &Session) -> Result<(), ClientError> {
+        let mut asked = Vec::new();
         for room in self.rooms() {
-            while self.put_piece(&room, session, key).await? {}
+            let end = self.vault.history_progress(room.key).await?.end;
+            if end > 0 {
+                let ask = Command::HistoryPut {
+                    room: ByteArray::from(room.id.0),
+                    first: 0,
+                    end: 0,
+                    piece: Vec::new(),
+                };
+                asked.push((room, end, session.connection.request(ask).await));
+            }
+        }
+        for (room, end, mut answer) in asked {
+            match answer.wait().await? {
+                Reply::HistoryHeld { end: held } if held < end => {
+                    self.vault.put_history_end(room.key, held).await?;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands in what this device has opened or said and not handed in yet.
+    async fn put_history(&self, session: &Session) -> Result<(), ClientError> {
+        let keys = self.history_keys().await?;
+        let Some((key, _)) = keys.own.first() else { return Ok(()) };
+        for room in self.rooms() {
+            loop {
+                match self.put_piece(&room, session, key).await {
+                    Ok(true) => {}
+                    Ok(false) => break,
+                    // No room takes any more now.
+                    Err(ClientError::Failed {
+                        code: FailureCode::RateLimited | FailureCode::TooLarge,
+                        message,
+                        ..
+                    }) => {
+                        tracing::warn!("history is not handed in now: {message}");
+                        return Ok(());
+                    }
+                    Err(error @ ClientError::Failed { .. }) => {
+                        tracing::info!(room = %room.id, "history is not handed in now: {error}");
+                        break;
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
         }
         Ok(())
     }
@@ -129,31 +220,50 @@ impl Core {
             let piece = key.seal(&place, &wire::cbor::to_vec(&contents))?;
             let put = Command::HistoryPut { room: ByteArray::from(room.id.0), first, end, piece };
             let reply = session.connection.ask(put).await?;
-            // An earlier answer may have been lost.
-            end = expect_reply!(reply, Reply::HistoryHeld { end } => end)?;
-        }
-        if end <= first {
-            return Err(ClientError::unexpected());
+            let held = expect_reply!(reply, Reply::HistoryHeld { end } => end)?;
+            // An earlier answer may have been lost, and no piece was larger than this one.
+            if held <= first || held > first.saturating_add(PIECE_ENTRIES as u64) {
+                return Err(ClientError::unexpected());
+            }
+            end = held;
         }
         self.vault.put_history_end(room.key, end).await?;
         Ok(true)
     }
 
     /// Reads what other devices of this user have opened of entries that this one has not.
-    async fn read_history(&self, session: &Session, key: &HistoryKey) -> Result<(), ClientError> {
+    async fn read_history(&self, session: &Session) -> Result<(), ClientError> {
         let own = self.owner.certificate.hash();
+        let keys = self.vault.history_keys().await?;
+        if keys.others.is_empty() {
+            return Ok(());
+        }
+        let mut rooms = Vec::new();
         for room in self.rooms() {
             let lacks = |log: &Log| log.member_since(&own) != Some(0) || !log.unopened.is_empty();
-            if room.facts().stopped || !self.with_log(&room, lacks).await? {
-                continue;
+            if !room.facts().stopped && self.with_log(&room, lacks).await? {
+                rooms.push(room);
             }
-            loop {
+        }
+        while !rooms.is_empty() {
+            let mut asked = Vec::new();
+            for room in rooms.drain(..) {
                 let after = self.vault.history_progress(room.key).await?.read;
                 let get = Command::HistoryGet { room: ByteArray::from(room.id.0), after };
-                let reply = session.connection.ask(get).await?;
-                let pieces = expect_reply!(reply, Reply::History { pieces } => pieces)?;
-                if pieces.is_empty() || !self.take_pieces(&room, key, after, pieces).await? {
-                    break;
+                asked.push((room, after, session.connection.request(get).await));
+            }
+            for (room, after, mut answer) in asked {
+                let (last, pieces) = expect_reply!(answer.wait().await?,
+                    Reply::History { last, pieces } => (last, pieces))?;
+                let again = if last < after {
+                    // The server was set back: what it has is counted anew.
+                    self.vault.put_history(room.key, 0, &[]).await?;
+                    true
+                } else {
+                    !pieces.is_empty() && self.take_pieces(&room, &keys, after, pieces).await?
+                };
+                if again {
+                    rooms.push(room);
                 }
             }
         }
@@ -164,7 +274,7 @@ impl Core {
     async fn take_pieces(
         &self,
         room: &Room,
-        key: &HistoryKey,
+        keys: &HistoryKeys,
         mut after: u64,
         pieces: Vec<HistoryPiece>,
     ) -> Result<bool, ClientError> {
@@ -178,13 +288,16 @@ impl Core {
             }
             after = position;
             let place = PiecePlace { room: room.id.0, device: *certificate, first, end };
-            // One under another key, or that somebody has changed, is of no use.
-            let opened = key.open(&place, &piece).unwrap_or_default();
-            let contents: Vec<(u64, ByteVec)> =
-                wire::cbor::from_slice(&opened, MAX_PIECE).unwrap_or_default();
-            let contents = contents.into_iter().map(|(index, content)| (index, Vec::from(content))).collect();
-            let good = self.check_history(room, first, end, contents).await?;
+            let good = match key_id_of(&piece).and_then(|id| keys.all().find(|key| key.id() == id)) {
+                Some(key) => self.check_history(room, &place, key, &piece).await?,
+                // All is read anew when further keys come.
+                None => Vec::new(),
+            };
             self.vault.put_history(room.key, position, &good).await?;
+            if !good.is_empty() {
+                // What was shown of this room was without them.
+                *room.acts.lock().await = Default::default();
+            }
         }
         Ok(true)
     }
@@ -193,14 +306,20 @@ impl Core {
     async fn check_history(
         &self,
         room: &Room,
-        first: u64,
-        end: u64,
-        contents: BTreeMap<u64, Vec<u8>>,
+        place: &PiecePlace,
+        key: &HistoryKey,
+        piece: &[u8],
     ) -> Result<Vec<(u64, Vec<u8>)>, ClientError> {
+        // What somebody has changed is of no use.
+        let opened = key.open(place, piece).unwrap_or_default();
+        let contents: Vec<(u64, ByteVec)> =
+            wire::cbor::from_slice(&opened, MAX_HISTORY_PIECE).unwrap_or_default();
+        let contents: BTreeMap<u64, Vec<u8>> =
+            contents.into_iter().map(|(index, content)| (index, Vec::from(content))).collect();
         let mut good = Vec::new();
-        let mut at = first;
-        while at < end {
-            let limit = usize::try_from(end - at).unwrap_or(PIECE_ENTRIES).min(PIECE_ENTRIES);
+        let mut at = place.first;
+        while at < place.end && !contents.is_empty() {
+            let limit = usize::try_from(place.end - at).unwrap_or(PIECE_ENTRIES).min(PIECE_ENTRIES);
             let entries = self.vault.opened_entries(room.key, at, limit).await?;
             let Some((last, _)) = entries.last() else { break };
             at = last.saturating_add(1);

@@ -1,19 +1,24 @@
-//! The history key of this user's devices: made, given and taken (docs/group.md, GR-26 and GR-27).
+//! History keys: made, given and taken (docs/group.md, GR-26 and GR-27).
+
+use std::collections::HashMap;
 
 use evidence::Hash;
-use group::{HistoryBox, HistoryKey};
-use minicbor::bytes::ByteArray;
+use group::{GroupError, HistoryBox, HistoryKey, MAX_HISTORY_KEYS};
 use minicbor::{Decode, Encode};
-use pki::{Usage, VerifiedCertificate};
-use session::message::{Command, HistoryKeyHolder, Reply};
+use pki::VerifiedCertificate;
+use session::limits::MAX_HISTORY_BOX;
+use session::message::{Command, Reply};
 
 use super::{OpenGroup, changes, put_records};
 use crate::ClientError;
 use crate::engine::{Core, Session};
 use crate::reply::expect_reply;
-use crate::vault::{GroupRecords, VaultError};
+use crate::vault::{GroupRecords, HistoryKeys, VaultError};
 
-/// A history key on its way.
+/// History keys of others that a home keeps.
+const MAX_KNOWN: usize = 1024;
+
+/// A box as it travels.
 #[derive(Encode, Decode)]
 struct Sealed {
     #[cbor(n(0), with = "minicbor::bytes")]
@@ -22,62 +27,53 @@ struct Sealed {
     tree: Vec<u8>,
     #[cbor(n(2), with = "minicbor::bytes")]
     message: Vec<u8>,
-    #[n(3)]
-    giver: ByteArray<32>,
 }
 
 impl Core {
-    /// The history key, if this device has it or can have it now.
-    pub(crate) async fn history_key(&self, session: &Session) -> Result<Option<HistoryKey>, ClientError> {
-        if let Some(key) = self.vault.history_key().await? {
-            return Ok(Some(key));
+    /// The history keys, of which the newest own one may seal: it is not known to a device that is revoked by now.
+    pub(crate) async fn history_keys(&self) -> Result<HistoryKeys, ClientError> {
+        let (revoked, _) = self.own_devices().await?;
+        let keys = self.vault.history_keys().await?;
+        if keys.own.first().is_some_and(|(_, known)| *known >= revoked) {
+            return Ok(keys);
         }
-        let own = ByteArray::from(self.owner.certificate.hash());
-        let reply = session.connection.ask(Command::HistoryKeyGet).await?;
-        let sealed = expect_reply!(reply, Reply::HistoryKey { sealed } => sealed)?;
-        if let Some(sealed) = sealed.filter(|sealed| !sealed.is_empty()) {
-            return match self.take_history_key(session, &sealed).await {
-                Ok(key) => Ok(Some(key)),
-                Err(error @ (ClientError::Connection(_) | ClientError::Vault(_))) => Err(error),
-                Err(error) => {
-                    tracing::warn!("the history key that was given cannot be opened: {error}");
-                    let none = Command::HistoryKeyPut { certificate: own, sealed: None };
-                    expect_reply!(session.connection.ask(none).await?, Reply::Done => ())?;
-                    Ok(None)
-                }
-            };
-        }
-        let others = self.history_holders(session).await?.iter().any(|holder| holder.certificate != own);
-        if others && !self.owner.first {
-            return Ok(None);
-        }
-        let key = self.vault.keep_history_key(&HistoryKey::generate()?).await?;
-        let mark = Command::HistoryKeyPut { certificate: own, sealed: Some(Vec::new()) };
-        expect_reply!(session.connection.ask(mark).await?, Reply::Done => ())?;
-        Ok(Some(key))
+        let mut transaction = self.vault.begin().await?;
+        self.vault.put_history_key(&mut transaction, &HistoryKey::generate()?, Some(revoked)).await?;
+        transaction.commit().await.map_err(VaultError::from)?;
+        Ok(self.vault.history_keys().await?)
     }
 
-    async fn history_holders(&self, session: &Session) -> Result<Vec<HistoryKeyHolder>, ClientError> {
-        let reply = session.connection.ask(Command::HistoryKeys).await?;
-        expect_reply!(reply, Reply::HistoryKeys { devices } => devices)
-    }
-
-    /// Gives the history key to those devices of this user that have none and can be given it now; whether `wanted` has it then.
-    pub(crate) async fn give_history_key(
+    /// Gives the history keys to those devices of this user that lack one of this device's own; whether `wanted` has all of them then.
+    pub(crate) async fn give_history_keys(
         &self,
         session: &Session,
-        key: &HistoryKey,
         wanted: Option<Hash>,
     ) -> Result<bool, ClientError> {
-        let own = self.owner.certificate.hash();
+        let devices = self.own_trusted(session).await?;
+        if devices.is_empty() {
+            return Ok(false);
+        }
+        let keys = self.history_keys().await?;
+        let own = u32::try_from(keys.own.len()).unwrap_or(u32::MAX);
+        let reply = session.connection.ask(Command::HistoryKeys).await?;
+        let given = expect_reply!(reply, Reply::HistoryKeys { given } => given)?;
+        let given: HashMap<Hash, u32> = given.into_iter().map(|to| (*to.certificate, to.keys)).collect();
         let mut has = false;
-        for holder in self.history_holders(session).await? {
-            let certificate = *holder.certificate;
-            let mut given = holder.has_key;
-            if !given && certificate != own {
-                given = self.give_to(session, key, certificate).await?;
+        for device in devices {
+            let hash = device.hash();
+            let mut there = given.get(&hash).is_some_and(|keys| *keys >= own);
+            if !there {
+                there = match self.give_to(session, &keys, own, hash).await {
+                    Err(error @ (ClientError::Connection(_) | ClientError::Vault(_))) => return Err(error),
+                    // The others are given theirs.
+                    Err(error) => {
+                        tracing::info!("a device is not given the history keys now: {error}");
+                        false
+                    }
+                    Ok(there) => there,
+                };
             }
-            has |= given && Some(certificate) == wanted;
+            has |= there && Some(hash) == wanted;
         }
         Ok(has)
     }
@@ -85,73 +81,71 @@ impl Core {
     async fn give_to(
         &self,
         session: &Session,
-        key: &HistoryKey,
+        keys: &HistoryKeys,
+        own: u32,
         certificate: Hash,
     ) -> Result<bool, ClientError> {
-        if self.own_device_in_force(session, certificate).await?.is_none() {
-            tracing::warn!("a device is not given the history key: it is not this user's, or revoked");
-            return Ok(false);
-        }
         let Some(package) = self.take_packages(session, &[certificate]).await?.pop() else {
             return Ok(false);
         };
-        let now_ms = (self.clock)();
-        let HistoryBox { welcome, tree, message } = key.give(
-            self.owner.user.as_str(),
-            &self.own_device(),
-            &package.certificate,
-            &package.bytes,
-            now_ms,
-        )?;
-        let giver = ByteArray::from(self.owner.certificate.hash());
-        let sealed = wire::cbor::to_vec(&Sealed { welcome, tree, message, giver });
-        let put = Command::HistoryKeyPut { certificate: ByteArray::from(certificate), sealed: Some(sealed) };
+        let (user, now_ms) = (self.owner.user.as_str(), (self.clock)());
+        let given = keys.all().take(MAX_HISTORY_KEYS);
+        let from = self.own_device();
+        let HistoryBox { welcome, tree, message } =
+            HistoryBox::give(given, user, &from, &package.certificate, &package.bytes, now_ms)?;
+        let sealed = wire::cbor::to_vec(&Sealed { welcome, tree, message });
+        let put = Command::HistoryKeyPut { certificate: certificate.into(), keys: own, sealed };
         expect_reply!(session.connection.ask(put).await?, Reply::Done => ())?;
         Ok(true)
     }
 
-    async fn take_history_key(&self, session: &Session, sealed: &[u8]) -> Result<HistoryKey, ClientError> {
-        let Sealed { welcome, tree, message, giver } =
-            wire::cbor::from_slice(sealed, session::limits::MAX_HISTORY_BOX)
-                .map_err(|_| group::GroupError::Malformed("history key"))?;
-        let giver = self
-            .own_device_in_force(session, *giver)
-            .await?
-            .filter(|giver| giver.hash() != self.owner.certificate.hash())
-            .ok_or_else(|| {
-                ClientError::Untrusted("it is given by no other device of this user".to_owned())
-            })?;
+    /// Takes the history keys that other devices of this user have given to this one; whether there were any.
+    pub(crate) async fn take_history_keys(&self, session: &Session) -> Result<bool, ClientError> {
+        let reply = session.connection.ask(Command::HistoryKeyGet).await?;
+        let boxes = expect_reply!(reply, Reply::HistoryBoxes { boxes } => boxes)?;
+        let mut any = false;
+        for given in boxes {
+            // One that is revoked since may give: what it knows opens what it handed in, and seals nothing here.
+            let wanted = [(*given.giver, (self.clock)())];
+            self.certificates.fetch(&wanted, &self.owner, &self.vault, &session.connection).await?;
+            self.complete_directory(session).await?;
+            let giver = self.certificates.accepted(&given.giver).map(|known| known.certificate);
+            let own = self.owner.certificate.hash();
+            let opened = match giver.filter(|giver| self.is_own(giver) && giver.hash() != own) {
+                Some(giver) => self.open_box(&giver, &given.sealed).await,
+                None => Err(ClientError::Untrusted("it is given by no other device of this user".to_owned())),
+            };
+            let opened = match opened {
+                Ok(()) => true,
+                Err(error @ (ClientError::Keys(_) | ClientError::Untrusted(_))) => {
+                    tracing::warn!("history keys that were given cannot be opened: {error}");
+                    false
+                }
+                Err(error) => return Err(error),
+            };
+            any |= opened;
+            let taken = Command::HistoryKeyTaken { giver: given.giver, opened };
+            expect_reply!(session.connection.ask(taken).await?, Reply::Done => ())?;
+        }
+        Ok(any)
+    }
+
+    async fn open_box(&self, giver: &VerifiedCertificate, sealed: &[u8]) -> Result<(), ClientError> {
+        let Sealed { welcome, tree, message } = wire::cbor::from_slice(sealed, MAX_HISTORY_BOX)
+            .map_err(|_| GroupError::Malformed("history keys"))?;
+        let known = self.vault.history_keys().await?.others.len();
         let mut transaction = self.vault.begin().await?;
         let mut open = OpenGroup::new(0)?;
         self.load_packages(&mut transaction, &mut open).await?;
-        let sealed = HistoryBox { welcome, tree, message };
-        let own = &self.owner.certificate;
-        let key = HistoryKey::take(&open.provider, self.owner.user.as_str(), &giver, own, &sealed)?;
+        let (user, own) = (self.owner.user.as_str(), &self.owner.certificate);
+        let keys = HistoryBox { welcome, tree, message }.take(&open.provider, user, giver, own)?;
         let mut writes = changes(&open.provider);
         writes.retain(|record, _| record.scope == [0; 32]);
         put_records(&self.vault, &mut transaction, GroupRecords::Packages, writes).await?;
-        self.vault.put_history_key(&mut transaction, &key).await?;
-        transaction.commit().await.map_err(VaultError::from)?;
-        Ok(key)
-    }
-
-    /// The certificate of a device of this user, if it is accepted, in the directory, and not revoked there.
-    pub(crate) async fn own_device_in_force(
-        &self,
-        session: &Session,
-        certificate: Hash,
-    ) -> Result<Option<VerifiedCertificate>, ClientError> {
-        let wanted = [(certificate, (self.clock)())];
-        self.certificates.fetch(&wanted, &self.owner, &self.vault, &session.connection).await?;
-        // Whom it accepts is in the directory, as far as that goes now, or this ends the session.
-        self.refresh_directory(session).await?;
-        if self.is_revoked(&certificate).await? {
-            return Ok(None);
+        for key in keys.iter().take(MAX_KNOWN.saturating_sub(known)) {
+            self.vault.put_history_key(&mut transaction, key, None).await?;
         }
-        let known = self.certificates.accepted(&certificate).map(|known| known.certificate);
-        let own = |device: &VerifiedCertificate| {
-            device.usage() == Usage::Device && device.identity().user() == Some(&self.owner.user)
-        };
-        Ok(known.filter(own))
+        self.vault.read_history_anew(&mut transaction).await?;
+        Ok(transaction.commit().await.map_err(VaultError::from)?)
     }
 }

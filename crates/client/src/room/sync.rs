@@ -364,7 +364,7 @@ impl Core {
         let log = guard.get_or_insert_default();
         let held_before = log.head.as_ref().map(|head| head.head.size);
         while log.size() < row.size {
-            let entries = self.vault.entries(room.key, log.size(), LOAD).await?;
+            let entries = self.vault.opened_entries(room.key, log.size(), LOAD).await?;
             if entries.is_empty() {
                 return Err(VaultError::Damaged("segment").into());
             }

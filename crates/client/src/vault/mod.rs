@@ -34,6 +34,7 @@ pub(crate) use comparisons::Comparison;
 pub(crate) use directory::StoredDirectory;
 pub use error::VaultError;
 pub(crate) use groups::GroupRecords;
+pub(crate) use history::HistoryKeys;
 pub(crate) use outbox::{OutboxRow, OutboxState, Parcel};
 pub(crate) use receipts::StoredReceipt;
 pub(crate) use rooms::{Alarm, CHECKPOINT_SPACING_S, RoomKey, RoomRecord, RoomRow, Step, VerifiedHead};

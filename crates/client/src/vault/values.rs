@@ -1,6 +1,5 @@
 //! Single values: who this home belongs to, and its device key.
 
-use group::HistoryKey;
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 use pki::ed25519::SigningKey;
@@ -16,7 +15,6 @@ const REQUEST: &str = "request";
 const OPENED_USER: &str = "opened user";
 const NEXT_PASSWORD: &str = "next password";
 const PACKAGES_MADE: &str = "packages made";
-const HISTORY_KEY: &str = "history key";
 const NEWS_TOLD: &str = "news told";
 
 /// Who this home belongs to.
@@ -115,35 +113,6 @@ impl Vault {
     /// Stores it.
     pub(crate) async fn put_packages_made_ms(&self, at_ms: u64) -> Result<(), VaultError> {
         self.put_value(PACKAGES_MADE, &at_ms.to_be_bytes()).await
-    }
-
-    /// The history key (docs/group.md, GR-26).
-    pub(crate) async fn history_key(&self) -> Result<Option<HistoryKey>, VaultError> {
-        let Some(bytes) = self.value(HISTORY_KEY).await? else { return Ok(None) };
-        let bytes = bytes.as_slice().try_into().map_err(|_| VaultError::Damaged(HISTORY_KEY))?;
-        Ok(Some(HistoryKey::from_bytes(bytes)))
-    }
-
-    /// Stores it, unless there is one, and returns the one that is there.
-    pub(crate) async fn keep_history_key(&self, key: &HistoryKey) -> Result<HistoryKey, VaultError> {
-        let mut transaction = self.begin().await?;
-        self.put_history_key(&mut transaction, key).await?;
-        transaction.commit().await?;
-        self.history_key().await?.ok_or(VaultError::Damaged(HISTORY_KEY))
-    }
-
-    /// Stores it, unless there is one.
-    pub(crate) async fn put_history_key(
-        &self,
-        transaction: &mut WriteTransaction,
-        key: &HistoryKey,
-    ) -> Result<(), VaultError> {
-        sqlx::query("INSERT OR IGNORE INTO value (name, sealed) VALUES (?, ?)")
-            .bind(HISTORY_KEY)
-            .bind(self.keys.seal(place(HISTORY_KEY), key.as_bytes())?)
-            .execute(&mut **transaction)
-            .await?;
-        Ok(())
     }
 
     /// Size of the directory of which all news were told.

@@ -323,18 +323,20 @@ pub enum Command {
         #[n(2)]
         offset: u64,
     },
-    /// Which devices of the user have the history key (SE-38).
+    /// To which devices of the user this one gave how many history keys (SE-38).
     #[n(41)]
     HistoryKeys,
-    /// Gives a device of the user the history key, or tells that this one has it, or has not (SE-38).
+    /// Gives a device of the user history keys (SE-38).
     #[n(42)]
     HistoryKeyPut {
         #[n(0)]
         certificate: ByteArray<32>,
-        #[cbor(n(1), with = "minicbor::bytes")]
-        sealed: Option<Vec<u8>>,
+        #[n(1)]
+        keys: u32,
+        #[cbor(n(2), with = "minicbor::bytes")]
+        sealed: Vec<u8>,
     },
-    /// The history key as it was given to this device (SE-38).
+    /// The history keys that were given to this device and not taken (SE-38).
     #[n(43)]
     HistoryKeyGet,
     /// Hands in a piece of history (SE-39).
@@ -357,8 +359,16 @@ pub enum Command {
         #[n(1)]
         after: u64,
     },
-    /// Reads the directory's leaves (SE-25).
+    /// Says whether a box with history keys could be opened (SE-38).
     #[n(46)]
+    HistoryKeyTaken {
+        #[n(0)]
+        giver: ByteArray<32>,
+        #[n(1)]
+        opened: bool,
+    },
+    /// Reads the directory's leaves (SE-25).
+    #[n(47)]
     Directory {
         #[n(0)]
         from: u64,

@@ -8,7 +8,7 @@ mod reply;
 pub use codec::{MessageDecoder, MessageError, encode};
 pub use command::{Command, Request, Role};
 pub use record::{
-    DeviceInfo, Entry, HistoryKeyHolder, HistoryPiece, InviteInfo, KnownCertificate, PendingDevice,
-    ProvenLeaf, ReceiptItem, RoomInfo, UserInfo,
+    DeviceInfo, Entry, HistoryBox, HistoryKeysGiven, HistoryPiece, InviteInfo, KnownCertificate,
+    PendingDevice, ProvenLeaf, ReceiptItem, RoomInfo, UserInfo,
 };
 pub use reply::{Event, FailureCode, Reply, ServerMessage};

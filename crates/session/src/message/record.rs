@@ -179,15 +179,26 @@ pub struct ProvenLeaf {
     pub proof: Vec<ByteArray<32>>,
 }
 
-/// A device of the user (SE-38).
+/// History keys that this device gave to another of its user (SE-38).
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub struct HistoryKeyHolder {
-    /// SHA-256 of its certificate.
+pub struct HistoryKeysGiven {
+    /// SHA-256 of the other's certificate.
     #[n(0)]
     pub certificate: ByteArray<32>,
-    /// Whether it has the history key, or a box with it.
+    /// How many of its own keys are among them.
     #[n(1)]
-    pub has_key: bool,
+    pub keys: u32,
+}
+
+/// History keys from another device of the user (SE-38).
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct HistoryBox {
+    /// SHA-256 of the giver's certificate.
+    #[n(0)]
+    pub giver: ByteArray<32>,
+    /// The box (docs/group.md, GR-27).
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub sealed: Vec<u8>,
 }
 
 /// A piece of history of another device of the user (SE-39).

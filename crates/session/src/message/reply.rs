@@ -4,8 +4,8 @@ use minicbor::bytes::{ByteArray, ByteVec};
 use minicbor::{Decode, Encode};
 
 use super::{
-    DeviceInfo, Entry, HistoryKeyHolder, HistoryPiece, InviteInfo, KnownCertificate, PendingDevice,
-    ProvenLeaf, ReceiptItem, Role, RoomInfo, UserInfo,
+    DeviceInfo, Entry, HistoryBox, HistoryKeysGiven, HistoryPiece, InviteInfo, KnownCertificate,
+    PendingDevice, ProvenLeaf, ReceiptItem, Role, RoomInfo, UserInfo,
 };
 
 /// What a server sends (SE-2).
@@ -301,17 +301,17 @@ pub enum Reply {
         #[cbor(n(1), with = "minicbor::bytes")]
         bytes: Vec<u8>,
     },
-    /// The devices of the user that are not revoked, and whether each has the history key (SE-38).
+    /// To which devices this one gave how many history keys of its own (SE-38).
     #[n(31)]
     HistoryKeys {
         #[n(0)]
-        devices: Vec<HistoryKeyHolder>,
+        given: Vec<HistoryKeysGiven>,
     },
-    /// The history key as it was given (SE-38).
+    /// Boxes with history keys (SE-38).
     #[n(32)]
-    HistoryKey {
-        #[cbor(n(0), with = "minicbor::bytes")]
-        sealed: Option<Vec<u8>>,
+    HistoryBoxes {
+        #[n(0)]
+        boxes: Vec<HistoryBox>,
     },
     /// Up to which log index this device has handed in history (SE-39).
     #[n(33)]
@@ -323,6 +323,8 @@ pub enum Reply {
     #[n(34)]
     History {
         #[n(0)]
+        last: u64,
+        #[n(1)]
         pieces: Vec<HistoryPiece>,
     },
     /// A part of the directory, with its newest checkpoint (SE-25).

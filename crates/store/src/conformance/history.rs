@@ -10,34 +10,33 @@ fn piece(device: Hash, room: &str, first: u64, end: u64) -> NewHistory {
     NewHistory { device, room: id(room), first, end, piece: format!("{room} {first} {end}").into_bytes() }
 }
 
-/// A device has the key it was given first, until it says that it has none.
-pub async fn keys_are_given_once(store: Arc<dyn Store>) {
+/// A box is there until it is taken, one of each giver; one that could not be opened was never given.
+pub async fn boxes_are_taken_once(store: Arc<dyn Store>) {
     let (ada, bob) = (enrol(&*store, "ada").await, enrol(&*store, "bob").await);
-    assert_eq!(store.history_keys("ada").await.unwrap(), [(ada, false)]);
-    assert_eq!(store.history_key(&ada).await.unwrap(), None);
-    for (sealed, kept) in [
-        (Some(&b"one"[..]), Some(&b"one"[..])),
-        (Some(b"two"), Some(b"one")),
-        (None, None),
-        (Some(b""), Some(b"")),
-    ] {
-        store.put_history_key(&ada, sealed).await.unwrap();
-        assert_eq!(store.history_key(&ada).await.unwrap().as_deref(), kept);
-        assert_eq!(store.history_keys("ada").await.unwrap(), [(ada, kept.is_some())]);
+    let boxes = async || store.history_boxes(&ada).await.unwrap();
+    assert_eq!(boxes().await, []);
+    for (keys, sealed) in [(1, &b"one"[..]), (2, b"two")] {
+        store.put_history_box(&ada, &bob, keys, sealed).await.unwrap();
+        assert_eq!(boxes().await, [(bob, sealed.to_vec())]);
+        assert_eq!(store.history_keys_given(&bob).await.unwrap(), [(ada, keys)]);
     }
-    assert_eq!(store.history_keys("bob").await.unwrap(), [(bob, false)]);
-    assert_eq!(store.history_keys("nobody").await.unwrap(), []);
+    assert_eq!(store.history_keys_given(&ada).await.unwrap(), []);
+    assert_eq!(store.history_boxes(&bob).await.unwrap(), []);
+    store.take_history_box(&ada, &bob, true).await.unwrap();
+    assert_eq!((boxes().await, store.history_keys_given(&bob).await.unwrap()), (vec![], vec![(ada, 2)]));
+    store.take_history_box(&ada, &bob, false).await.unwrap();
+    store.take_history_box(&bob, &ada, false).await.unwrap();
+    assert_eq!(store.history_keys_given(&bob).await.unwrap(), []);
     let limit = MAX_HISTORY_BOX as u64;
-    let large = TooLarge { what: "history key", value: limit + 1, limit };
-    assert_error(store.put_history_key(&ada, Some(&[0; MAX_HISTORY_BOX + 1])).await, &large.into());
-    assert_error(
-        store.put_history_key(&id("nobody"), Some(b"x")).await,
-        &StoreError::NotFound(Thing::Device),
-    );
+    let large = TooLarge { what: "history keys", value: limit + 1, limit };
+    let put = async |device, sealed: &[u8]| store.put_history_box(&device, &bob, 1, sealed).await;
+    assert_error(put(ada, &[0; MAX_HISTORY_BOX + 1]).await, &large.into());
+    assert_error(put(id("nobody"), b"x").await, &StoreError::NotFound(Thing::Device));
     let revoked = LeafKind::Revoked { certificate: ada, at_ms: NOW };
     store.append_directory(directory_append(2, vec![revoked])).await.unwrap();
-    assert_eq!(store.history_keys("ada").await.unwrap(), []);
-    assert_error(store.put_history_key(&ada, Some(b"x")).await, &StoreError::Refused(Refusal::DeviceRevoked));
+    assert_error(put(ada, b"x").await, &StoreError::Refused(Refusal::DeviceRevoked));
+    let by_revoked = store.put_history_box(&bob, &ada, 1, b"x").await;
+    assert_error(by_revoked, &StoreError::Refused(Refusal::DeviceRevoked));
 }
 
 /// A piece is kept if it does not begin before the end of those that are there.
@@ -90,6 +89,7 @@ pub async fn a_users_devices_read_each_other(store: Arc<dyn Store>) {
         [(ada, 0, 5), (ada, 5, 9)]
     );
     let [one, two] = both.as_slice() else { panic!("{both:?}") };
+    assert!(store.last_history().await.unwrap() >= two.0);
     assert_eq!(read("ada", phone, 0, 1).await, [*one]);
     assert_eq!(read("ada", phone, one.0, 1).await, [*two]);
     assert_eq!(read("ada", phone, two.0, 1_000).await, []);

@@ -47,7 +47,7 @@ macro_rules! conformance_suite {
             keys: packages_are_given_once, packages_are_limited, the_oldest_packages_make_room,
                 packages_go_with_the_certificate, many_takers;
             blobs: pieces, another_hash, pending_ones_are_limited, a_large_one_goes_in_steps, an_entry_takes_its_blobs, a_missing_one_leaves_the_room;
-            history: keys_are_given_once, pieces_go_on, a_users_devices_read_each_other;
+            history: boxes_are_taken_once, pieces_go_on, a_users_devices_read_each_other;
         );
     };
     (@cases $open:path, $($module:ident: $($case:ident),+;)+) => {

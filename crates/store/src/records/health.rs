@@ -73,6 +73,11 @@ pub enum Problem {
         /// SHA-256 that it should have.
         hash: Hash,
     },
+    /// A device whose history is not as large as it is said to be.
+    History {
+        /// Its certificate hash.
+        device: Hash,
+    },
     /// What the database says of its own structure.
     Structure(String),
 }

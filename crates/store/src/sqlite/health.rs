@@ -9,7 +9,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::value::{hash, uint};
-use super::{SqliteStore, blobs};
+use super::{SqliteStore, blobs, history};
 use crate::{Depth, Problem, Report, StoreError, Upkeep};
 
 #[async_trait]
@@ -58,6 +58,7 @@ async fn check(connection: &mut SqliteConnection, depth: Depth) -> Result<Report
         check_sequences(connection, &mut report).await?;
         check_bodies(connection, &mut report).await?;
         blobs::check(connection, &mut report).await?;
+        history::check_sizes(connection, &mut report).await?;
         check_structure(connection, &mut report).await?;
     }
     Ok(report)

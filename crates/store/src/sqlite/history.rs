@@ -7,8 +7,11 @@ use sqlx::sqlite::SqliteConnection;
 use super::value::{bound, hash, int, uint};
 use super::{SqliteStore, devices};
 use crate::error::TooLarge;
-use crate::limits::{MAX_HISTORY, MAX_HISTORY_BOX, MAX_HISTORY_PIECE, check};
-use crate::{Hash, Histories, History, NewHistory, StoreError};
+use crate::limits::{MAX_HISTORY, MAX_HISTORY_BOX, MAX_HISTORY_PIECE, MIN_HISTORY_PIECE, check};
+use crate::{Hash, Histories, History, NewHistory, Problem, Report, StoreError};
+
+/// Pieces in one answer.
+const PIECES: u32 = 64;
 
 /// The last one ends last.
 const END: &str =
@@ -16,32 +19,53 @@ const END: &str =
 
 #[async_trait]
 impl Histories for SqliteStore {
-    async fn history_keys(&self, user: &str) -> Result<Vec<(Hash, bool)>, StoreError> {
-        let rows: Vec<(Vec<u8>, bool)> = sqlx::query_as(
-            "SELECT d.certificate, h.sealed IS NOT NULL FROM devices d JOIN certificates c ON c.hash = d.certificate \
-             LEFT JOIN history_devices h ON h.certificate = d.certificate \
-             WHERE d.user_name = ? AND c.revoked_idx IS NULL ORDER BY c.issued_idx",
+    async fn history_keys_given(&self, giver: &Hash) -> Result<Vec<(Hash, u32)>, StoreError> {
+        let rows: Vec<(Vec<u8>, u32)> = sqlx::query_as(
+            "SELECT certificate, keys FROM history_boxes WHERE giver = ? ORDER BY certificate",
         )
-        .bind(user)
+        .bind(&giver[..])
         .fetch_all(&self.readers)
         .await?;
-        rows.into_iter().map(|(certificate, has_key)| Ok((hash(certificate)?, has_key))).collect()
+        rows.into_iter().map(|(certificate, keys)| Ok((hash(certificate)?, keys))).collect()
     }
 
-    async fn put_history_key(&self, device: &Hash, sealed: Option<&[u8]>) -> Result<(), StoreError> {
-        check("history key", sealed.map_or(0, <[u8]>::len), MAX_HISTORY_BOX)?;
+    async fn put_history_box(
+        &self,
+        device: &Hash,
+        giver: &Hash,
+        keys: u32,
+        sealed: &[u8],
+    ) -> Result<(), StoreError> {
+        check("history keys", sealed.len(), MAX_HISTORY_BOX)?;
         let mut transaction = self.begin().await?;
-        let outcome = put_key(&mut transaction, device, sealed).await;
+        let outcome = put_box(&mut transaction, device, giver, keys, sealed).await;
         transaction.finish(outcome).await
     }
 
-    async fn history_key(&self, device: &Hash) -> Result<Option<Vec<u8>>, StoreError> {
-        let found: Option<Option<Vec<u8>>> =
-            sqlx::query_scalar("SELECT sealed FROM history_devices WHERE certificate = ?")
-                .bind(&device[..])
-                .fetch_optional(&self.readers)
-                .await?;
-        Ok(found.flatten())
+    async fn history_boxes(&self, device: &Hash) -> Result<Vec<(Hash, Vec<u8>)>, StoreError> {
+        let rows: Vec<(Vec<u8>, Vec<u8>)> = sqlx::query_as(
+            "SELECT giver, sealed FROM history_boxes WHERE certificate = ? AND sealed IS NOT NULL ORDER BY giver",
+        )
+        .bind(&device[..])
+        .fetch_all(&self.readers)
+        .await?;
+        rows.into_iter().map(|(giver, sealed)| Ok((hash(giver)?, sealed))).collect()
+    }
+
+    async fn take_history_box(&self, device: &Hash, giver: &Hash, opened: bool) -> Result<(), StoreError> {
+        let sql = match opened {
+            true => "UPDATE history_boxes SET sealed = NULL WHERE certificate = ? AND giver = ?",
+            false => "DELETE FROM history_boxes WHERE certificate = ? AND giver = ?",
+        };
+        let mut transaction = self.begin().await?;
+        let outcome = sqlx::query(sql).bind(&device[..]).bind(&giver[..]).execute(&mut *transaction).await;
+        transaction.finish(outcome.map(|_| ()).map_err(Into::into)).await
+    }
+
+    async fn last_history(&self) -> Result<u64, StoreError> {
+        let last: Option<i64> =
+            sqlx::query_scalar("SELECT max(position) FROM history").fetch_one(&self.readers).await?;
+        uint(last.unwrap_or_default())
     }
 
     async fn put_history(&self, piece: NewHistory) -> Result<u64, StoreError> {
@@ -66,14 +90,16 @@ impl Histories for SqliteStore {
         bytes: usize,
     ) -> Result<Vec<History>, StoreError> {
         let mut rows = sqlx::query_as(
-            "SELECT h.position, h.certificate, h.first, h.past, h.piece \
-             FROM devices d JOIN history h ON h.certificate = d.certificate \
-             WHERE d.user_name = ? AND d.certificate <> ? AND h.room = ? AND h.position > ? ORDER BY h.position",
+            "SELECT position, certificate, first, past, piece FROM history WHERE position IN ( \
+                SELECT h.position FROM devices d JOIN history h ON h.certificate = d.certificate \
+                WHERE d.user_name = ? AND d.certificate <> ? AND h.room = ? AND h.position > ? \
+                ORDER BY h.position LIMIT ?) ORDER BY position",
         )
         .bind(user)
         .bind(&device[..])
         .bind(&room[..])
         .bind(bound(after))
+        .bind(PIECES)
         .fetch(&self.readers);
         let (mut found, mut held) = (Vec::new(), 0_usize);
         while let Some(row) = rows.try_next().await? {
@@ -89,23 +115,24 @@ impl Histories for SqliteStore {
     }
 }
 
-async fn put_key(
+async fn put_box(
     connection: &mut SqliteConnection,
     device: &Hash,
-    sealed: Option<&[u8]>,
+    giver: &Hash,
+    keys: u32,
+    sealed: &[u8],
 ) -> Result<(), StoreError> {
     devices::require_in_force(connection, device).await?;
-    let sql = match sealed {
-        Some(_) => {
-            "INSERT INTO history_devices (certificate, sealed) VALUES (?, ?) \
-             ON CONFLICT (certificate) DO UPDATE SET sealed = coalesce(sealed, excluded.sealed)"
-        }
-        None => {
-            "INSERT INTO history_devices (certificate, sealed) VALUES (?, ?) \
-             ON CONFLICT (certificate) DO UPDATE SET sealed = NULL"
-        }
-    };
-    sqlx::query(sql).bind(&device[..]).bind(sealed).execute(connection).await?;
+    devices::require_in_force(connection, giver).await?;
+    sqlx::query(
+        "INSERT OR REPLACE INTO history_boxes (certificate, giver, keys, sealed) VALUES (?, ?, ?, ?)",
+    )
+    .bind(&device[..])
+    .bind(&giver[..])
+    .bind(keys)
+    .bind(sealed)
+    .execute(connection)
+    .await?;
     Ok(())
 }
 
@@ -124,7 +151,7 @@ async fn put(connection: &mut SqliteConnection, piece: NewHistory) -> Result<u64
     if piece.first < held {
         return Ok(held);
     }
-    let size = piece.piece.len() as u64;
+    let size = (piece.piece.len() as u64).max(MIN_HISTORY_PIECE);
     let bytes: i64 = sqlx::query_scalar(
         "INSERT INTO history_devices (certificate, bytes) VALUES (?1, ?2) \
          ON CONFLICT (certificate) DO UPDATE SET bytes = bytes + ?2 RETURNING bytes",
@@ -146,4 +173,23 @@ async fn put(connection: &mut SqliteConnection, piece: NewHistory) -> Result<u64
         .execute(connection)
         .await?;
     Ok(piece.end)
+}
+
+/// The size that each device is said to have is that of its pieces.
+pub(super) async fn check_sizes(
+    connection: &mut SqliteConnection,
+    report: &mut Report,
+) -> Result<(), StoreError> {
+    let wrong: Vec<Vec<u8>> = sqlx::query_scalar(
+        "SELECT d.certificate FROM history_devices d LEFT JOIN \
+            (SELECT certificate, sum(max(length(piece), ?)) bytes FROM history GROUP BY certificate) h \
+            ON h.certificate = d.certificate WHERE d.bytes <> coalesce(h.bytes, 0)",
+    )
+    .bind(bound(MIN_HISTORY_PIECE))
+    .fetch_all(connection)
+    .await?;
+    for device in wrong {
+        report.problems.push(Problem::History { device: hash(device)? });
+    }
+    Ok(())
 }

@@ -1,5 +1,7 @@
 //! An enrolled user's device, for tests to speak and sign with.
 
+mod device;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 

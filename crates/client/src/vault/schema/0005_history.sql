@@ -4,3 +4,7 @@ CREATE TABLE history (
 ) STRICT;
 ALTER TABLE room ADD COLUMN history_end INTEGER NOT NULL DEFAULT 0; -- what this device opened of the entries before it is handed in
 ALTER TABLE room ADD COLUMN history_read INTEGER NOT NULL DEFAULT 0; -- position of the last piece read
+-- History keys (GR-26): this device's own, each made when so many devices of its user were known to be revoked, and others'.
+CREATE TABLE history_key (
+    no INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, own INTEGER NOT NULL, revoked INTEGER NOT NULL, sealed BLOB NOT NULL
+) STRICT;

@@ -2,9 +2,10 @@
 
 use minicbor::bytes::ByteArray;
 use session::limits::{self, FETCH_BYTES};
-use session::message::{HistoryKeyHolder, HistoryPiece, Reply};
+use session::message::{HistoryBox, HistoryKeysGiven, HistoryPiece, Reply};
 use store::{Hash, NewHistory};
 
+use super::room::Visible;
 use super::{Answer, malformed, not_found};
 use crate::clock::now_ms;
 use crate::failure;
@@ -20,35 +21,43 @@ const _: () = {
 };
 
 pub(super) async fn keys(shared: &Shared, session: &Session) -> Answer {
-    let found = shared.store.history_keys(&session.user).await.map_err(|e| failure::store(&e))?;
-    let holder =
-        |(certificate, has_key): (Hash, bool)| HistoryKeyHolder { certificate: certificate.into(), has_key };
-    Ok(Reply::HistoryKeys { devices: found.into_iter().map(holder).collect() })
+    let given =
+        shared.store.history_keys_given(&session.certificate).await.map_err(|e| failure::store(&e))?;
+    let given = given
+        .into_iter()
+        .map(|(certificate, keys)| HistoryKeysGiven { certificate: certificate.into(), keys });
+    Ok(Reply::HistoryKeys { given: given.collect() })
 }
 
-pub(super) async fn put_key(
+pub(super) async fn put_keys(
     shared: &Shared,
     session: &Session,
     certificate: &Hash,
-    sealed: Option<&[u8]>,
+    keys: u32,
+    sealed: &[u8],
 ) -> Answer {
-    let own = *certificate == session.certificate;
-    if own != sealed.is_none_or(<[u8]>::is_empty) {
-        return Err(malformed("a history key that a device cannot give itself, or another none of"));
+    if sealed.is_empty() || *certificate == session.certificate {
+        return Err(malformed("a box with history keys that is empty or its giver's own"));
     }
-    if !own {
-        let device = shared.store.device(certificate).await.map_err(|e| failure::store(&e))?;
-        if device.is_none_or(|device| device.user != session.user) {
-            return Err(not_found("you have no such device"));
-        }
+    let device = shared.store.device(certificate).await.map_err(|e| failure::store(&e))?;
+    if device.is_none_or(|device| device.user != session.user) {
+        return Err(not_found("you have no such device"));
     }
-    shared.store.put_history_key(certificate, sealed).await.map_err(|e| failure::store(&e))?;
+    let put = shared.store.put_history_box(certificate, &session.certificate, keys, sealed).await;
+    put.map_err(|e| failure::store(&e))?;
     Ok(Reply::Done)
 }
 
-pub(super) async fn get_key(shared: &Shared, session: &Session) -> Answer {
-    let sealed = shared.store.history_key(&session.certificate).await.map_err(|e| failure::store(&e))?;
-    Ok(Reply::HistoryKey { sealed })
+pub(super) async fn boxes(shared: &Shared, session: &Session) -> Answer {
+    let found = shared.store.history_boxes(&session.certificate).await.map_err(|e| failure::store(&e))?;
+    let boxes = found.into_iter().map(|(giver, sealed)| HistoryBox { giver: giver.into(), sealed });
+    Ok(Reply::HistoryBoxes { boxes: boxes.collect() })
+}
+
+pub(super) async fn taken(shared: &Shared, session: &Session, giver: &Hash, opened: bool) -> Answer {
+    let taken = shared.store.take_history_box(&session.certificate, giver, opened).await;
+    taken.map_err(|e| failure::store(&e))?;
+    Ok(Reply::Done)
 }
 
 pub(super) async fn put(
@@ -61,6 +70,7 @@ pub(super) async fn put(
     if !piece.is_empty() && end <= first {
         return Err(malformed("a piece of history that is about nothing"));
     }
+    Visible::of(shared, session, &room).await?;
     shared.hands_in_history(session.certificate, piece.len(), now_ms())?;
     let piece = NewHistory { device: session.certificate, room, first, end, piece };
     let end = shared.store.put_history(piece).await.map_err(|e| failure::store(&e))?;
@@ -80,5 +90,6 @@ pub(super) async fn get(shared: &Shared, session: &Session, room: &Hash, after: 
         end: piece.end,
         piece: piece.piece,
     };
-    Ok(Reply::History { pieces: found.into_iter().map(piece).collect() })
+    let last = shared.store.last_history().await.map_err(|e| failure::store(&e))?;
+    Ok(Reply::History { last, pieces: found.into_iter().map(piece).collect() })
 }

@@ -68,10 +68,11 @@ pub(super) async fn handle(request: Request, shared: &Arc<Shared>, session: &Arc
         }
         Command::BlobGet { room, hash, offset } => key::get_blob(shared, session, &room, &hash, offset).await,
         Command::HistoryKeys => history::keys(shared, session).await,
-        Command::HistoryKeyPut { certificate, sealed } => {
-            history::put_key(shared, session, &certificate, sealed.as_deref()).await
+        Command::HistoryKeyPut { certificate, keys, sealed } => {
+            history::put_keys(shared, session, &certificate, keys, &sealed).await
         }
-        Command::HistoryKeyGet => history::get_key(shared, session).await,
+        Command::HistoryKeyGet => history::boxes(shared, session).await,
+        Command::HistoryKeyTaken { giver, opened } => history::taken(shared, session, &giver, opened).await,
         Command::HistoryPut { room, first, end, piece } => {
             history::put(shared, session, *room, (first, end), piece).await
         }
