@@ -240,7 +240,9 @@ fn send_and_tail_compose_with_scripts() {
     let tail = lines(&world.ok("alice", &["tail", "ops", "--from", "1", "--json"]));
     assert_eq!(tail.len(), 1);
     assert_eq!(lines(&world.ok("alice", &["room", "members", "ops", "--json"])).len(), 1);
-    world.ok("alice", &["room", "add", "ops", "bob"]);
+    for said in ["added bob", "bob in the room already"] {
+        assert_eq!(world.ok("alice", &["room", "add", "ops", "bob"]).trim(), said);
+    }
     world.ok("bob", &["room", "leave", "ops"]);
     let refused = world.run("bob", &["send", "ops", "I left", "--json"]);
     assert_eq!(refused.status.code(), Some(1));

@@ -5,9 +5,10 @@
 mod common;
 
 use common::sealed::{SealedRoom, sealed_room};
-use common::start;
+use common::{place, start};
 use session::limits::{HISTORY_KIB_PER_HOUR, MAX_HISTORY_BOX, MAX_HISTORY_PIECE};
 use session::message::{Command, FailureCode, HistoryBox, HistoryKeysGiven, Reply};
+use testkit::member::append;
 
 fn code(reply: &Reply) -> FailureCode {
     let Reply::Failed { code, .. } = reply else { panic!("{reply:?}") };
@@ -44,14 +45,14 @@ async fn history_keys_are_given_among_the_devices_of_one_user() {
         given: Vec::from_iter((keys > 0).then(|| HistoryKeysGiven { certificate: phone.into(), keys })),
     };
     assert_eq!(alices.ask(Command::HistoryKeys).await.unwrap(), given(1));
-    let one = HistoryBox { giver: alice.certificate().into(), sealed: b"a box".to_vec() };
+    let one = HistoryBox { giver: alice.certificate().into(), keys: 1, sealed: b"a box".to_vec() };
     let boxes = |boxes| Reply::HistoryBoxes { boxes };
     for peer in [&mut alices, &mut bobs] {
         assert_eq!(peer.ask(Command::HistoryKeyGet).await.unwrap(), boxes(vec![]));
     }
     assert_eq!(phones.ask(Command::HistoryKeyGet).await.unwrap(), boxes(vec![one]));
     for (opened, keys) in [(true, 1), (false, 0)] {
-        let taken = Command::HistoryKeyTaken { giver: alice.certificate().into(), opened };
+        let taken = Command::HistoryKeyTaken { giver: alice.certificate().into(), keys: 1, opened };
         assert_eq!(phones.ask(taken).await.unwrap(), Reply::Done);
         assert_eq!(phones.ask(Command::HistoryKeyGet).await.unwrap(), boxes(vec![]));
         assert_eq!(alices.ask(Command::HistoryKeys).await.unwrap(), given(keys));
@@ -61,7 +62,13 @@ async fn history_keys_are_given_among_the_devices_of_one_user() {
 /// SE-39
 #[tokio::test]
 async fn history_is_taken_in_order_up_to_its_limits_and_given_to_no_other_user() {
-    let SealedRoom { running, mut alice, mut bob, id, .. } = sealed_room().await;
+    let SealedRoom { running, mut alice, mut bob, id, mut group, .. } = sealed_room().await;
+    for seq in 2..10 {
+        let sealed = alice.seal(&mut group, "to be kept");
+        let statement = alice.say(place(id, seq, 0), &sealed);
+        let reply = alice.peer.ask(append(id, statement, Some(sealed))).await.unwrap();
+        assert!(matches!(reply, Reply::Appended { .. }), "{reply:?}");
+    }
     let put = |first, end, piece| Command::HistoryPut { room: id.0.into(), first, end, piece };
     for (first, end, held) in [(0, 5, 5), (0, 9, 5), (7, 9, 9)] {
         let reply = alice.peer.ask(put(first, end, vec![1])).await.unwrap();
@@ -69,7 +76,8 @@ async fn history_is_taken_in_order_up_to_its_limits_and_given_to_no_other_user()
     }
     assert_eq!(alice.peer.ask(put(0, 0, Vec::new())).await.unwrap(), Reply::HistoryHeld { end: 9 });
     assert_eq!(code(&alice.peer.ask(put(9, 9, vec![1])).await.unwrap()), FailureCode::Malformed);
-    let large = put(9, 10, vec![1; MAX_HISTORY_PIECE + 1]);
+    assert_eq!(code(&alice.peer.ask(put(9, 10, vec![1])).await.unwrap()), FailureCode::Malformed);
+    let large = put(0, 9, vec![1; MAX_HISTORY_PIECE + 1]);
     assert_eq!(code(&alice.peer.ask(large).await.unwrap()), FailureCode::TooLarge);
     let elsewhere = Command::HistoryPut { room: [1; 32].into(), first: 0, end: 1, piece: vec![1] };
     assert_eq!(code(&alice.peer.ask(elsewhere).await.unwrap()), FailureCode::NotFound);
@@ -87,9 +95,9 @@ async fn history_is_taken_in_order_up_to_its_limits_and_given_to_no_other_user()
     assert_eq!(pieces, []);
     // The large one is counted too.
     let most = u64::from(HISTORY_KIB_PER_HOUR) * 1024 / MAX_HISTORY_PIECE as u64;
-    for number in 0..most {
-        let reply = bob.peer.ask(put(number, number + 1, vec![0; MAX_HISTORY_PIECE])).await.unwrap();
-        assert_eq!(reply, Reply::HistoryHeld { end: number + 1 });
+    for _ in 0..most {
+        let reply = bob.peer.ask(put(0, 1, vec![0; MAX_HISTORY_PIECE])).await.unwrap();
+        assert_eq!(reply, Reply::HistoryHeld { end: 1 });
     }
-    assert_eq!(code(&bob.peer.ask(put(most, most + 1, vec![1])).await.unwrap()), FailureCode::RateLimited);
+    assert_eq!(code(&bob.peer.ask(put(1, 2, vec![1])).await.unwrap()), FailureCode::RateLimited);
 }

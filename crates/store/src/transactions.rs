@@ -402,11 +402,11 @@ pub trait Histories: Send + Sync {
     /// [`StoreError::NotFound`] of the device; [`StoreError::Refused`] if it is revoked.
     async fn put_history_box(&self, device: &Hash, giver: &Hash, keys: u32, sealed: &[u8]) -> Result<()>;
 
-    /// The boxes for a device that it has not taken, each with its giver.
-    async fn history_boxes(&self, device: &Hash) -> Result<Vec<(Hash, Vec<u8>)>>;
+    /// The boxes for a device that it has not taken, each with its giver and how many keys of that one's are in it.
+    async fn history_boxes(&self, device: &Hash) -> Result<Vec<(Hash, u32, Vec<u8>)>>;
 
-    /// Deletes a box that was taken, and that it was given if it could not be opened.
-    async fn take_history_box(&self, device: &Hash, giver: &Hash, opened: bool) -> Result<()>;
+    /// Deletes a box with so many keys that was taken, and that it was given if it could not be opened; another box stays.
+    async fn take_history_box(&self, device: &Hash, giver: &Hash, keys: u32, opened: bool) -> Result<()>;
 
     /// Keeps a piece of history that does not begin before the end of what the device has of this room; any other, and none, changes nothing.
     /// Returns that end, 0 if it has nothing.

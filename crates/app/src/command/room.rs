@@ -74,8 +74,14 @@ async fn act(context: &Context, client: &Client, command: RoomCommand) -> Result
         }
         RoomCommand::Add { room, users } => {
             let room = client.find_room(&room).await?;
+            let before = client.members(room).await?;
             client.add(room, &names(&users)).await?;
-            done(context, &format!("added {}", users.join(", ")))
+            let all_there = client.members(room).await?.len() == before.len();
+            let is_in = |user: &&str| before.iter().any(|member| member.user == **user);
+            match all_there && names(&users).iter().all(is_in) {
+                true => done(context, &format!("{} in the room already", users.join(", "))),
+                false => done(context, &format!("added {}", users.join(", "))),
+            }
         }
         RoomCommand::Remove { room, users } => {
             let room = client.find_room(&room).await?;

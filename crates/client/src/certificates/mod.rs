@@ -3,9 +3,9 @@
 //! A user's first certificate is taken on first use. A second one needs a device statement by an earlier device of the
 //! same user: the server runs the CA, so a certificate alone admits nobody.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use evidence::Hash;
 use evidence::membership::{DeviceClaim, DeviceStatement};
@@ -25,7 +25,7 @@ use crate::vault::{StoredCertificate, Vault};
 /// How far the server's clock may be from a signer's, in milliseconds: 5 minutes and 10 seconds of slack.
 pub(crate) const SKEW_MS: u64 = 310_000;
 /// Device statements that may stand behind one another before a chain of them is given up.
-const MAX_VOUCHERS: usize = 64;
+pub(crate) const MAX_VOUCHERS: usize = 64;
 
 /// The certificates that this device accepts.
 pub(crate) struct KnownCertificates {
@@ -33,6 +33,8 @@ pub(crate) struct KnownCertificates {
     /// Whether there is a reason to read the directory on, and the bell that rings then.
     has_news: AtomicBool,
     bell: Notify,
+    /// Those that the rooms' logs have as revoked.
+    revoked: Mutex<HashSet<Hash>>,
 }
 
 #[derive(Default)]
@@ -72,7 +74,12 @@ impl KnownCertificates {
             let certificate = verify_near(&owner.trust, &chain, stored.stood_at_ms)?;
             known.insert(Accepted { certificate, chain, vouching: stored.vouching });
         }
-        Ok(Self { known: RwLock::new(known), has_news: AtomicBool::new(false), bell: Notify::new() })
+        Ok(Self {
+            known: RwLock::new(known),
+            has_news: AtomicBool::new(false),
+            bell: Notify::new(),
+            revoked: Mutex::default(),
+        })
     }
 
     /// An accepted certificate by hash.
@@ -90,6 +97,16 @@ impl KnownCertificates {
         let known = self.read();
         let all = known.by_hash.values().map(|accepted| &accepted.certificate);
         all.filter(|certificate| certificate.usage() == usage).cloned().collect()
+    }
+
+    /// Notes that a room's log has a certificate as revoked.
+    pub(crate) fn revoked_in_a_room(&self, hash: Hash) {
+        self.revoked.lock().unwrap_or_else(PoisonError::into_inner).insert(hash);
+    }
+
+    /// Whether a room's log, as far as it is read, has a certificate as revoked.
+    pub(crate) fn is_revoked_in_a_room(&self, hash: &Hash) -> bool {
+        self.revoked.lock().unwrap_or_else(PoisonError::into_inner).contains(hash)
     }
 
     /// Says that a certificate is new, or was revoked.

@@ -251,7 +251,12 @@ impl Client {
             Err(error) if error.heals() && certificate == self.certificate() && self.is_revoked().await => {
                 Ok(())
             }
-            reply => expect_reply!(reply?, Reply::Done => ()),
+            reply => {
+                expect_reply!(reply?, Reply::Done => ())?;
+                // What is said from now on is not kept under a key that it knows.
+                self.core().certificates.ring();
+                Ok(())
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! - [`Held`]: the directory, the proofs that come of it, and whose certificates it has.
 //! - [`Growth`]: what is new, taken only if it goes on from what is held.
-//! - [`News`]: what is in it that a person is told.
+//! - [`news`]: what is in it that a person is told.
 //! - [`follow`]: reads it from the server; called by the engine.
 
 mod follow;

@@ -4,20 +4,23 @@ use evidence::Hash;
 use evidence::membership::DeviceStatement;
 use pki::{Usage, VerifiedCertificate};
 
+use super::Held;
 use crate::ClientError;
+use crate::certificates::MAX_VOUCHERS;
 use crate::engine::{Core, Session};
 
 impl Core {
-    /// How many devices of this user are revoked, as far as the directory is read, and whether others are in force.
+    /// How many devices of this user are revoked, as far as the directory and the rooms' logs are read, and whether others are in force.
     pub(crate) async fn own_devices(&self) -> Result<(u64, bool), ClientError> {
         let own = self.owner.certificate.hash();
         let mut guard = self.directory.lock().await;
         let held = self.held_directory(&mut guard).await?;
         let (mut revoked, mut others) = (0, false);
         for device in held.devices_of(&self.owner.user) {
-            match held.revocation(&device.issue.certificate) {
-                Some(_) => revoked += 1,
-                None => others |= device.issue.certificate != own,
+            let hash = device.issue.certificate;
+            match held.revocation(&hash).is_some() || self.certificates.is_revoked_in_a_room(&hash) {
+                true => revoked += 1,
+                false => others |= hash != own,
             }
         }
         Ok((revoked, others))
@@ -39,19 +42,29 @@ impl Core {
         let mut guard = self.directory.lock().await;
         let held = self.held_directory(&mut guard).await?;
         let trusted = entered.into_iter().filter_map(|hash| {
-            let known = self.certificates.accepted(&hash)?;
-            let (issued, _) = held.issue(&hash)?;
-            let vouched_in_time = match known.vouching.as_deref() {
-                None => true,
-                Some(statement) => {
-                    let voucher = DeviceStatement::parse(statement).ok()?.claim().certificate;
-                    held.revocation(&voucher).is_none_or(|(revoked, _)| revoked > issued)
-                }
-            };
-            let fits = vouched_in_time && self.is_own(&known.certificate) && held.revocation(&hash).is_none();
-            fits.then_some(known.certificate)
+            let certificate = self.certificates.accepted(&hash)?.certificate;
+            let in_force = held.revocation(&hash).is_none() && !self.certificates.is_revoked_in_a_room(&hash);
+            (in_force && self.is_own(&certificate) && self.is_vouched_in_time(held, hash))
+                .then_some(certificate)
         });
         Ok(trusted.collect())
+    }
+
+    /// Whether each device in the line of vouchers, up to the first, was entered before its voucher was revoked.
+    fn is_vouched_in_time(&self, held: &Held, device: Hash) -> bool {
+        let mut at = device;
+        for _ in 0..MAX_VOUCHERS {
+            let (Some(known), Some((issued, _))) = (self.certificates.accepted(&at), held.issue(&at)) else {
+                return false;
+            };
+            let Some(statement) = known.vouching else { return true };
+            let Ok(statement) = DeviceStatement::parse(&statement) else { return false };
+            at = statement.claim().certificate;
+            if held.revocation(&at).is_some_and(|(revoked, _)| revoked < issued) {
+                return false;
+            }
+        }
+        false
     }
 
     /// Whether it is the certificate of a device of this user.

@@ -29,6 +29,10 @@ const PUT_WAIT: Duration = Duration::from_secs(10);
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 /// How often pieces are looked for after something is missing: others hand theirs in a little later.
 const LOOKS: u32 = 6;
+/// In each of so many rounds pieces are looked for in any case.
+const LOOK_AGAIN: u32 = 20;
+/// Requests under way at once.
+const WINDOW: usize = 32;
 /// How long a device that is new waits for its first keys, and how often it asks.
 const FIRST_KEYS: Duration = Duration::from_secs(10);
 const FIRST_KEYS_EVERY: Duration = Duration::from_millis(500);
@@ -72,17 +76,21 @@ async fn in_session(core: &Core, session: &Session) -> Result<(), ClientError> {
     core.read_history(session).await?;
     core.history_settled.send_replace(true);
     core.compare_history(session).await?;
-    let (mut looks, mut size) = (LOOKS, None);
+    let (mut looks, mut round, mut full) = (LOOKS, 0_u32, false);
+    // The directory of which all that may have the keys have them.
+    let mut shared_at = None;
     loop {
-        core.put_history(session).await?;
-        let now = Some(core.directory_size().await?);
-        if std::mem::replace(&mut size, now) != now {
-            core.give_history_keys(session, None).await?;
+        full = full || !core.put_history(session).await?;
+        let size = core.directory_size().await?;
+        if shared_at != Some(size) {
+            let all = core.give_history_keys(session).await?.values().all(|has| *has);
+            shared_at = all.then_some(size);
         }
         tokio::select! {
             () = core.history_bell.notified() => sleep(PUT_WAIT).await,
             () = sleep(LOOK_EVERY) => {}
         }
+        round = round.wrapping_add(1);
         if core.take_history_wanted() {
             looks = LOOKS;
         }
@@ -90,8 +98,8 @@ async fn in_session(core: &Core, session: &Session) -> Result<(), ClientError> {
         if others && core.take_history_keys(session).await? {
             looks = LOOKS;
         }
-        if looks > 0 {
-            looks -= 1;
+        if looks > 0 || (others && round.is_multiple_of(LOOK_AGAIN)) {
+            looks = looks.saturating_sub(1);
             core.read_history(session).await?;
         }
     }
@@ -123,7 +131,7 @@ impl Core {
     pub(crate) async fn share_history(&self, session: &Session, device: Hash, deadline: Instant) {
         self.put_history_now(session).await;
         let given = async {
-            while !self.give_history_keys(session, Some(device)).await? {
+            while self.give_history_keys(session).await?.get(&device) != Some(&true) {
                 sleep(FIRST_KEYS_EVERY).await;
             }
             Ok::<_, ClientError>(())
@@ -141,63 +149,55 @@ impl Core {
         }
     }
 
-    /// Begins anew where the server has less than it was given: it was set back to a copy.
+    /// Goes by what the server has: less than it was given if it was set back to a copy, more if this home was.
     async fn compare_history(&self, session: &Session) -> Result<(), ClientError> {
-        let mut asked = Vec::new();
-        for room in self.rooms() {
-            let end = self.vault.history_progress(room.key).await?.end;
-            if end > 0 {
-                let ask = Command::HistoryPut {
-                    room: ByteArray::from(room.id.0),
-                    first: 0,
-                    end: 0,
-                    piece: Vec::new(),
-                };
-                asked.push((room, end, session.connection.request(ask).await));
+        for rooms in self.rooms().chunks(WINDOW) {
+            let mut asked = Vec::with_capacity(rooms.len());
+            for room in rooms {
+                let put = self.vault.history_progress(room.key).await?.put;
+                let room_id = ByteArray::from(room.id.0);
+                let ask = Command::HistoryPut { room: room_id, first: 0, end: 0, piece: Vec::new() };
+                asked.push((room, put, session.connection.request(ask).await));
             }
-        }
-        for (room, end, mut answer) in asked {
-            match answer.wait().await? {
-                Reply::HistoryHeld { end: held } if held < end => {
-                    self.vault.put_history_end(room.key, held).await?;
+            for (room, put, mut answer) in asked {
+                if let Reply::HistoryHeld { end: held } = answer.wait().await?
+                    && held != put
+                {
+                    self.vault.reset_history_end(room.key, held.min(room.facts().held)).await?;
                 }
-                _ => {}
             }
         }
         Ok(())
     }
 
-    /// Hands in what this device has opened or said and not handed in yet.
-    async fn put_history(&self, session: &Session) -> Result<(), ClientError> {
-        let keys = self.history_keys().await?;
-        let Some((key, _)) = keys.own.first() else { return Ok(()) };
+    /// Hands in what this device has opened or said and not handed in yet; false if the server takes no more of it.
+    async fn put_history(&self, session: &Session) -> Result<bool, ClientError> {
+        // A device that was revoked meanwhile is to be known before anything is sealed.
+        self.complete_directory(session).await?;
         for room in self.rooms() {
             loop {
-                match self.put_piece(&room, session, key).await {
+                match self.put_piece(&room, session).await {
                     Ok(true) => {}
                     Ok(false) => break,
-                    // No room takes any more now.
-                    Err(ClientError::Failed {
-                        code: FailureCode::RateLimited | FailureCode::TooLarge,
-                        message,
-                        ..
-                    }) => {
-                        tracing::warn!("history is not handed in now: {message}");
-                        return Ok(());
+                    Err(ClientError::Failed { code: FailureCode::TooLarge, message, .. }) => {
+                        tracing::warn!("no more history is handed in: {message}");
+                        return Ok(false);
                     }
-                    Err(error @ ClientError::Failed { .. }) => {
+                    // It goes on a little later.
+                    Err(ClientError::Failed { code: FailureCode::RateLimited, .. }) => return Ok(true),
+                    Err(error @ (ClientError::Connection(_) | ClientError::Closed)) => return Err(error),
+                    Err(error) => {
                         tracing::info!(room = %room.id, "history is not handed in now: {error}");
                         break;
                     }
-                    Err(error) => return Err(error),
                 }
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Hands in one piece of a room's history; whether there may be more.
-    async fn put_piece(&self, room: &Room, session: &Session, key: &HistoryKey) -> Result<bool, ClientError> {
+    async fn put_piece(&self, room: &Room, session: &Session) -> Result<bool, ClientError> {
         let first = self.vault.history_progress(room.key).await?.end;
         let held = room.facts().held;
         let (mut contents, mut bytes, mut end) = (Vec::new(), 0, first);
@@ -214,12 +214,15 @@ impl Core {
         if end == first {
             return Ok(false);
         }
-        if !contents.is_empty() {
+        let put = !contents.is_empty();
+        if put {
             let own = self.owner.certificate.hash();
             let place = PiecePlace { room: room.id.0, device: own, first, end };
+            let keys = self.history_keys().await?;
+            let (key, _) = keys.own.first().ok_or(ClientError::Cryptography)?;
             let piece = key.seal(&place, &wire::cbor::to_vec(&contents))?;
-            let put = Command::HistoryPut { room: ByteArray::from(room.id.0), first, end, piece };
-            let reply = session.connection.ask(put).await?;
+            let command = Command::HistoryPut { room: ByteArray::from(room.id.0), first, end, piece };
+            let reply = session.connection.ask(command).await?;
             let held = expect_reply!(reply, Reply::HistoryHeld { end } => end)?;
             // An earlier answer may have been lost, and no piece was larger than this one.
             if held <= first || held > first.saturating_add(PIECE_ENTRIES as u64) {
@@ -227,7 +230,7 @@ impl Core {
             }
             end = held;
         }
-        self.vault.put_history_end(room.key, end).await?;
+        self.vault.put_history_end(room.key, end, put).await?;
         Ok(true)
     }
 
@@ -245,29 +248,55 @@ impl Core {
                 rooms.push(room);
             }
         }
+        for part in rooms.chunks(WINDOW) {
+            self.read_rooms(session, &keys, part).await?;
+        }
+        Ok(())
+    }
+
+    async fn read_rooms(
+        &self,
+        session: &Session,
+        keys: &HistoryKeys,
+        rooms: &[Arc<Room>],
+    ) -> Result<(), ClientError> {
+        let mut rooms: Vec<(&Room, bool)> = rooms.iter().map(|room| (&**room, false)).collect();
         while !rooms.is_empty() {
-            let mut asked = Vec::new();
-            for room in rooms.drain(..) {
+            let mut asked = Vec::with_capacity(rooms.len());
+            for (room, reset) in rooms.drain(..) {
                 let after = self.vault.history_progress(room.key).await?.read;
                 let get = Command::HistoryGet { room: ByteArray::from(room.id.0), after };
-                asked.push((room, after, session.connection.request(get).await));
+                asked.push((room, reset, after, session.connection.request(get).await));
             }
-            for (room, after, mut answer) in asked {
-                let (last, pieces) = expect_reply!(answer.wait().await?,
-                    Reply::History { last, pieces } => (last, pieces))?;
-                let again = if last < after {
-                    // The server was set back: what it has is counted anew.
-                    self.vault.put_history(room.key, 0, &[]).await?;
-                    true
-                } else {
-                    !pieces.is_empty() && self.take_pieces(&room, &keys, after, pieces).await?
-                };
-                if again {
-                    rooms.push(room);
+            for (room, reset, after, mut answer) in asked {
+                let reply = answer.wait().await?;
+                match self.take_answer(room, keys, (after, reset), reply).await {
+                    Ok(Some(reset)) => rooms.push((room, reset)),
+                    Ok(None) => {}
+                    Err(error @ (ClientError::Connection(_) | ClientError::Closed)) => return Err(error),
+                    Err(error) => tracing::info!(room = %room.id, "history is not read now: {error}"),
                 }
             }
         }
         Ok(())
+    }
+
+    /// Takes an answer to what comes behind a position; if there may be more, whether the positions began anew.
+    async fn take_answer(
+        &self,
+        room: &Room,
+        keys: &HistoryKeys,
+        (after, reset): (u64, bool),
+        reply: Reply,
+    ) -> Result<Option<bool>, ClientError> {
+        let (last, pieces) = expect_reply!(reply, Reply::History { last, pieces } => (last, pieces))?;
+        if last < after && !reset {
+            // The server was set back: what it has is counted anew.
+            let began = self.vault.put_history(room.key, (after, 0), &[]).await?;
+            return Ok(began.then_some(true));
+        }
+        let more = !pieces.is_empty() && self.take_pieces(room, keys, after, pieces).await?;
+        Ok(more.then_some(reset))
     }
 
     /// Takes pieces as far as the log is read; whether all of them were.
@@ -283,17 +312,19 @@ impl Core {
             if position <= after {
                 return Err(ClientError::unexpected());
             }
-            if end > room.facts().held {
+            if end > room.facts().held && room.facts().member {
                 return Ok(false);
             }
-            after = position;
+            let from = std::mem::replace(&mut after, position);
             let place = PiecePlace { room: room.id.0, device: *certificate, first, end };
             let good = match key_id_of(&piece).and_then(|id| keys.all().find(|key| key.id() == id)) {
                 Some(key) => self.check_history(room, &place, key, &piece).await?,
                 // All is read anew when further keys come.
                 None => Vec::new(),
             };
-            self.vault.put_history(room.key, position, &good).await?;
+            if !self.vault.put_history(room.key, (from, position), &good).await? {
+                return Ok(false);
+            }
             if !good.is_empty() {
                 // What was shown of this room was without them.
                 *room.acts.lock().await = Default::default();

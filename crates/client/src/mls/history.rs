@@ -15,8 +15,8 @@ use crate::engine::{Core, Session};
 use crate::reply::expect_reply;
 use crate::vault::{GroupRecords, HistoryKeys, VaultError};
 
-/// History keys of others that a home keeps.
-const MAX_KNOWN: usize = 1024;
+/// History keys that a home keeps of one giver.
+const MAX_GIVEN: usize = 1024;
 
 /// A box as it travels.
 #[derive(Encode, Decode)]
@@ -37,28 +37,26 @@ impl Core {
         if keys.own.first().is_some_and(|(_, known)| *known >= revoked) {
             return Ok(keys);
         }
-        let mut transaction = self.vault.begin().await?;
-        self.vault.put_history_key(&mut transaction, &HistoryKey::generate()?, Some(revoked)).await?;
-        transaction.commit().await.map_err(VaultError::from)?;
+        self.vault.put_own_history_key(&HistoryKey::generate()?, revoked).await?;
         Ok(self.vault.history_keys().await?)
     }
 
-    /// Gives the history keys to those devices of this user that lack one of this device's own; whether `wanted` has all of them then.
+    /// Gives the history keys to those devices of this user that lack one of this device's own; says which of all do then, and lack none.
     pub(crate) async fn give_history_keys(
         &self,
         session: &Session,
-        wanted: Option<Hash>,
-    ) -> Result<bool, ClientError> {
+    ) -> Result<HashMap<Hash, bool>, ClientError> {
+        // Before it is looked who is in force: a key that is made for fear of a device is given to none that is not.
+        let keys = self.history_keys().await?;
         let devices = self.own_trusted(session).await?;
         if devices.is_empty() {
-            return Ok(false);
+            return Ok(HashMap::new());
         }
-        let keys = self.history_keys().await?;
         let own = u32::try_from(keys.own.len()).unwrap_or(u32::MAX);
         let reply = session.connection.ask(Command::HistoryKeys).await?;
         let given = expect_reply!(reply, Reply::HistoryKeys { given } => given)?;
         let given: HashMap<Hash, u32> = given.into_iter().map(|to| (*to.certificate, to.keys)).collect();
-        let mut has = false;
+        let mut all = HashMap::new();
         for device in devices {
             let hash = device.hash();
             let mut there = given.get(&hash).is_some_and(|keys| *keys >= own);
@@ -73,9 +71,9 @@ impl Core {
                     Ok(there) => there,
                 };
             }
-            has |= there && Some(hash) == wanted;
+            all.insert(hash, there);
         }
-        Ok(has)
+        Ok(all)
     }
 
     async fn give_to(
@@ -105,7 +103,7 @@ impl Core {
         let boxes = expect_reply!(reply, Reply::HistoryBoxes { boxes } => boxes)?;
         let mut any = false;
         for given in boxes {
-            // One that is revoked since may give: what it knows opens what it handed in, and seals nothing here.
+            // One that is revoked since may have given: its keys open what it handed in, and seal nothing here.
             let wanted = [(*given.giver, (self.clock)())];
             self.certificates.fetch(&wanted, &self.owner, &self.vault, &session.connection).await?;
             self.complete_directory(session).await?;
@@ -124,7 +122,7 @@ impl Core {
                 Err(error) => return Err(error),
             };
             any |= opened;
-            let taken = Command::HistoryKeyTaken { giver: given.giver, opened };
+            let taken = Command::HistoryKeyTaken { giver: given.giver, keys: given.keys, opened };
             expect_reply!(session.connection.ask(taken).await?, Reply::Done => ())?;
         }
         Ok(any)
@@ -133,7 +131,6 @@ impl Core {
     async fn open_box(&self, giver: &VerifiedCertificate, sealed: &[u8]) -> Result<(), ClientError> {
         let Sealed { welcome, tree, message } = wire::cbor::from_slice(sealed, MAX_HISTORY_BOX)
             .map_err(|_| GroupError::Malformed("history keys"))?;
-        let known = self.vault.history_keys().await?.others.len();
         let mut transaction = self.vault.begin().await?;
         let mut open = OpenGroup::new(0)?;
         self.load_packages(&mut transaction, &mut open).await?;
@@ -142,10 +139,9 @@ impl Core {
         let mut writes = changes(&open.provider);
         writes.retain(|record, _| record.scope == [0; 32]);
         put_records(&self.vault, &mut transaction, GroupRecords::Packages, writes).await?;
-        for key in keys.iter().take(MAX_KNOWN.saturating_sub(known)) {
-            self.vault.put_history_key(&mut transaction, key, None).await?;
+        if self.vault.put_given_history_keys(&mut transaction, &giver.hash(), &keys, MAX_GIVEN).await? {
+            self.vault.read_history_anew(&mut transaction).await?;
         }
-        self.vault.read_history_anew(&mut transaction).await?;
         Ok(transaction.commit().await.map_err(VaultError::from)?)
     }
 }

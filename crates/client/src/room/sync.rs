@@ -315,7 +315,8 @@ impl Core {
             let missing = entry.unopened(before.member);
             log.unopened.extend(missing.map(|reason| (index, reason)));
             unopened.push(missing);
-            if matches!(entry.entry, Entry::Revocation(_)) {
+            if let Entry::Revocation(revocation) = &entry.entry {
+                self.certificates.revoked_in_a_room(revocation.revoked);
                 self.certificates.ring();
             }
         }
@@ -383,6 +384,9 @@ impl Core {
                 let index = log
                     .accept(&entry.entry, &*self.certificates, &own)
                     .map_err(|_| VaultError::Damaged("segment"))?;
+                if let Entry::Revocation(revocation) = &entry.entry {
+                    self.certificates.revoked_in_a_room(revocation.revoked);
+                }
                 self.own_entry_logged(room, index, &entry.entry, content.as_deref());
             }
             log.unopened.extend(unopened);

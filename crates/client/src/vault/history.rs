@@ -31,6 +31,8 @@ impl HistoryKeys {
 pub(crate) struct HistoryProgress {
     /// What this device opened of the entries before this index is handed in.
     pub(crate) end: u64,
+    /// Where the last piece that was handed in ends.
+    pub(crate) put: u64,
     /// Position of the last piece of others that was read.
     pub(crate) read: u64,
 }
@@ -38,7 +40,7 @@ pub(crate) struct HistoryProgress {
 impl Vault {
     /// All history keys.
     pub(crate) async fn history_keys(&self) -> Result<HistoryKeys, VaultError> {
-        let rows = sqlx::query("SELECT id, own, revoked, sealed FROM history_key ORDER BY no DESC")
+        let rows = sqlx::query("SELECT id, giver IS NULL, revoked, sealed FROM history_key ORDER BY no DESC")
             .fetch_all(&self.readers)
             .await?;
         let mut keys = HistoryKeys::default();
@@ -55,23 +57,51 @@ impl Vault {
         Ok(keys)
     }
 
-    /// Keeps a history key, if it is not known: this device's own with how many devices of its user are known to be revoked.
-    pub(crate) async fn put_history_key(
+    /// Keeps a history key of this device, made when `revoked` devices of its user were known to be revoked.
+    pub(crate) async fn put_own_history_key(&self, key: &HistoryKey, revoked: u64) -> Result<(), VaultError> {
+        let mut transaction = self.begin().await?;
+        self.insert_history_key(&mut transaction, key, None, revoked).await?;
+        Ok(transaction.commit().await?)
+    }
+
+    /// Keeps history keys that a device gave, of each giver at most `most`; whether one of them is new.
+    pub(crate) async fn put_given_history_keys(
+        &self,
+        transaction: &mut WriteTransaction,
+        giver: &[u8; 32],
+        keys: &[HistoryKey],
+        most: usize,
+    ) -> Result<bool, VaultError> {
+        let held: i64 = sqlx::query_scalar("SELECT count(*) FROM history_key WHERE giver = ?")
+            .bind(giver.to_vec())
+            .fetch_one(&mut **transaction)
+            .await?;
+        let held = usize::try_from(held).unwrap_or(usize::MAX);
+        let mut any = false;
+        for key in keys.iter().take(most.saturating_sub(held)) {
+            any |= self.insert_history_key(transaction, key, Some(giver), 0).await?;
+        }
+        Ok(any)
+    }
+
+    async fn insert_history_key(
         &self,
         transaction: &mut WriteTransaction,
         key: &HistoryKey,
-        own: Option<u64>,
-    ) -> Result<(), VaultError> {
+        giver: Option<&[u8; 32]>,
+        revoked: u64,
+    ) -> Result<bool, VaultError> {
         let id = key.id();
-        let place = Place::with_bytes(KEYS, [u64::from(own.is_some())], &id);
-        sqlx::query("INSERT OR IGNORE INTO history_key (id, own, revoked, sealed) VALUES (?, ?, ?, ?)")
-            .bind(id.to_vec())
-            .bind(own.is_some())
-            .bind(int(own.unwrap_or_default())?)
-            .bind(self.keys.seal(place, key.as_bytes())?)
-            .execute(&mut **transaction)
-            .await?;
-        Ok(())
+        let place = Place::with_bytes(KEYS, [u64::from(giver.is_none())], &id);
+        let done =
+            sqlx::query("INSERT OR IGNORE INTO history_key (id, giver, revoked, sealed) VALUES (?, ?, ?, ?)")
+                .bind(id.to_vec())
+                .bind(giver.map(|giver| giver.to_vec()))
+                .bind(int(revoked)?)
+                .bind(self.keys.seal(place, key.as_bytes())?)
+                .execute(&mut **transaction)
+                .await?;
+        Ok(done.rows_affected() > 0)
     }
 
     /// Forgets up to where pieces were read: further keys open more of them.
@@ -85,32 +115,57 @@ impl Vault {
 
     /// How far a room's history is.
     pub(crate) async fn history_progress(&self, key: RoomKey) -> Result<HistoryProgress, VaultError> {
-        let row = sqlx::query("SELECT history_end, history_read FROM room WHERE id = ?")
+        let row = sqlx::query("SELECT history_end, history_put, history_read FROM room WHERE id = ?")
             .bind(int(key.0)?)
             .fetch_one(&self.readers)
             .await?;
-        Ok(HistoryProgress { end: uint(row.try_get(0)?)?, read: uint(row.try_get(1)?)? })
+        Ok(HistoryProgress {
+            end: uint(row.try_get(0)?)?,
+            put: uint(row.try_get(1)?)?,
+            read: uint(row.try_get(2)?)?,
+        })
     }
 
-    /// Notes up to where what this device opened is handed in.
-    pub(crate) async fn put_history_end(&self, key: RoomKey, end: u64) -> Result<(), VaultError> {
+    /// Notes that nothing that this device opened of the entries before `end` is to be handed in any more; with `put`, as a piece that ends there was.
+    pub(crate) async fn put_history_end(&self, key: RoomKey, end: u64, put: bool) -> Result<(), VaultError> {
+        let sql = match put {
+            true => {
+                "UPDATE room SET history_end = max(history_end, ?1), history_put = max(history_put, ?1) WHERE id = ?2"
+            }
+            false => "UPDATE room SET history_end = max(history_end, ?1) WHERE id = ?2",
+        };
+        self.set_history(sql, key, end).await
+    }
+
+    /// Notes that the last piece that the server has ends at `end`.
+    pub(crate) async fn reset_history_end(&self, key: RoomKey, end: u64) -> Result<(), VaultError> {
+        self.set_history("UPDATE room SET history_end = ?1, history_put = ?1 WHERE id = ?2", key, end).await
+    }
+
+    async fn set_history(&self, sql: &'static str, key: RoomKey, end: u64) -> Result<(), VaultError> {
         let mut transaction = self.begin().await?;
-        sqlx::query("UPDATE room SET history_end = ? WHERE id = ?")
-            .bind(int(end)?)
-            .bind(int(key.0)?)
-            .execute(&mut *transaction)
-            .await?;
+        sqlx::query(sql).bind(int(end)?).bind(int(key.0)?).execute(&mut *transaction).await?;
         Ok(transaction.commit().await?)
     }
 
-    /// Keeps contents, by log index, and notes the position of the last piece read; what is there stays.
+    /// Keeps contents, by log index, and moves the position of the last piece read; what is there stays. Nothing is done, and said so, if
+    /// another process moved it.
     pub(crate) async fn put_history(
         &self,
         key: RoomKey,
-        position: u64,
+        (from, to): (u64, u64),
         contents: &[(u64, Vec<u8>)],
-    ) -> Result<(), VaultError> {
+    ) -> Result<bool, VaultError> {
         let mut transaction = self.begin().await?;
+        let moved = sqlx::query("UPDATE room SET history_read = ? WHERE id = ? AND history_read = ?")
+            .bind(int(to)?)
+            .bind(int(key.0)?)
+            .bind(int(from)?)
+            .execute(&mut *transaction)
+            .await?;
+        if moved.rows_affected() == 0 {
+            return Ok(false);
+        }
         for (index, content) in contents {
             sqlx::query("INSERT OR IGNORE INTO history (room, idx, sealed) VALUES (?, ?, ?)")
                 .bind(int(key.0)?)
@@ -119,12 +174,8 @@ impl Vault {
                 .execute(&mut *transaction)
                 .await?;
         }
-        sqlx::query("UPDATE room SET history_read = ? WHERE id = ?")
-            .bind(int(position)?)
-            .bind(int(key.0)?)
-            .execute(&mut *transaction)
-            .await?;
-        Ok(transaction.commit().await?)
+        transaction.commit().await?;
+        Ok(true)
     }
 
     /// Gives ascending entries that have no content the one that another device has opened.

@@ -123,13 +123,15 @@ mod tests {
         let list = |user: Option<&str>| Command::DeviceList { user: user.map(str::to_owned), after: 7 };
         let room = minicbor::bytes::ByteArray::from([0; 32]);
         let append = Command::Append { room, statement: vec![1], content: None, files: Vec::new() };
+        let put = Command::KeyPackagePut { packages: Vec::new(), last_resort: None };
         for (command, bytes) in [
             (Command::Time, vec![0x82, 0, 0x80]),
             (list(None), vec![0x82, 12, 0x82, 0xf6, 7]),
             (list(Some("a")), vec![0x82, 12, 0x82, 0x61, b'a', 7]),
             (Command::ImportLogin { ke1: vec![5] }, vec![0x82, 0x18, 33, 0x81, 0x41, 5]),
+            (append, [&[0x82, 23, 0x84, 0x58, 32][..], &[0; 32], &[0x41, 1, 0xf6, 0x80]].concat()),
             // The null at the end is left out.
-            (append, [&[0x82, 23, 0x82, 0x58, 32][..], &[0; 32], &[0x41, 1]].concat()),
+            (put, vec![0x82, 0x18, 36, 0x81, 0x80]),
         ] {
             assert_eq!(cbor::to_vec(&command), bytes);
             assert_eq!(cbor::from_slice::<Command>(&bytes, 64), Ok(command));

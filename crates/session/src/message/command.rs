@@ -365,6 +365,8 @@ pub enum Command {
         #[n(0)]
         giver: ByteArray<32>,
         #[n(1)]
+        keys: u32,
+        #[n(2)]
         opened: bool,
     },
     /// Reads the directory's leaves (SE-25).

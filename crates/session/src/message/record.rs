@@ -196,8 +196,11 @@ pub struct HistoryBox {
     /// SHA-256 of the giver's certificate.
     #[n(0)]
     pub giver: ByteArray<32>,
+    /// How many of the giver's own keys are in it.
+    #[n(1)]
+    pub keys: u32,
     /// The box (docs/group.md, GR-27).
-    #[cbor(n(1), with = "minicbor::bytes")]
+    #[cbor(n(2), with = "minicbor::bytes")]
     pub sealed: Vec<u8>,
 }
 

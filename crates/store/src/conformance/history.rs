@@ -17,15 +17,17 @@ pub async fn boxes_are_taken_once(store: Arc<dyn Store>) {
     assert_eq!(boxes().await, []);
     for (keys, sealed) in [(1, &b"one"[..]), (2, b"two")] {
         store.put_history_box(&ada, &bob, keys, sealed).await.unwrap();
-        assert_eq!(boxes().await, [(bob, sealed.to_vec())]);
+        assert_eq!(boxes().await, [(bob, keys, sealed.to_vec())]);
         assert_eq!(store.history_keys_given(&bob).await.unwrap(), [(ada, keys)]);
     }
     assert_eq!(store.history_keys_given(&ada).await.unwrap(), []);
     assert_eq!(store.history_boxes(&bob).await.unwrap(), []);
-    store.take_history_box(&ada, &bob, true).await.unwrap();
+    store.take_history_box(&ada, &bob, 1, true).await.unwrap();
+    assert_eq!(boxes().await.len(), 1, "it is another box that was taken");
+    store.take_history_box(&ada, &bob, 2, true).await.unwrap();
     assert_eq!((boxes().await, store.history_keys_given(&bob).await.unwrap()), (vec![], vec![(ada, 2)]));
-    store.take_history_box(&ada, &bob, false).await.unwrap();
-    store.take_history_box(&bob, &ada, false).await.unwrap();
+    store.take_history_box(&ada, &bob, 2, false).await.unwrap();
+    store.take_history_box(&bob, &ada, 2, false).await.unwrap();
     assert_eq!(store.history_keys_given(&bob).await.unwrap(), []);
     let limit = MAX_HISTORY_BOX as u64;
     let large = TooLarge { what: "history keys", value: limit + 1, limit };

@@ -42,23 +42,30 @@ impl Histories for SqliteStore {
         transaction.finish(outcome).await
     }
 
-    async fn history_boxes(&self, device: &Hash) -> Result<Vec<(Hash, Vec<u8>)>, StoreError> {
-        let rows: Vec<(Vec<u8>, Vec<u8>)> = sqlx::query_as(
-            "SELECT giver, sealed FROM history_boxes WHERE certificate = ? AND sealed IS NOT NULL ORDER BY giver",
+    async fn history_boxes(&self, device: &Hash) -> Result<Vec<(Hash, u32, Vec<u8>)>, StoreError> {
+        let rows: Vec<(Vec<u8>, u32, Vec<u8>)> = sqlx::query_as(
+            "SELECT giver, keys, sealed FROM history_boxes WHERE certificate = ? AND sealed IS NOT NULL ORDER BY giver",
         )
         .bind(&device[..])
         .fetch_all(&self.readers)
         .await?;
-        rows.into_iter().map(|(giver, sealed)| Ok((hash(giver)?, sealed))).collect()
+        rows.into_iter().map(|(giver, keys, sealed)| Ok((hash(giver)?, keys, sealed))).collect()
     }
 
-    async fn take_history_box(&self, device: &Hash, giver: &Hash, opened: bool) -> Result<(), StoreError> {
+    async fn take_history_box(
+        &self,
+        device: &Hash,
+        giver: &Hash,
+        keys: u32,
+        opened: bool,
+    ) -> Result<(), StoreError> {
         let sql = match opened {
-            true => "UPDATE history_boxes SET sealed = NULL WHERE certificate = ? AND giver = ?",
-            false => "DELETE FROM history_boxes WHERE certificate = ? AND giver = ?",
+            true => "UPDATE history_boxes SET sealed = NULL WHERE certificate = ? AND giver = ? AND keys = ?",
+            false => "DELETE FROM history_boxes WHERE certificate = ? AND giver = ? AND keys = ?",
         };
         let mut transaction = self.begin().await?;
-        let outcome = sqlx::query(sql).bind(&device[..]).bind(&giver[..]).execute(&mut *transaction).await;
+        let outcome =
+            sqlx::query(sql).bind(&device[..]).bind(&giver[..]).bind(keys).execute(&mut *transaction).await;
         transaction.finish(outcome.map(|_| ()).map_err(Into::into)).await
     }
 

@@ -3,8 +3,10 @@ CREATE TABLE history (
     room INTEGER NOT NULL, idx INTEGER NOT NULL, sealed BLOB NOT NULL, PRIMARY KEY (room, idx)
 ) STRICT;
 ALTER TABLE room ADD COLUMN history_end INTEGER NOT NULL DEFAULT 0; -- what this device opened of the entries before it is handed in
+ALTER TABLE room ADD COLUMN history_put INTEGER NOT NULL DEFAULT 0; -- where the last piece that was handed in ends
 ALTER TABLE room ADD COLUMN history_read INTEGER NOT NULL DEFAULT 0; -- position of the last piece read
--- History keys (GR-26): this device's own, each made when so many devices of its user were known to be revoked, and others'.
+-- History keys (GR-26): those of this device, which no giver gave, each made when so many devices of its user were known to be revoked; and
+-- those that another device gave, by its certificate's hash.
 CREATE TABLE history_key (
-    no INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, own INTEGER NOT NULL, revoked INTEGER NOT NULL, sealed BLOB NOT NULL
+    no INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, giver BLOB, revoked INTEGER NOT NULL, sealed BLOB NOT NULL
 ) STRICT;

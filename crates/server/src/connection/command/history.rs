@@ -50,12 +50,19 @@ pub(super) async fn put_keys(
 
 pub(super) async fn boxes(shared: &Shared, session: &Session) -> Answer {
     let found = shared.store.history_boxes(&session.certificate).await.map_err(|e| failure::store(&e))?;
-    let boxes = found.into_iter().map(|(giver, sealed)| HistoryBox { giver: giver.into(), sealed });
+    let boxes =
+        found.into_iter().map(|(giver, keys, sealed)| HistoryBox { giver: giver.into(), keys, sealed });
     Ok(Reply::HistoryBoxes { boxes: boxes.collect() })
 }
 
-pub(super) async fn taken(shared: &Shared, session: &Session, giver: &Hash, opened: bool) -> Answer {
-    let taken = shared.store.take_history_box(&session.certificate, giver, opened).await;
+pub(super) async fn taken(
+    shared: &Shared,
+    session: &Session,
+    giver: &Hash,
+    keys: u32,
+    opened: bool,
+) -> Answer {
+    let taken = shared.store.take_history_box(&session.certificate, giver, keys, opened).await;
     taken.map_err(|e| failure::store(&e))?;
     Ok(Reply::Done)
 }
@@ -71,6 +78,10 @@ pub(super) async fn put(
         return Err(malformed("a piece of history that is about nothing"));
     }
     Visible::of(shared, session, &room).await?;
+    let head = shared.store.room_head(&room).await.map_err(|e| failure::store(&e))?;
+    if head.is_none_or(|head| end > head.size) {
+        return Err(malformed("a piece of history about entries that there are not"));
+    }
     shared.hands_in_history(session.certificate, piece.len(), now_ms())?;
     let piece = NewHistory { device: session.certificate, room, first, end, piece };
     let end = shared.store.put_history(piece).await.map_err(|e| failure::store(&e))?;

@@ -72,7 +72,9 @@ pub(super) async fn handle(request: Request, shared: &Arc<Shared>, session: &Arc
             history::put_keys(shared, session, &certificate, keys, &sealed).await
         }
         Command::HistoryKeyGet => history::boxes(shared, session).await,
-        Command::HistoryKeyTaken { giver, opened } => history::taken(shared, session, &giver, opened).await,
+        Command::HistoryKeyTaken { giver, keys, opened } => {
+            history::taken(shared, session, &giver, keys, opened).await
+        }
         Command::HistoryPut { room, first, end, piece } => {
             history::put(shared, session, *room, (first, end), piece).await
         }
