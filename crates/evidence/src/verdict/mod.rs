@@ -6,7 +6,7 @@ mod text;
 pub use code::{Code, NoteCode};
 use pki::Fingerprint;
 use serde::{Serialize, Serializer};
-pub use text::{file_line, remarks, render, safe, size, utc};
+pub use text::{file_line, remarks, render, safe, utc};
 
 use crate::content::AttachmentInfo;
 use crate::relation::{Edited, Relations};

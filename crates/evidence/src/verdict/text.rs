@@ -213,7 +213,7 @@ pub fn file_line(file: &AttachmentInfo) -> String {
 }
 
 /// A size for people: `12.3 KiB`. Rounded down, so that what is above a limit never reads as the limit.
-pub fn size(bytes: u64) -> String {
+fn size(bytes: u64) -> String {
     let mut unit = (1, "B");
     for name in ["KiB", "MiB", "GiB"] {
         if bytes / unit.0 < 1024 {
