@@ -312,7 +312,7 @@ impl Core {
             if position <= after {
                 return Err(ClientError::unexpected());
             }
-            if end > room.facts().held && room.facts().member {
+            if end > room.facts().held {
                 return Ok(false);
             }
             let from = std::mem::replace(&mut after, position);
