@@ -12,7 +12,7 @@ use crate::provider::Provider;
 use crate::store::Store;
 
 /// Bytes of a history key.
-pub const HISTORY_KEY: usize = 32;
+const HISTORY_KEY: usize = 32;
 
 const BOX_CONTEXT: &[u8] = b"countersign v1 history box";
 const ID_CONTEXT: &[u8] = b"countersign v1 history id";

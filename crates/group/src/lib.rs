@@ -18,7 +18,7 @@ pub use credential::Device;
 pub use error::{GroupError, Refusal};
 pub use file::{Chunk, Chunks, FileKey};
 pub use group::{Change, Commit, Group, Place, context, scope};
-pub use history::{HISTORY_KEY, HistoryBox, HistoryKey, MAX_HISTORY_KEYS, PiecePlace, key_id_of};
+pub use history::{HistoryBox, HistoryKey, MAX_HISTORY_KEYS, PiecePlace, key_id_of};
 pub use limits::{
     FILE_CHUNK, FILE_TAG, MAX_DEVICES, MAX_FORWARD_DISTANCE, MAX_GROUP_MESSAGE, MAX_KEY_PACKAGE,
     OUT_OF_ORDER, PACKAGE_AGE_DAYS, PADDING,

@@ -7,12 +7,27 @@ use tokio::sync::MutexGuard;
 
 use super::{Growth, Held};
 use crate::ClientError;
+use crate::certificates::KnownCertificates;
 use crate::engine::{Core, Session};
 use crate::reply::expect_reply;
 use crate::vault::VaultError;
 
 /// How often another process may be first before this is given up.
 const TRIES: usize = 8;
+
+/// Rings again unless the directory was read.
+struct Unread<'a> {
+    certificates: &'a KnownCertificates,
+    read: bool,
+}
+
+impl Drop for Unread<'_> {
+    fn drop(&mut self) {
+        if !self.read {
+            self.certificates.ring();
+        }
+    }
+}
 
 impl Core {
     /// Reads the directory on whenever there is a reason, until that fails, and says why it did.
@@ -30,6 +45,8 @@ impl Core {
     /// # Errors
     /// [`ClientError::Untrusted`] if it does not go on from what is held, which stays as it was.
     pub(crate) async fn refresh_directory(&self, session: &Session) -> Result<(), ClientError> {
+        // Whatever interrupts this, the news are not taken for read.
+        let mut unread = Unread { certificates: &self.certificates, read: false };
         self.certificates.learn_own_voucher(&self.owner, &self.vault, &session.connection).await?;
         let mut guard = self.directory.lock().await;
         self.certificates.take_news();
@@ -37,7 +54,10 @@ impl Core {
             match self.read_on(&mut guard, session).await {
                 // Another process of this home has read on: go on from what it stored.
                 Err(ClientError::Vault(VaultError::Moved)) => *guard = None,
-                outcome => return outcome,
+                outcome => {
+                    unread.read = outcome.is_ok();
+                    return outcome;
+                }
             }
         }
         Err(VaultError::Moved.into())

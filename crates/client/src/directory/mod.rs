@@ -23,7 +23,7 @@ pub(crate) use growth::Growth;
 pub use news::DirectoryNews;
 
 use crate::ClientError;
-use crate::certificates::Accepted;
+use crate::certificates::{Accepted, MAX_VOUCHERS};
 use crate::vault::StoredDirectory;
 
 /// What a server shows of its directory and cannot be.
@@ -167,6 +167,25 @@ impl Held {
     pub(crate) fn devices_of(&self, user: &Name) -> Vec<Entered> {
         let indices = self.users.get(user).map(Vec::as_slice).unwrap_or_default();
         indices.iter().filter_map(|index| self.entered(*index)).collect()
+    }
+
+    /// Whether each device in the line of vouchers, up to the first, was entered before its voucher was revoked. `voucher` says which vouched for
+    /// a device whose certificate is accepted, if one did.
+    pub(crate) fn is_vouched_in_time(
+        &self,
+        device: Hash,
+        voucher: impl Fn(&Hash) -> Option<Option<Hash>>,
+    ) -> bool {
+        let mut at = device;
+        for _ in 0..MAX_VOUCHERS {
+            let (Some((issued, _)), Some(by)) = (self.issue(&at), voucher(&at)) else { return false };
+            let Some(by) = by else { return true };
+            if self.revocation(&by).is_some_and(|(revoked, _)| revoked < issued) {
+                return false;
+            }
+            at = by;
+        }
+        false
     }
 
     /// Those of a user's certificates that nobody vouched for. EV-20 allows one.

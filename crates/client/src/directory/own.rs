@@ -4,26 +4,26 @@ use evidence::Hash;
 use evidence::membership::DeviceStatement;
 use pki::{Usage, VerifiedCertificate};
 
-use super::Held;
 use crate::ClientError;
-use crate::certificates::MAX_VOUCHERS;
 use crate::engine::{Core, Session};
 
 impl Core {
-    /// How many devices of this user are revoked, as far as the directory and the rooms' logs are read, and whether others are in force.
-    pub(crate) async fn own_devices(&self) -> Result<(u64, bool), ClientError> {
+    /// SHA-256 over the certificates' hashes of this user's devices that are revoked, as far as the directory and the rooms' logs are read, and
+    /// whether others are in force.
+    pub(crate) async fn own_devices(&self) -> Result<(Hash, bool), ClientError> {
         let own = self.owner.certificate.hash();
         let mut guard = self.directory.lock().await;
         let held = self.held_directory(&mut guard).await?;
-        let (mut revoked, mut others) = (0, false);
+        let (mut revoked, mut others) = (Vec::new(), false);
         for device in held.devices_of(&self.owner.user) {
             let hash = device.issue.certificate;
             match held.revocation(&hash).is_some() || self.certificates.is_revoked_in_a_room(&hash) {
-                true => revoked += 1,
+                true => revoked.push(hash),
                 false => others |= hash != own,
             }
         }
-        Ok((revoked, others))
+        revoked.sort_unstable();
+        Ok((pki::sha256(&revoked.concat()), others))
     }
 
     /// The other devices of this user that may have what this one has (GR-27): accepted, in the directory, not revoked, and vouched for by
@@ -44,27 +44,16 @@ impl Core {
         let trusted = entered.into_iter().filter_map(|hash| {
             let certificate = self.certificates.accepted(&hash)?.certificate;
             let in_force = held.revocation(&hash).is_none() && !self.certificates.is_revoked_in_a_room(&hash);
-            (in_force && self.is_own(&certificate) && self.is_vouched_in_time(held, hash))
-                .then_some(certificate)
+            let in_line =
+                held.is_vouched_in_time(hash, |device| {
+                    let vouching = self.certificates.accepted(device)?.vouching;
+                    Some(vouching.and_then(|statement| {
+                        Some(DeviceStatement::parse(&statement).ok()?.claim().certificate)
+                    }))
+                });
+            (in_force && in_line && self.is_own(&certificate)).then_some(certificate)
         });
         Ok(trusted.collect())
-    }
-
-    /// Whether each device in the line of vouchers, up to the first, was entered before its voucher was revoked.
-    fn is_vouched_in_time(&self, held: &Held, device: Hash) -> bool {
-        let mut at = device;
-        for _ in 0..MAX_VOUCHERS {
-            let (Some(known), Some((issued, _))) = (self.certificates.accepted(&at), held.issue(&at)) else {
-                return false;
-            };
-            let Some(statement) = known.vouching else { return true };
-            let Ok(statement) = DeviceStatement::parse(&statement) else { return false };
-            at = statement.claim().certificate;
-            if held.revocation(&at).is_some_and(|(revoked, _)| revoked < issued) {
-                return false;
-            }
-        }
-        false
     }
 
     /// Whether it is the certificate of a device of this user.
@@ -85,5 +74,54 @@ impl Core {
     pub(crate) async fn directory_size(&self) -> Result<u64, ClientError> {
         let mut guard = self.directory.lock().await;
         Ok(self.held_directory(&mut guard).await?.size())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use evidence::directory::{Issue, Leaf, Revoke, Subject};
+    use evidence::log::leaf_hash;
+    use pki::trust::Reason;
+
+    use super::super::Held;
+    use super::*;
+    use crate::vault::StoredDirectory;
+
+    fn issue(byte: u8) -> Leaf {
+        let (certificate, vouched) = ([byte; 32], (byte > 1).then_some([0; 32]));
+        let (subject, serial) = (Subject::Authority, vec![byte]);
+        Leaf::Issue(Issue { certificate, vouched, subject, serial, time_ms: 8 })
+    }
+
+    fn revoke(byte: u8) -> Leaf {
+        Leaf::Revoke(Revoke { certificate: [byte; 32], reason: Reason::KeyCompromise, time_ms: 8 })
+    }
+
+    /// GR-27: each device was vouched for by the one of the number before it, and 1 is the first.
+    #[test]
+    fn a_line_of_vouchers_that_was_cut_leads_to_nobody() {
+        let good = |leaves: &[Leaf], device: u8| {
+            let leaves: Vec<_> = leaves.iter().map(Leaf::to_bytes).collect();
+            let hashes = leaves.iter().map(|leaf| leaf_hash(leaf)).collect();
+            let held = Held::new(StoredDirectory { hashes, note: None, leaves: (0..).zip(leaves).collect() });
+            let voucher = |device: &Hash| Some((device[0] > 1).then(|| [device[0] - 1; 32]));
+            held.is_vouched_in_time([device; 32], voucher)
+        };
+        let all = [issue(1), issue(2), issue(3)];
+        assert!((1..4).all(|device| good(&all, device)));
+        assert!(!good(&all, 4), "it was never entered");
+        // What was vouched for before stays; what comes after does not, at any distance.
+        assert!(good(&[issue(1), issue(2), issue(3), revoke(2), revoke(1)], 3));
+        assert!(!good(&[issue(1), issue(2), revoke(2), issue(3)], 3));
+        let twice = [issue(1), revoke(1), issue(2), issue(3), issue(4)];
+        assert!(good(&twice, 1) && !(2..5).any(|device| good(&twice, device)));
+        // A line without an end ends.
+        let held = Held::new(StoredDirectory {
+            hashes: vec![leaf_hash(&issue(1).to_bytes())],
+            note: None,
+            leaves: vec![(0, issue(1).to_bytes())],
+        });
+        assert!(!held.is_vouched_in_time([1; 32], |device| Some(Some(*device))));
+        assert!(!held.is_vouched_in_time([1; 32], |_| None));
     }
 }

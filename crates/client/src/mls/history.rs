@@ -34,7 +34,7 @@ impl Core {
     pub(crate) async fn history_keys(&self) -> Result<HistoryKeys, ClientError> {
         let (revoked, _) = self.own_devices().await?;
         let keys = self.vault.history_keys().await?;
-        if keys.own.first().is_some_and(|(_, known)| *known >= revoked) {
+        if keys.own.first().is_some_and(|(_, known)| *known == revoked) {
             return Ok(keys);
         }
         self.vault.put_own_history_key(&HistoryKey::generate()?, revoked).await?;

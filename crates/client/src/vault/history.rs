@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use evidence::Hash;
 use group::HistoryKey;
 use sqlx::Row as _;
 
@@ -13,8 +14,8 @@ const KEYS: &str = "history key";
 /// History keys, as the vault has them.
 #[derive(Default)]
 pub(crate) struct HistoryKeys {
-    /// This device's own, the newest first, each with how many devices of its user were known to be revoked when it was made.
-    pub(crate) own: Vec<(HistoryKey, u64)>,
+    /// This device's own, the newest first, each with which devices of its user were known to be revoked when it was made, as one SHA-256.
+    pub(crate) own: Vec<(HistoryKey, Hash)>,
     /// Those of others.
     pub(crate) others: Vec<HistoryKey>,
 }
@@ -45,11 +46,12 @@ impl Vault {
             .await?;
         let mut keys = HistoryKeys::default();
         for row in &rows {
-            let (id, own, revoked): (&[u8], bool, i64) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+            let (id, own, revoked): (&[u8], bool, &[u8]) =
+                (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
             let opened = self.keys.open(Place::with_bytes(KEYS, [u64::from(own)], id), row.try_get(3)?)?;
             let key = HistoryKey::from_bytes(&opened).ok_or(VaultError::Damaged(KEYS))?;
             if own {
-                keys.own.push((key, uint(revoked)?));
+                keys.own.push((key, revoked.try_into().map_err(|_| VaultError::Damaged(KEYS))?));
             } else {
                 keys.others.push(key);
             }
@@ -57,10 +59,14 @@ impl Vault {
         Ok(keys)
     }
 
-    /// Keeps a history key of this device, made when `revoked` devices of its user were known to be revoked.
-    pub(crate) async fn put_own_history_key(&self, key: &HistoryKey, revoked: u64) -> Result<(), VaultError> {
+    /// Keeps a history key of this device, made when these devices of its user were known to be revoked.
+    pub(crate) async fn put_own_history_key(
+        &self,
+        key: &HistoryKey,
+        revoked: Hash,
+    ) -> Result<(), VaultError> {
         let mut transaction = self.begin().await?;
-        self.insert_history_key(&mut transaction, key, None, revoked).await?;
+        self.insert_history_key(&mut transaction, key, None, &revoked).await?;
         Ok(transaction.commit().await?)
     }
 
@@ -79,7 +85,7 @@ impl Vault {
         let held = usize::try_from(held).unwrap_or(usize::MAX);
         let mut any = false;
         for key in keys.iter().take(most.saturating_sub(held)) {
-            any |= self.insert_history_key(transaction, key, Some(giver), 0).await?;
+            any |= self.insert_history_key(transaction, key, Some(giver), &[]).await?;
         }
         Ok(any)
     }
@@ -89,7 +95,7 @@ impl Vault {
         transaction: &mut WriteTransaction,
         key: &HistoryKey,
         giver: Option<&[u8; 32]>,
-        revoked: u64,
+        revoked: &[u8],
     ) -> Result<bool, VaultError> {
         let id = key.id();
         let place = Place::with_bytes(KEYS, [u64::from(giver.is_none())], &id);
@@ -97,7 +103,7 @@ impl Vault {
             sqlx::query("INSERT OR IGNORE INTO history_key (id, giver, revoked, sealed) VALUES (?, ?, ?, ?)")
                 .bind(id.to_vec())
                 .bind(giver.map(|giver| giver.to_vec()))
-                .bind(int(revoked)?)
+                .bind(revoked.to_vec())
                 .bind(self.keys.seal(place, key.as_bytes())?)
                 .execute(&mut **transaction)
                 .await?;

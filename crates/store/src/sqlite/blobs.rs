@@ -20,9 +20,6 @@ const EXPIRED_AT_ONCE: u32 = 2;
 /// Pieces of a blob that are deleted in one transaction.
 const TRIMMED_AT_ONCE: u64 = 32;
 
-const FIND_PENDING: &str =
-    "SELECT no, held, created_ms FROM blobs WHERE owner = ? AND hash = ? AND size = ? AND room_no IS NULL";
-
 const FIND_WHOLE: &str =
     "SELECT no FROM blobs WHERE owner = ? AND hash = ? AND room_no IS NULL AND held = size";
 
@@ -35,12 +32,7 @@ impl Blobs for SqliteStore {
         check_piece(&piece)?;
         if piece.bytes.is_empty() {
             let since = since(piece.now_ms);
-            let found: Option<(i64, i64, i64)> = sqlx::query_as(FIND_PENDING)
-                .bind(&piece.device[..])
-                .bind(&piece.hash[..])
-                .bind(bound(piece.size))
-                .fetch_optional(&self.readers)
-                .await?;
+            let found = find_pending(&mut *self.readers.acquire().await?, &piece).await?;
             let found = found.filter(|(.., created_ms)| *created_ms >= since);
             return Ok(PieceOutcome::Held(uint(found.map_or(0, |(_, held, _)| held))?));
         }
@@ -156,25 +148,36 @@ impl SqliteStore {
         }
         let (mut context, mut of) = (digest::Context::new(&digest::SHA256), None);
         if piece.completes_many() {
-            let found: Option<(i64, i64, i64)> = sqlx::query_as(FIND_PENDING)
-                .bind(&piece.device[..])
-                .bind(&piece.hash[..])
-                .bind(bound(piece.size))
-                .fetch_optional(&self.readers)
-                .await?;
+            let mut reader = self.readers.acquire().await?;
+            let found = find_pending(&mut reader, piece).await?;
             // One that is too old is made anew first, within what its device may have.
             let since = since(piece.now_ms);
             let fits = |(_, held, created_ms): &(i64, i64, i64)| {
                 *held == bound(piece.offset) && *created_ms >= since
             };
             let Some((found, _, created_ms)) = found.filter(fits) else { return Ok(None) };
-            let mut reader = self.readers.acquire().await?;
             read_pieces(&mut reader, found, &mut context).await?;
             of = Some((found, created_ms));
         }
         context.update(&piece.bytes);
         Ok(Some(Whole { of, digest: hash(context.finish().as_ref().to_vec())? }))
     }
+}
+
+/// Number, bytes held and time of the pending blob that a piece is of.
+async fn find_pending(
+    connection: &mut SqliteConnection,
+    piece: &NewPiece,
+) -> Result<Option<(i64, i64, i64)>, StoreError> {
+    let found = sqlx::query_as(
+        "SELECT no, held, created_ms FROM blobs WHERE owner = ? AND hash = ? AND size = ? AND room_no IS NULL",
+    )
+    .bind(&piece.device[..])
+    .bind(&piece.hash[..])
+    .bind(int("size", piece.size)?)
+    .fetch_optional(connection)
+    .await?;
+    Ok(found)
 }
 
 /// The number of the piece that begins at `offset`; none if no piece does.
@@ -203,9 +206,8 @@ async fn put(
     piece: NewPiece,
     whole: Option<Whole>,
 ) -> Result<PieceOutcome, StoreError> {
-    let NewPiece { device, hash, size, offset, bytes, now_ms } = piece;
-    devices::require_in_force(connection, &device).await?;
-    let since = since(now_ms);
+    devices::require_in_force(connection, &piece.device).await?;
+    let since = since(piece.now_ms);
     let expired: Vec<i64> = sqlx::query_scalar(
         "SELECT no FROM blobs WHERE room_no IS NULL AND created_ms < ? ORDER BY created_ms LIMIT ?",
     )
@@ -216,12 +218,8 @@ async fn put(
     for no in expired {
         trim(connection, no).await?;
     }
-    let found: Option<(i64, i64, i64)> = sqlx::query_as(FIND_PENDING)
-        .bind(&device[..])
-        .bind(&hash[..])
-        .bind(int("size", size)?)
-        .fetch_optional(&mut *connection)
-        .await?;
+    let found = find_pending(connection, &piece).await?;
+    let NewPiece { device, hash, size, offset, bytes, now_ms } = piece;
     if let Some((no, _, created_ms)) = found
         && created_ms < since
     {

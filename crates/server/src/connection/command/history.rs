@@ -1,4 +1,4 @@
-//! What a user's devices keep for each other: the history key, and pieces of history (SE-38, SE-39).
+//! What a user's devices keep for each other: history keys, and pieces of history (SE-38, SE-39).
 
 use minicbor::bytes::ByteArray;
 use session::limits::{self, FETCH_BYTES};
