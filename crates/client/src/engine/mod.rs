@@ -214,7 +214,10 @@ impl Core {
         tokio::select! {
             () = self.closed() => ClientError::Closed,
             ended = status.wait_for(|status| matches!(status, Status::Ended(_))) => match ended.as_deref() {
-                Ok(Status::Ended(cause)) => ClientError::Ended(Arc::clone(cause)),
+                // The end that was asked for is one thing, whichever of the two is seen first.
+                Ok(Status::Ended(cause)) if !matches!(**cause, ClientError::Closed) => {
+                    ClientError::Ended(Arc::clone(cause))
+                }
                 _ => ClientError::Closed,
             },
         }
