@@ -1,17 +1,25 @@
 //! What a user's devices keep for each other (docs/group.md, section 8).
 
-#![expect(clippy::unwrap_used, reason = "a test's helper fails the test")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test's helper fails the test")]
 
 mod common;
 
 use std::fs::{self, File};
 
-use client::{Client, ExportOptions, FileToSend, MessageState, Outgoing, Transfer};
-use common::{World, execute, export, in_room, query, run, said, verdict, within};
+use client::{Client, ExportOptions, FileToSend, MessageState, Outgoing, Transfer, join_device};
+use common::{World, execute, export, in_room, password, query, run, said, verdict, within};
 use evidence::bundle::Root;
-use evidence::content::FileName;
+use evidence::content::{Content, Field, FileName};
+use evidence::entry::{Entry, UnverifiedEntry};
+use evidence::membership::{DeviceClaim, DeviceStatement};
 use evidence::room::RoomId;
 use evidence::verdict::Word;
+use group::{HistoryBox, HistoryKey, PiecePlace};
+use minicbor::bytes::ByteVec;
+use pki::Name;
+use session::link::{Link, Purpose};
+use session::message::{Command, Reply};
+use testkit::sealed::Party;
 use tokio::sync::watch;
 
 /// A further device of a user, vouched for by one that it has; what there is to read of the past is read.
@@ -151,4 +159,95 @@ async fn a_history_that_was_changed_is_missing_and_nothing_else() {
         phone.close().await;
         world.stop().await;
     }
+}
+
+/// GR-29: nor can another device of one's own put words into anybody's mouth.
+#[tokio::test]
+async fn a_device_of_ones_own_that_lies_about_the_past_is_not_believed() {
+    let world = World::new().await;
+    let bob = world.member("bob").await;
+    let mut alice = world.party("alice").await;
+    let room = bob.create_room("ops").await.unwrap();
+    bob.add(room, &["alice"]).await.unwrap();
+    let mut group = alice.join_group(room).await.unwrap();
+    let (first, last) = (say(&bob, room, "the truth").await, say(&bob, room, "more of it").await);
+    let fetch = Command::Fetch { room: room.0.into(), from: first, limit: 2 };
+    let Reply::Entries { entries, .. } = alice.peer.ask(fetch).await.unwrap() else { panic!("no entries") };
+    let mut contents: Vec<(u64, ByteVec)> = Vec::new();
+    for (index, entry) in (first..).zip(entries) {
+        let Ok(UnverifiedEntry::Statement(statement)) = Entry::parse(&entry.statement) else {
+            panic!("{index}")
+        };
+        let claim = statement.claim();
+        let context = group::context(&room.0, &claim.certificate, claim.place.seq, &claim.commitment);
+        let sealed = entry.content.unwrap();
+        let content = group.open(&alice.provider, &sealed, &context, &claim.certificate).unwrap();
+        contents.push((index, content.to_vec().into()));
+    }
+    contents[0].1 = Content::new(vec![Field::Text("a lie".into())]).unwrap().to_bytes().into();
+
+    let phone = vouched_for(&world, &mut alice, "phone").await;
+    let certificate = phone.certificate();
+    bob.add(room, &["alice"]).await.unwrap();
+    in_room(&phone, room, last + 1).await;
+    let key = HistoryKey::generate().unwrap();
+    let take = Command::KeyPackageTake { certificates: vec![certificate.into()] };
+    let Reply::KeyPackages { mut packages } = alice.peer.ask(take).await.unwrap() else {
+        panic!("no package")
+    };
+    let package = packages.remove(0).unwrap();
+    let (to, now) = (alice.certificate_of(certificate).await.unwrap(), client::system_clock());
+    let given = HistoryBox::give([&key], "alice", &alice.device(), &to, &package, now).unwrap();
+    let parts = [given.welcome, given.tree, given.message].map(ByteVec::from);
+    let sealed = wire::cbor::to_vec(&parts);
+    let put = Command::HistoryKeyPut { certificate: certificate.into(), keys: 1, sealed };
+    assert_eq!(alice.peer.ask(put).await.unwrap(), Reply::Done);
+    let place = PiecePlace { room: room.0, device: alice.certificate.hash(), first, end: last + 1 };
+    let piece = key.seal(&place, &wire::cbor::to_vec(&contents)).unwrap();
+    let put = Command::HistoryPut { room: room.0.into(), first, end: last + 1, piece };
+    assert_eq!(alice.peer.ask(put).await.unwrap(), Reply::HistoryHeld { end: last + 1 });
+
+    // What is true in the same piece is taken.
+    within("read", async {
+        while texts(&phone, room).await.is_empty() {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    })
+    .await;
+    assert_eq!(texts(&phone, room).await, ["more of it"]);
+    for client in [bob, phone] {
+        client.close().await;
+    }
+}
+
+/// A further device of a user whose first is in the test's hands, which vouches for it.
+async fn vouched_for(world: &World, earlier: &mut Party, name: &'static str) -> Client {
+    let Reply::DeviceLink { token, .. } = earlier.peer.ask(Command::DeviceLinkCreate).await.unwrap() else {
+        panic!("no link")
+    };
+    let user = earlier.member.user.clone();
+    let link = Link {
+        host: world.address.ip().to_string(),
+        port: world.address.port(),
+        root: *world.root().as_bytes(),
+        token: token.try_into().unwrap(),
+        purpose: Purpose::Device { user: user.to_string() },
+    };
+    let (folder, link) = (world.home(name), link.format());
+    let joining = tokio::spawn(async move { join_device(&folder, &link, name, password(), |_| {}).await });
+    let request = loop {
+        let reply = earlier.peer.ask(Command::DeviceRequests).await.unwrap();
+        let Reply::DeviceRequests { mut requests } = reply else { panic!("{reply:?}") };
+        if let Some(request) = requests.pop() {
+            break request;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    };
+    let key = *pki::CertificateRequest::parse(&request.request).unwrap().key();
+    let (own, now) = (earlier.certificate.hash(), client::system_clock());
+    let claim = DeviceClaim::new(own, now, user, Name::canonical(name).unwrap(), &key);
+    let statement = DeviceStatement::sign(&claim, &earlier.member.key());
+    let reply = earlier.peer.ask(Command::DeviceApprove { id: request.id, statement }).await.unwrap();
+    assert!(matches!(reply, Reply::DeviceApproved { .. }), "{reply:?}");
+    run(within("approved", joining).await.unwrap().unwrap()).await
 }

@@ -204,6 +204,14 @@ impl Party {
         }
     }
 
+    /// The certificate with this hash, as the server gives it.
+    ///
+    /// # Errors
+    /// What stopped it.
+    pub async fn certificate_of(&mut self, hash: Sha256Hash) -> Result<VerifiedCertificate, String> {
+        self.certificates(&[hash]).await?.pop().ok_or_else(|| "no such certificate".to_owned())
+    }
+
     async fn certificates(&mut self, hashes: &[Sha256Hash]) -> Result<Vec<VerifiedCertificate>, String> {
         let hashes = hashes.iter().map(|hash| ByteArray::from(*hash)).collect();
         match self.peer.ask(Command::Certificates { hashes }).await? {
