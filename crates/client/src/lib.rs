@@ -1,13 +1,13 @@
 //! The SDK: a home on disk, a running client, and what it tells.
 //!
-//! - [`join`], [`join_device`]: from an invite link to a [`Home`].
+//! - [`join`], [`join_device`], [`recover`]: from a link to a [`Home`].
 //! - [`Client`]: connects, follows rooms, sends, and does it again after whatever heals by itself.
 //! - [`Event`], [`TimelineItem`]: what happens, and what was said.
 //! - [`ExportOptions`]: evidence of a room, for [`Client::export`].
 //!
 //! Below: `vault` (what is stored, sealed), `connection` (one TCP connection and its channel), `account` (login and
 //! enrolment), `certificates` (whose keys are accepted), `directory` (where they were entered), `room` (a log, verified whole before anything of it is shown),
-//! `mls` (the keys of rooms), `file` (files that are sealed apart from messages), `history` (what a user's devices keep for each other), `outbox` (what is said and not answered yet), `engine` (the tasks that drive them).
+//! `mls` (the keys of rooms), `file` (files that are sealed apart from messages), `history` (what a user's devices keep for each other), `recovery` (a device on paper), `outbox` (what is said and not answered yet), `engine` (the tasks that drive them).
 //!
 //! Called by the command line and by whoever builds on it. Runs on tokio; clock and sockets are read here.
 
@@ -27,6 +27,7 @@ mod home;
 mod mls;
 mod outbox;
 mod platform;
+mod recovery;
 mod reply;
 mod room;
 mod timeline;
@@ -46,6 +47,7 @@ pub use export::{Disclose, ExportOptions, Exported};
 pub use file::{Fetched, FileToSend, Transfer, Upload};
 pub use home::Home;
 pub use outbox::{Logged, SendHandle};
+pub use recovery::{BadCode, RecoveryCode, RecoverySheet, recover};
 pub use timeline::{MessageState, TimelineItem, What};
 pub use vault::VaultError;
 

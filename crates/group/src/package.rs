@@ -5,7 +5,7 @@ use openmls::prelude::{
     ProtocolVersion,
 };
 use openmls_traits::OpenMlsProvider;
-use pki::VerifiedCertificate;
+use pki::{Name, VerifiedCertificate};
 use tls_codec::{DeserializeBytes, Serialize};
 
 use crate::credential::{Device, check_leaf};
@@ -58,7 +58,8 @@ pub fn create(
     bundle.key_package().tls_serialize_detached().map_err(|error| GroupError::Library(error.to_string()))
 }
 
-/// Reads a key package and checks that it is of this certificate, of the suite, signed, and neither too old nor of the future.
+/// Reads a key package and checks that it is of this certificate, of the suite, signed, and neither of the future nor too old, but for a recovery
+/// key's.
 ///
 /// # Errors
 /// [`GroupError::Malformed`], [`Refusal::Package`], [`Refusal::Leaf`].
@@ -78,7 +79,10 @@ pub fn check(
         package.validate(provider.crypto(), ProtocolVersion::Mls10).map_err(|_| Refusal::Package)?;
     let made_ms = package.life_time().not_before().saturating_mul(1_000);
     let whole_life = package.life_time().not_after() == certificate.not_after_ms() / 1_000;
-    if !whole_life || made_ms > now_ms || now_ms - made_ms > PACKAGE_AGE_DAYS * DAY_MS {
+    // GR-6
+    let may_be_old = certificate.identity().device().is_some_and(Name::is_recovery_key);
+    let old = now_ms.saturating_sub(made_ms) > PACKAGE_AGE_DAYS * DAY_MS;
+    if !whole_life || made_ms > now_ms || (old && !may_be_old) {
         return Err(Refusal::Package.into());
     }
     if package.ciphersuite() != SUITE {

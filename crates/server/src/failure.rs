@@ -54,6 +54,7 @@ pub(crate) fn store(error: &StoreError) -> Reply {
             | Refusal::Disabled
             | Refusal::DeviceRevoked,
         ) => credentials(),
+        StoreError::Refused(why @ Refusal::OtherRecoveries) => failed(FailureCode::Conflict, why.to_string()),
         StoreError::Refused(why) => failed(FailureCode::NotAllowed, why.to_string()),
         StoreError::TooLarge(too) => failed(FailureCode::TooLarge, too.to_string()),
         StoreError::Append(AppendError::MissingBlob(_)) => missing_blob(),

@@ -62,6 +62,10 @@ pub const BLOB_PIECE: usize = 256 * 1024;
 pub const MAX_PENDING_BLOBS: u64 = 2 * MAX_BLOB;
 /// KiB of pieces of blobs that one device hands in in an hour (SE-35).
 pub const BLOB_KIB_PER_HOUR: u32 = 8 * 1024 * 1024;
+/// Largest record of a recovery key, sealed, in bytes (SE-41).
+pub const MAX_RECOVERY: usize = 32 * 1024;
+/// Recovery keys in force that a user has (SE-41).
+pub const MAX_RECOVERIES: usize = 4;
 /// Largest box with a history key, in bytes (SE-38).
 pub const MAX_HISTORY_BOX: usize = 65_536;
 /// Largest piece of history, in bytes (SE-39).

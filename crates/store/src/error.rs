@@ -175,6 +175,8 @@ pub enum Refusal {
     NotApproved,
     /// The user has as many open links as [`crate::limits::MAX_OPEN_DEVICE_LINKS`].
     TooManyLinks,
+    /// The user has other recovery keys than were named.
+    OtherRecoveries,
 }
 
 impl std::fmt::Display for Unique {
@@ -219,6 +221,7 @@ impl std::fmt::Display for Refusal {
             Self::NotRequested => "no request was made",
             Self::NotApproved => "the request is not approved",
             Self::TooManyLinks => "too many open device links",
+            Self::OtherRecoveries => "recovery keys were added or revoked meanwhile; try again",
         })
     }
 }

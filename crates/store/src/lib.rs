@@ -23,8 +23,8 @@ pub use error::{AppendError, Refusal, StoreError, Thing, TooLarge, Unique};
 pub use records::*;
 pub use sqlite::SqliteStore;
 pub use transactions::{
-    Accounts, Blobs, Devices, Directory, Histories, Imports, Invites, KeyPackages, Log, Receipts, Rooms,
-    Settings, Store, Upkeep,
+    Accounts, Blobs, Devices, Directory, Histories, Imports, Invites, KeyPackages, Log, Receipts, Recoveries,
+    Rooms, Settings, Store, Upkeep,
 };
 
 /// A SHA-256 hash, or a key or identifier of the same size.

@@ -70,6 +70,10 @@ pub const PENDING_BLOB_MS: u64 = 24 * 60 * 60 * 1000;
 pub const BLOB_GRACE_MS: u64 = 60 * 60 * 1000;
 /// Most blobs that one entry names.
 pub const MAX_ENTRY_BLOBS: usize = 16;
+/// Largest record of a recovery key, in bytes.
+pub const MAX_RECOVERY: usize = 32 * 1024;
+/// Most recovery keys of one user that are in force.
+pub const MAX_RECOVERIES: u64 = 4;
 /// Largest sealed history key, in bytes.
 pub const MAX_HISTORY_BOX: usize = 64 * 1024;
 /// Largest piece of history, in bytes.

@@ -9,8 +9,8 @@ use crate::records::{
     Account, BlobPiece, Certificate, Depth, Device, DeviceEnrolment, DeviceLink, DirectoryAppend,
     DirectoryEntry, DirectoryHead, Enrolment, Entry, Equivocation, FinalRefusal, History, Import,
     ImportEnrolment, Invite, KeyPackageCount, Member, NewDeviceLink, NewEquivocation, NewHistory, NewImport,
-    NewInvite, NewPiece, NewReceipt, NewRoom, OpaqueRecord, PieceOutcome, Receipt, ReceiptOutcome, Report,
-    Role, Room, RoomAppend, RoomHead, RoomListing,
+    NewInvite, NewPiece, NewReceipt, NewRoom, OpaqueRecord, PieceOutcome, Receipt, ReceiptOutcome, Recovery,
+    Report, Role, Room, RoomAppend, RoomHead, RoomListing,
 };
 use crate::{AppendError, Hash, StoreError};
 
@@ -30,6 +30,7 @@ pub trait Store:
     + KeyPackages
     + Blobs
     + Histories
+    + Recoveries
     + Upkeep
     + 'static
 {
@@ -48,6 +49,7 @@ impl<T> Store for T where
         + KeyPackages
         + Blobs
         + Histories
+        + Recoveries
         + Upkeep
         + 'static
 {
@@ -126,11 +128,16 @@ pub trait Accounts: Send + Sync {
     /// [`StoreError::NotFound`] of [`crate::Thing::Account`].
     async fn set_account_role(&self, user: &str, role: Role) -> Result<()>;
 
-    /// Replaces the password file.
+    /// Replaces the password file, and with it the records of the user's recovery keys, each by its certificate.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] of [`crate::Thing::Account`].
-    async fn set_opaque_record(&self, user: &str, record: OpaqueRecord) -> Result<()>;
+    /// [`StoreError::NotFound`] of [`crate::Thing::Account`]; [`StoreError::Refused`] if the records are not of exactly those that there are.
+    async fn set_opaque_record(
+        &self,
+        user: &str,
+        record: OpaqueRecord,
+        recoveries: Vec<(Hash, Vec<u8>)>,
+    ) -> Result<()>;
 }
 
 /// Users of an earlier system, whose accounts wait until they join.
@@ -388,6 +395,23 @@ pub trait Blobs: Send + Sync {
 
     /// The piece of a room's blob that begins at `offset`.
     async fn room_blob_piece(&self, room: &Hash, hash: &Hash, offset: u64) -> Result<Option<BlobPiece>>;
+}
+
+/// Records of recovery keys. That of a certificate that is revoked goes with it.
+#[async_trait]
+pub trait Recoveries: Send + Sync {
+    /// Keeps the record of a recovery key, in the place of an earlier one of the same.
+    ///
+    /// # Errors
+    /// [`StoreError::TooLarge`] if the user has [`crate::limits::MAX_RECOVERIES`] others; [`StoreError::Exists`] of the token;
+    /// [`StoreError::NotFound`] of the device; [`StoreError::Refused`] if it is revoked.
+    async fn put_recovery(&self, certificate: &Hash, token_hash: &Hash, sealed: &[u8]) -> Result<()>;
+
+    /// The record that a token opens.
+    async fn recovery(&self, token_hash: &Hash) -> Result<Option<Recovery>>;
+
+    /// The records of a user, each with its certificate.
+    async fn recoveries(&self, user: &str) -> Result<Vec<(Hash, Vec<u8>)>>;
 }
 
 /// What a user's devices keep for each other.

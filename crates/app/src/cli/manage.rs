@@ -371,7 +371,10 @@ pub enum DeviceCommand {
         #[arg(long)]
         yes: bool,
     },
-    /// Revoke a device, at once
+    /// Make another recovery code: with it and your password you come back when all your devices are lost
+    #[command(after_help = "Example:\n  countersign device recovery")]
+    Recovery,
+    /// Revoke a device or a recovery code, at once
     #[command(after_help = "Example:\n  countersign device revoke bob/phone --reason key-compromise")]
     Revoke {
         /// Device name, USER/DEVICE, or sha256:HEX of its certificate

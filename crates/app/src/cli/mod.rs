@@ -17,7 +17,8 @@ pub use manage::{
 };
 pub use talk::{
     ChatArguments, DeleteArguments, DemoArguments, EditArguments, ExportArguments, JoinArguments,
-    ReactArguments, RoomCommand, SaveArguments, SendArguments, TailArguments, VerifyArguments,
+    ReactArguments, RecoverArguments, RoomCommand, SaveArguments, SendArguments, TailArguments,
+    VerifyArguments,
 };
 
 use std::path::PathBuf;
@@ -89,6 +90,8 @@ pub enum Command {
     Invite(InviteCommand),
     /// Become a member, or add this machine as a device, by an invite link
     Join(JoinArguments),
+    /// Come back with a recovery code, when all your devices are lost
+    Recover(RecoverArguments),
     /// Talk in a room or to a person
     Chat(ChatArguments),
     /// Create rooms and manage their members

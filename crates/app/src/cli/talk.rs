@@ -43,6 +43,22 @@ pub struct JoinArguments {
     pub new_password_file: Option<PathBuf>,
 }
 
+/// Arguments of `recover`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  countersign recover 'countersign://chat.example.org:7117/recover?root=…&user=alice' --device desk\n\nAddress and code are those that `countersign join` or `countersign device recovery` showed. The code is asked for in a terminal."
+)]
+pub struct RecoverArguments {
+    /// The address beside the code, in quotes
+    pub address: String,
+    /// Name of this device, other than those of the lost ones
+    #[arg(long, value_name = "NAME")]
+    pub device: Option<String>,
+    /// Read the code from this file
+    #[arg(long, value_name = "FILE")]
+    pub code_file: Option<PathBuf>,
+}
+
 /// Arguments of `chat`.
 #[derive(Debug, Args)]
 #[command(

@@ -9,7 +9,7 @@ use pki::{Fingerprint, Name, sha256};
 use rustix::termios::{QueueSelector, tcflush};
 use serde_json::json;
 
-use super::{Context, online};
+use super::{Context, online, recovery};
 use crate::cli::DeviceCommand;
 use crate::clock::{now_ms, utc};
 use crate::terminal::Failure;
@@ -23,6 +23,7 @@ pub async fn run(context: &Context, command: DeviceCommand) -> Result<(), Failur
     let client = online(context).await?;
     let outcome = match wanted {
         Wanted::List(user) => list(context, &client, user.as_ref()).await,
+        Wanted::Recovery => recovery::create(context, &client).await,
         Wanted::Add { ask } => add(context, &client, ask).await,
         Wanted::Revoke { which, reason, yes } => revoke(context, &client, &which, reason, yes).await,
     };
@@ -34,6 +35,7 @@ pub async fn run(context: &Context, command: DeviceCommand) -> Result<(), Failur
 enum Wanted {
     List(Option<Name>),
     Add { ask: bool },
+    Recovery,
     Revoke { which: Which, reason: Reason, yes: bool },
 }
 
@@ -56,6 +58,7 @@ impl Wanted {
                 }
                 Ok(Self::Add { ask: !yes })
             }
+            DeviceCommand::Recovery => Ok(Self::Recovery),
             DeviceCommand::Revoke { device, reason, yes } => {
                 let reason =
                     reason.parse().map_err(|e| Failure::usage(format!("--reason {reason:?}: {e}")))?;
@@ -87,8 +90,8 @@ async fn list(context: &Context, client: &Client, user: Option<&Name>) -> Result
     if devices.is_empty() {
         context.output.note("No such user, or no device.");
     }
-    devices.iter().try_for_each(|device| {
-        let Device { user, device, certificate, issued_ms, revoked_ms } = device;
+    devices.iter().try_for_each(|known| {
+        let Device { user, device, certificate, issued_ms, revoked_ms } = known;
         let certificate = Fingerprint(*certificate);
         context.output.result(
             || {
@@ -100,6 +103,9 @@ async fn list(context: &Context, client: &Client, user: Option<&Name>) -> Result
             || {
                 let state = match revoked_ms {
                     Some(at) => format!("REVOKED {}", utc(*at)),
+                    None if recovery::is_on_paper(known) => {
+                        format!("since {}, a recovery code", utc(*issued_ms))
+                    }
                     None => format!("since {}", utc(*issued_ms)),
                 };
                 format!("{:32}  {certificate}  {state}", format!("{user}/{device}"))
@@ -179,7 +185,7 @@ async fn confirmed(question: &'static str) -> Result<bool, Failure> {
 /// Asks before the device that one is on is revoked, which cannot be taken back.
 async fn check_own(last: bool) -> Result<(), Failure> {
     let what = if last {
-        "this is the device you are on, and your last: without it you cannot log in or add another"
+        "this is the device you are on, and your last: without it you need a recovery code to log in or add another"
     } else {
         "this is the device you are on: it cannot log in any more"
     };
@@ -218,7 +224,8 @@ async fn revoke(
     };
     if !yes && *certificate.as_bytes() == client.certificate() {
         let own = client.devices(None).await?;
-        check_own(own.iter().filter(|device| device.revoked_ms.is_none()).count() <= 1).await?;
+        let others = |known: &&Device| known.revoked_ms.is_none() && !recovery::is_on_paper(known);
+        check_own(own.iter().filter(others).count() <= 1).await?;
     }
     client.revoke_device(*certificate.as_bytes(), reason.word()).await?;
     context.output.note("Revoked: it cannot connect any more, and what it signs after this is refused.");

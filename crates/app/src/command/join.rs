@@ -7,7 +7,7 @@ use pki::{Name, Password};
 use serde_json::json;
 use session::link::{Link, Purpose};
 
-use super::Context;
+use super::{Context, recovery};
 use crate::cli::JoinArguments;
 use crate::terminal::{Failure, PasswordSource};
 
@@ -73,20 +73,21 @@ pub async fn run(context: &Context, arguments: JoinArguments) -> Result<(), Fail
         }
     };
     let fingerprint = client::Home::root_fingerprint(&folder)?;
+    let (user, device, organisation) =
+        (home.user().to_string(), home.device().to_string(), home.organisation().to_string());
+    let sheet = match link.purpose {
+        Purpose::Join => recovery::first(context, home).await?,
+        Purpose::Device { .. } => None,
+    };
     context.output.result(
         || {
-            json!({ "user": home.user().as_str(), "device": home.device().as_str(),
-                    "organisation": home.organisation().as_str(), "root": fingerprint.to_string(),
-                    "home": folder.display().to_string() })
+            json!({ "user": user, "device": device, "organisation": organisation, "root": fingerprint.to_string(),
+                    "home": folder.display().to_string(), "recovery": sheet.as_ref().map(recovery::object) })
         },
         || {
-            format!(
-                "You are {} on {}, in {} (root {fingerprint}).\nTalk with: {}",
-                home.user(),
-                home.device(),
-                home.organisation(),
-                context.typed("chat ROOM")
-            )
+            let you = format!("You are {user} on {device}, in {organisation} (root {fingerprint}).");
+            let code = sheet.as_ref().map(|sheet| format!("\n{}", recovery::text(sheet))).unwrap_or_default();
+            format!("{you}{code}\nTalk with: {}", context.typed("chat ROOM"))
         },
     )
 }
@@ -106,7 +107,7 @@ fn ask(prompt: &str) -> Result<String, Failure> {
 }
 
 /// This machine's name, made into one that a certificate takes.
-fn device_name() -> String {
+pub fn device_name() -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     match host.trim() {
         "" => "device".to_owned(),

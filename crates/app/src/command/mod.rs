@@ -1,7 +1,7 @@
 //! What each command does. [`run`] is called with the parsed command line; every command has a file of its name.
 //!
 //! - On a server's folder: [`serve`], [`backup`], [`ca`], [`invite`] (or through a home), [`import`], [`doctor`]; how its keys open: [`keys`].
-//! - Through a home: [`join`], [`chat`], [`room`], [`send`] (and edit, react, delete), [`tail`], [`export`], [`user`] (and [`code`]), [`device`], [`passwd`].
+//! - Through a home: [`join`], [`chat`], [`room`], [`send`] (and edit, react, delete), [`tail`], [`export`], [`user`] (and [`code`]), [`device`], [`recovery`], [`passwd`].
 //! - On evidence: [`verify`]. On none of these: [`classic`], the protocols that came before; [`lab`], attacks on them.
 //! - [`context`]: what all of them are given. [`failure`]: errors of the libraries as they end a command. [`news`]: what all of them tell.
 
@@ -23,6 +23,7 @@ mod lab;
 mod news;
 mod online;
 mod passwd;
+mod recovery;
 mod report;
 mod room;
 mod save;
@@ -72,6 +73,7 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Serve(arguments) => serve::run(&context, arguments).await,
         Command::Invite(command) => invite::run(&context, command).await,
         Command::Join(arguments) => join::run(&context, arguments).await,
+        Command::Recover(arguments) => recovery::run(&context, arguments).await,
         Command::Chat(arguments) => chat::run(&context, arguments).await,
         Command::Room(command) => room::run(&context, command).await,
         Command::Send(arguments) => send::run(&context, arguments).await,

@@ -15,6 +15,7 @@ mod lab;
 mod lab_page;
 mod migration;
 mod people;
+mod recovery;
 mod serve;
 mod support;
 mod usage;

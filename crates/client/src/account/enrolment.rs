@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use channel::{ClientConfig, ServerTrust, Suite};
+use pki::ed25519::SigningKey;
 use pki::password::WeakPassword;
 use pki::{Chain, Email, Fingerprint, Name, Password, TrustAnchor, TrustStore, Usage, short_code};
 use session::limits::ENROL_DEADLINE_MS;
@@ -173,11 +174,12 @@ async fn give_up(unfinished: Unfinished, error: ClientError) -> Result<Home, Cli
 }
 
 /// An anonymous session whose server's root has the link's fingerprint.
-pub(super) struct Anonymous {
-    pub(super) connection: Connection,
-    pub(super) exporter: channel::Exporter,
-    root: Vec<u8>,
-    server_organisation: pki::Organisation,
+pub(crate) struct Anonymous {
+    pub(crate) connection: Connection,
+    pub(crate) exporter: channel::Exporter,
+    /// The root that it showed, DER.
+    pub(crate) root: Vec<u8>,
+    pub(crate) server_organisation: pki::Organisation,
 }
 
 impl Anonymous {
@@ -190,20 +192,27 @@ impl Anonymous {
 
     /// The proof of possession of the key of a home that is being made.
     pub(super) fn possession(&self, unfinished: &Unfinished) -> Vec<u8> {
-        pki::request::prove_possession(&unfinished.key, self.exporter.as_bytes(), &unfinished.request)
-            .to_vec()
+        self.prove(&unfinished.key, &unfinished.request)
+    }
+
+    fn prove(&self, key: &SigningKey, request: &[u8]) -> Vec<u8> {
+        pki::request::prove_possession(key, self.exporter.as_bytes(), request).to_vec()
     }
 }
 
 async fn connect(link: &Link) -> Result<Anonymous, ClientError> {
+    connect_to(&address(link), link.root).await
+}
+
+/// Connects anonymously to a server whose root has this fingerprint.
+pub(crate) async fn connect_to(address: &Address, root: [u8; 32]) -> Result<Anonymous, ClientError> {
     let config = ClientConfig {
-        trust: ServerTrust::PinnedRoot(Fingerprint(link.root)),
+        trust: ServerTrust::PinnedRoot(Fingerprint(root)),
         identity: None,
         suites: Suite::ALL.to_vec(),
     };
-    let address = address(link);
     let Established { connection, exporter, server, pinned_root, .. } =
-        Connection::open(&address, config, system_clock).await?;
+        Connection::open(address, config, system_clock).await?;
     let root = pinned_root.ok_or_else(ClientError::unexpected)?;
     let server_organisation = server.identity().organisation.clone();
     Ok(Anonymous { connection, exporter, root, server_organisation })
@@ -338,20 +347,9 @@ async fn ask_once(
     password: &Arc<Password>,
     show: &mut impl FnMut(),
 ) -> Result<Profile, ClientError> {
-    let session = connect(link).await?;
+    let session =
+        ask(link, user, device, (&unfinished.key, &unfinished.request), Arc::clone(password)).await?;
     let connection = &session.connection;
-    let start = |ke1| Command::DeviceStart {
-        token: link.token.to_vec(),
-        user: user.to_string(),
-        device: device.to_string(),
-        ke1,
-    };
-    let (ke3, _) =
-        challenge(connection, user.as_str(), link.root, &session.exporter, Arc::clone(password), start)
-            .await?;
-    let proof = session.possession(unfinished);
-    let request = Command::DeviceRequest { ke3, request: unfinished.request.clone(), proof };
-    expect_reply!(connection.ask(request).await?, Reply::DevicePending { .. } => ())?;
     show();
     loop {
         match connection.ask(Command::DevicePoll).await? {
@@ -363,6 +361,32 @@ async fn ask_once(
             }
         }
     }
+}
+
+/// Asks by a link for a certificate for a key, as a new device; then the request is pending (SE-13).
+pub(crate) async fn ask(
+    link: &Link,
+    user: &Name,
+    device: &Name,
+    (key, request): (&SigningKey, &[u8]),
+    password: Arc<Password>,
+) -> Result<Anonymous, ClientError> {
+    let session = connect(link).await?;
+    let connection = &session.connection;
+    let start = |ke1| Command::DeviceStart {
+        token: link.token.to_vec(),
+        user: user.to_string(),
+        device: device.to_string(),
+        ke1,
+    };
+    let proof = challenge(connection, user.as_str(), link.root, &session.exporter, password, start).await?;
+    let request = Command::DeviceRequest {
+        ke3: proof.ke3,
+        request: request.to_vec(),
+        proof: session.prove(key, request),
+    };
+    expect_reply!(connection.ask(request).await?, Reply::DevicePending { .. } => ())?;
+    Ok(session)
 }
 
 /// Checks what the server issued: our name, our key, under the root of the link.
@@ -414,7 +438,7 @@ fn address(link: &Link) -> Address {
     Address { host: link.host.clone(), port: link.port }
 }
 
-pub(super) fn name(text: &str, what: &str) -> Result<Name, ClientError> {
+pub(crate) fn name(text: &str, what: &str) -> Result<Name, ClientError> {
     Name::parse(text).map_err(|error| ClientError::Input(format!("the {what} cannot be used: {error}")))
 }
 

@@ -101,9 +101,9 @@ pub(super) async fn open(
     let secret = Arc::new(Password::new(hash.as_str().to_owned()));
     let login = |ke1| Command::ImportLogin { ke1 };
     let proved = challenge(&session.connection, &identity, link.root, &session.exporter, secret, login).await;
-    let (ke3, _) = match proved {
+    let ke3 = match proved {
         Err(ClientError::Login) => return Err(NotImported::WrongPassword),
-        proved => proved?,
+        proved => proved?.ke3,
     };
     let (registration, registration_request) = ClientRegistration::start(password.expose())?;
     let reply = session.connection.ask(Command::ImportRegister { ke3, registration_request }).await?;

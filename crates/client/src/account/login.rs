@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use channel::{ClientConfig, LoginBinding, OpaqueSessionKey, ServerTrust, Suite};
 use pki::{Chain, NoRevocations, Password, Usage, VerifiedCertificate};
-use session::login::{ClientLogin, METHOD_OPAQUE, Parties, SessionKey};
+use session::login::{ClientLogin, LoggedIn as Proof, LoginSecret, METHOD_OPAQUE, Parties};
 use session::message::{Command, Reply, Role};
 
 use crate::ClientError;
@@ -24,6 +24,8 @@ pub(crate) struct LoggedIn {
     pub(crate) cosigner: (Chain, VerifiedCertificate),
     /// The server's time less ours at login, milliseconds.
     pub(crate) skew_ms: i64,
+    /// OPAQUE's export key, which password and account give.
+    pub(crate) export_key: LoginSecret,
 }
 
 /// Connects and logs in.
@@ -45,8 +47,8 @@ pub(crate) async fn log_in(
     let Established { connection, events, exporter, .. } = Connection::open(address, config, clock).await?;
     let outcome = prove(owner, &connection, &exporter, password, clock).await;
     match outcome {
-        Ok((role, log, cosigner, skew_ms)) => {
-            Ok(LoggedIn { connection, events, role, log, cosigner, skew_ms })
+        Ok((role, log, cosigner, skew_ms, export_key)) => {
+            Ok(LoggedIn { connection, events, role, log, cosigner, skew_ms, export_key })
         }
         Err(error) => {
             connection.close().await;
@@ -55,7 +57,7 @@ pub(crate) async fn log_in(
     }
 }
 
-type Welcome = (Role, (Chain, VerifiedCertificate), (Chain, VerifiedCertificate), i64);
+type Welcome = (Role, (Chain, VerifiedCertificate), (Chain, VerifiedCertificate), i64, LoginSecret);
 
 async fn prove(
     owner: &Owner,
@@ -65,10 +67,11 @@ async fn prove(
     clock: Clock,
 ) -> Result<Welcome, ClientError> {
     let root = pki::sha256(&owner.root);
-    let (ke3, session_key) = challenge(connection, owner.user.as_str(), root, exporter, password, |ke1| {
-        Command::LoginStart { ke1 }
-    })
-    .await?;
+    let Proof { ke3, session_key, export_key } =
+        challenge(connection, owner.user.as_str(), root, exporter, password, |ke1| Command::LoginStart {
+            ke1,
+        })
+        .await?;
     let reply = connection.ask(Command::LoginFinish { ke3 }).await?;
     let (time, user, device, role, log, cosigner) = expect_reply!(reply,
         Reply::Welcome { time, user, device, role, log, cosigner } => (time, user, device, role, log, cosigner))?;
@@ -92,18 +95,18 @@ async fn prove(
         })
         .await?;
     let skew = i64::try_from(time).unwrap_or(i64::MAX).saturating_sub(i64::try_from(now).unwrap_or(i64::MAX));
-    Ok((role, log, cosigner, skew))
+    Ok((role, log, cosigner, skew, export_key))
 }
 
 /// OPAQUE up to its third message; Argon2id runs off the runtime's threads (SE-10).
-pub(super) async fn challenge(
+pub(crate) async fn challenge(
     connection: &Connection,
     user: &str,
     root: [u8; 32],
     exporter: &channel::Exporter,
     password: Arc<Password>,
     start: impl FnOnce(Vec<u8>) -> Command,
-) -> Result<(Vec<u8>, SessionKey), ClientError> {
+) -> Result<Proof, ClientError> {
     let (login, ke1) = ClientLogin::start(password.expose())?;
     let ke2 = expect_reply!(connection.ask(start(ke1)).await?, Reply::LoginChallenge { ke2 } => ke2)?;
     let (user, exporter) = (user.to_owned(), *exporter.as_bytes());
@@ -112,5 +115,5 @@ pub(super) async fn challenge(
     })
     .await
     .map_err(|_| ClientError::Cryptography)??;
-    Ok((done.ke3, done.session_key))
+    Ok(done)
 }

@@ -5,4 +5,5 @@ mod imported;
 mod login;
 
 pub use enrolment::{Joiner, Progress, join, join_device};
-pub(crate) use login::{LoggedIn, log_in};
+pub(crate) use enrolment::{ask, connect_to, name};
+pub(crate) use login::{LoggedIn, challenge, log_in};

@@ -19,6 +19,7 @@ use tokio::time::timeout;
 
 pub use messages::{Contradiction, Outgoing, Queued};
 pub use people::{Device, DeviceRequest, Invite, InviteSummary, User};
+pub(crate) use people::{FIRST_LOGIN_POLL, FIRST_LOGIN_WAIT};
 pub use rooms::{MemberDevice, RoomSummary};
 pub use verification::{Compared, Person, PersonDevice, Voucher};
 
@@ -69,17 +70,38 @@ impl Drop for Inner {
     }
 }
 
-/// Once all rooms are read, adds to them the devices of this user that are missing: they had no key packages when they could have been
-/// added (docs/group.md, GR-21).
+/// Once all rooms are read, adds to them the devices of this user that are missing, as they had no key packages when they could have been
+/// added (docs/group.md, GR-21), and whenever the directory has grown those of others who come back with a recovery key (GR-34).
 async fn complete_rooms(core: Arc<Core>, client: Weak<Inner>) {
+    if core.owner.is_recovery_key() {
+        return;
+    }
     let mut status = core.status.subscribe();
     let ready = status.wait_for(|status| !matches!(status, Status::Starting)).await;
     if !ready.is_ok_and(|status| matches!(*status, Status::Ready)) {
         return;
     }
-    let Some(client) = client.upgrade().map(Client) else { return };
-    if let Err(error) = client.add_own_devices().await {
-        tracing::info!("devices of this user are not in all of its rooms: {error}");
+    let mut directory = core.directory_size.subscribe();
+    {
+        let Some(client) = client.upgrade().map(Client) else { return };
+        if let Err(error) = client.add_own_devices().await {
+            tracing::info!("devices of this user are not in all of its rooms: {error}");
+        }
+    }
+    // Others have not started just now.
+    let mut at_once = true;
+    loop {
+        directory.mark_unchanged();
+        {
+            let Some(client) = client.upgrade().map(Client) else { return };
+            if let Err(error) = client.add_recovered(std::mem::take(&mut at_once)).await {
+                tracing::info!("devices of users who came back are not in all of their rooms: {error}");
+            }
+        }
+        tokio::select! {
+            changed = directory.changed() => if changed.is_err() { return },
+            _ = core.over() => return,
+        }
     }
 }
 
@@ -147,7 +169,7 @@ impl Client {
             let _ = timeout(CLOSE_TIMEOUT, core.waiters.settled()).await;
         }
         if let Ok(session) = core.session() {
-            core.put_history_now(&session).await;
+            core.settle_history(&session).await;
         }
         core.closing.send_replace(true);
         let mut tasks = std::mem::take(&mut *self.0.tasks.lock().unwrap_or_else(PoisonError::into_inner));

@@ -7,7 +7,7 @@ use evidence::Hash;
 use evidence::room::RoomId;
 use minicbor::bytes::ByteArray;
 use pki::ed25519::PublicKey;
-use pki::{Chain, Name, Password, Usage, short_code};
+use pki::{Chain, Name, Password, Usage, VerifiedCertificate, short_code};
 use session::limits::TOKEN_LEN;
 use session::link::{Link, Purpose};
 use session::login::{ClientRegistration, Parties};
@@ -22,9 +22,9 @@ use crate::engine::Status;
 use crate::reply::{expect_reply, read_pages};
 
 /// How long an approved device has for its first login, before it is left out of its user's rooms.
-const FIRST_LOGIN_WAIT: Duration = Duration::from_secs(60);
+pub(crate) const FIRST_LOGIN_WAIT: Duration = Duration::from_secs(60);
 /// How often it is looked for meanwhile.
-const FIRST_LOGIN_POLL: Duration = Duration::from_millis(250);
+pub(crate) const FIRST_LOGIN_POLL: Duration = Duration::from_millis(250);
 /// How long a device that revoked itself waits to hear so.
 const REVOKED_WAIT: Duration = Duration::from_secs(30);
 
@@ -122,18 +122,20 @@ impl Client {
         let new = Arc::new(new);
         let (registration, registration_request) = ClientRegistration::start(new.expose())?;
         let reply = self.ask(Command::PasswordStart { registration_request }).await?;
-        let response = expect_reply!(reply,
-            Reply::PasswordChallenge { registration_response } => registration_response)?;
+        let (response, recoveries) = expect_reply!(reply,
+            Reply::PasswordChallenge { registration_response, recoveries } => (registration_response, recoveries))?;
         let (user, root) = (core.owner.user.to_string(), pki::sha256(&core.owner.root));
         let password = Arc::clone(&new);
-        let registration_upload = tokio::task::spawn_blocking(move || {
-            registration.finish(password.expose(), &response, Parties { user: &user, root: &root })
+        let (registration_upload, export_key) = tokio::task::spawn_blocking(move || {
+            registration.finish_with_key(password.expose(), &response, Parties { user: &user, root: &root })
         })
         .await
         .map_err(|_| ClientError::Cryptography)??;
+        let recoveries = core.seal_recoveries(recoveries, &export_key).await?;
         // Whichever of the two the server has after an interruption, the home knows both.
         core.vault.put_next_password(Some(&new)).await?;
-        expect_reply!(self.ask(Command::PasswordFinish { registration_upload }).await?, Reply::Done => ())?;
+        let finish = Command::PasswordFinish { registration_upload, recoveries };
+        expect_reply!(self.ask(finish).await?, Reply::Done => ())?;
         core.adopt_password(new).await
     }
 
@@ -302,21 +304,9 @@ impl Client {
     /// # Errors
     /// [`ClientError::Failed`]; [`ClientError::Untrusted`] if the certificate that the server issues is another.
     pub async fn approve_device(&self, request: &DeviceRequest) -> Result<(), ClientError> {
-        let core = self.core();
         let device =
             Name::canonical(&request.device).map_err(|error| ClientError::Input(error.to_string()))?;
-        let statement = vouch(&core.owner, device.clone(), &request.key, (core.clock)());
-        let command = Command::DeviceApprove { id: ByteArray::from(request.id), statement };
-        let chain = expect_reply!(self.ask(command).await?, Reply::DeviceApproved { chain } => chain)?;
-        let chain = Chain(chain.into_iter().map(Vec::from).collect());
-        let certificate = core.owner.trust.verify_as_of(&chain, Usage::Device, (core.clock)())?;
-        let identity = certificate.identity();
-        let right = identity.user() == Some(&core.owner.user)
-            && identity.device() == Some(&device)
-            && *certificate.key() == request.key;
-        if !right {
-            return Err(ClientError::Untrusted("the server issued a certificate for another key".to_owned()));
-        }
+        let (_, certificate) = self.vouch_for(request.id, &device, &request.key).await?;
         let deadline = Instant::now() + FIRST_LOGIN_WAIT;
         let mut outcome = Ok(());
         for room in self.rooms().await? {
@@ -331,6 +321,29 @@ impl Client {
             core.share_history(&session, certificate.hash(), deadline).await;
         }
         outcome
+    }
+
+    /// Signs for a device of this user that asks under `id`, and has its certificate issued.
+    pub(crate) async fn vouch_for(
+        &self,
+        id: Hash,
+        device: &Name,
+        key: &PublicKey,
+    ) -> Result<(Chain, VerifiedCertificate), ClientError> {
+        let core = self.core();
+        let statement = vouch(&core.owner, device.clone(), key, (core.clock)());
+        let command = Command::DeviceApprove { id: ByteArray::from(id), statement };
+        let chain = expect_reply!(self.ask(command).await?, Reply::DeviceApproved { chain } => chain)?;
+        let chain = Chain(chain.into_iter().map(Vec::from).collect());
+        let certificate = core.owner.trust.verify_as_of(&chain, Usage::Device, (core.clock)())?;
+        let identity = certificate.identity();
+        let right = identity.user() == Some(&core.owner.user)
+            && identity.device() == Some(device)
+            && certificate.key() == key;
+        if !right {
+            return Err(ClientError::Untrusted("the server issued a certificate for another key".to_owned()));
+        }
+        Ok((chain, certificate))
     }
 
     /// Adds a new device of this user to a room, once it has logged in and handed in key packages.

@@ -11,7 +11,7 @@ use evidence::membership::{Change, DeviceRef};
 use evidence::refusal::Reason;
 use evidence::room::{ContentSuite, Creation, RoomId, RoomName};
 use minicbor::bytes::ByteArray;
-use pki::Name;
+use pki::{Name, VerifiedCertificate};
 use session::message::FailureCode;
 use tokio::time::sleep;
 
@@ -424,12 +424,18 @@ impl Client {
             .filter(|(certificate, _)| {
                 core.certificates
                     .accepted(certificate)
-                    .is_some_and(|known| known.certificate.identity().user() == Some(user))
+                    .is_some_and(|known| is_device_of(&known.certificate, user))
             })
             .map(|(certificate, _)| DeviceRef { user: user.clone(), certificate: *certificate })
             .collect();
         if devices.is_empty() { Err(none()) } else { Ok(devices) }
     }
+}
+
+/// Whether it is a device of this user that is not on paper (GR-31).
+fn is_device_of(certificate: &VerifiedCertificate, user: &Name) -> bool {
+    let identity = certificate.identity();
+    identity.user() == Some(user) && !identity.device().is_some_and(Name::is_recovery_key)
 }
 
 fn is_among(device: &DeviceRef, present: &[DeviceRef]) -> bool {

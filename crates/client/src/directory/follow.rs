@@ -105,6 +105,8 @@ impl Core {
         }
         self.learn_own_devices(held, session).await?;
         self.tell_news(held, first);
+        let size = held.size();
+        self.directory_size.send_if_modified(|known| std::mem::replace(known, size) != size);
         Ok(())
     }
 

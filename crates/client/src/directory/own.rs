@@ -9,7 +9,7 @@ use crate::engine::{Core, Session};
 
 impl Core {
     /// SHA-256 over the certificates' hashes of this user's devices that are revoked, as far as the directory and the rooms' logs are read, and
-    /// whether others are in force.
+    /// whether others than recovery keys are in force.
     pub(crate) async fn own_devices(&self) -> Result<(Hash, bool), ClientError> {
         let own = self.owner.certificate.hash();
         let mut guard = self.directory.lock().await;
@@ -19,7 +19,7 @@ impl Core {
             let hash = device.issue.certificate;
             match held.revocation(&hash).is_some() || self.certificates.is_revoked_in_a_room(&hash) {
                 true => revoked.push(hash),
-                false => others |= hash != own,
+                false => others |= hash != own && !device.device.is_recovery_key(),
             }
         }
         revoked.sort_unstable();
@@ -68,12 +68,6 @@ impl Core {
         let held = self.held_directory(&mut guard).await?;
         let entered = held.devices_of(&self.owner.user).into_iter().map(|device| device.issue.certificate);
         Ok(entered.filter(|hash| *hash != own).collect())
-    }
-
-    /// Leaves of the directory, as far as it is read.
-    pub(crate) async fn directory_size(&self) -> Result<u64, ClientError> {
-        let mut guard = self.directory.lock().await;
-        Ok(self.held_directory(&mut guard).await?.size())
     }
 }
 

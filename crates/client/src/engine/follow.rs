@@ -179,6 +179,10 @@ impl Batch {
 impl Core {
     /// Hands in key packages if few are left. Without them this device is not added to rooms, and goes on in those that it is in.
     async fn see_to_packages(&self, session: &Session) -> Result<(), ClientError> {
+        // GR-32
+        if self.owner.is_recovery_key() {
+            return Ok(());
+        }
         match refill(&self.owner, &self.vault, &session.connection, (self.clock)()).await {
             Err(error @ (ClientError::Connection(_) | ClientError::Vault(_))) => Err(error),
             Err(error) => {

@@ -41,6 +41,8 @@ pub(crate) struct Core {
     pub(crate) certificates: Arc<KnownCertificates>,
     /// Held while the directory is read on; `None` until it was read from the vault.
     pub(crate) directory: tokio::sync::Mutex<Option<Held>>,
+    /// Its size, as far as it is read.
+    pub(crate) directory_size: watch::Sender<u64>,
     pub(crate) clock: Clock,
     pub(crate) address: Address,
     pub(crate) password: Mutex<Arc<Password>>,
@@ -93,6 +95,7 @@ impl Core {
         let core = Self {
             certificates,
             directory: tokio::sync::Mutex::default(),
+            directory_size: watch::Sender::new(0),
             clock,
             address: address.unwrap_or_else(|| owner.address.clone()),
             password: Mutex::new(password),
@@ -202,6 +205,11 @@ impl Core {
     pub(crate) fn history_grows(&self, lacking: bool) {
         self.history_wanted.fetch_or(lacking, Ordering::AcqRel);
         self.history_bell.notify_one();
+    }
+
+    /// Whether one had none since this was taken last.
+    pub(crate) fn wants_history(&self) -> bool {
+        self.history_wanted.load(Ordering::Acquire)
     }
 
     pub(crate) fn take_history_wanted(&self) -> bool {

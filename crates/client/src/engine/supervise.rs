@@ -51,7 +51,7 @@ async fn one_session(core: &Arc<Core>) -> Result<(), ClientError> {
         entered = enter(core) => entered?,
         () = core.closed() => return Ok(()),
     };
-    let LoggedIn { connection, events, role, log, cosigner, skew_ms } = entered;
+    let LoggedIn { connection, events, role, log, cosigner, skew_ms, .. } = entered;
     if skew_ms.unsigned_abs() > evidence::limits::MAX_SKEW_MS {
         tracing::warn!("this machine's clock is {} s away from the server's", skew_ms / 1000);
     }

@@ -25,6 +25,8 @@ const PIECE_BYTES: usize = 256 * 1024;
 const PIECE_ENTRIES: usize = 1024;
 /// How long what was said waits for more before it is handed in.
 const PUT_WAIT: Duration = Duration::from_secs(10);
+/// How long what is missing waits for more before it is looked for.
+const READ_WAIT: Duration = Duration::from_millis(500);
 /// How often it is looked for keys and pieces of other devices.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 /// How often pieces are looked for after something is missing: others hand theirs in a little later.
@@ -81,13 +83,13 @@ async fn in_session(core: &Core, session: &Session) -> Result<(), ClientError> {
     let mut shared_at = None;
     loop {
         full = full || !core.put_history(session).await?;
-        let size = core.directory_size().await?;
+        let size = *core.directory_size.borrow();
         if shared_at != Some(size) {
             let all = core.give_history_keys(session).await?.values().all(|has| *has);
             shared_at = all.then_some(size);
         }
         tokio::select! {
-            () = core.history_bell.notified() => sleep(PUT_WAIT).await,
+            () = core.history_bell.notified() => sleep(if core.wants_history() { READ_WAIT } else { PUT_WAIT }).await,
             () = sleep(LOOK_EVERY) => {}
         }
         round = round.wrapping_add(1);
@@ -117,6 +119,7 @@ impl Core {
         let age_ms = (self.clock)().saturating_sub(self.owner.certificate.not_before_ms());
         let deadline = Instant::now() + FIRST_KEYS;
         while !self.owner.first
+            && !self.owner.is_recovery_key()
             && age_ms < NEW_MS
             && self.vault.history_keys().await?.others.is_empty()
             && Instant::now() < deadline
@@ -129,7 +132,7 @@ impl Core {
 
     /// Hands in what there is, and gives a new device of this user the keys to it, as far as that is done in time: what is not, is done later.
     pub(crate) async fn share_history(&self, session: &Session, device: Hash, deadline: Instant) {
-        self.put_history_now(session).await;
+        self.settle_history(session).await;
         let given = async {
             while self.give_history_keys(session).await?.get(&device) != Some(&true) {
                 sleep(FIRST_KEYS_EVERY).await;
@@ -142,10 +145,14 @@ impl Core {
         }
     }
 
-    /// Hands in what there is, as far as that is done at once.
-    pub(crate) async fn put_history_now(&self, session: &Session) {
-        if let Ok(Err(error)) = timeout(PUT_PATIENCE, self.put_history(session)).await {
-            tracing::info!("history is handed in later: {error}");
+    /// Hands in what there is, and gives the keys to it, as far as that is done at once.
+    pub(crate) async fn settle_history(&self, session: &Session) {
+        let settled = async {
+            self.put_history(session).await?;
+            self.give_history_keys(session).await
+        };
+        if let Ok(Err(error)) = timeout(PUT_PATIENCE, settled).await {
+            tracing::info!("history is handed in, or the keys to it given, later: {error}");
         }
     }
 

@@ -5,13 +5,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use group::Record;
 use pki::ed25519::SigningKey;
 use pki::password::Password;
+use zeroize::Zeroizing;
 
 use super::{Home, LOCK, ROOT, VAULT, certificate_to_pem};
 use crate::ClientError;
+use crate::mls::put_records;
 use crate::platform;
-use crate::vault::{Profile, Vault, VaultError};
+use crate::vault::{GroupRecords, Profile, Vault, VaultError};
 
 const SUFFIX: &str = ".joining";
 
@@ -119,6 +122,29 @@ impl Unfinished {
         fs::remove_dir_all(&self.folder)?;
         Ok(())
     }
+}
+
+/// Makes a home of what is known already.
+pub(crate) async fn make_home(
+    folder: &Path,
+    profile: &Profile,
+    key: &SigningKey,
+    packages: Vec<(Record, Zeroizing<Vec<u8>>)>,
+    password: Arc<Password>,
+) -> Result<Home, ClientError> {
+    if let Some(parent) = folder.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    platform::make_private_folder(folder)?;
+    let vault = Vault::create(&folder.join(VAULT), Arc::clone(&password)).await?;
+    vault.put_device_key(key, &[]).await?;
+    vault.put_profile(profile).await?;
+    let mut transaction = vault.begin().await?;
+    let packages = packages.into_iter().map(|(record, bytes)| (record, Some(bytes))).collect();
+    put_records(&vault, &mut transaction, GroupRecords::Packages, packages).await?;
+    transaction.commit().await.map_err(VaultError::from)?;
+    fs::write(folder.join(ROOT), certificate_to_pem(&profile.root))?;
+    Home::with_vault(folder.to_owned(), vault, password).await
 }
 
 fn beside(target: &Path) -> Result<PathBuf, ClientError> {

@@ -14,7 +14,7 @@ use pki::certificate::{certificate_to_pem, certificates_from_pem};
 use pki::ed25519::SigningKey;
 use pki::{Chain, Fingerprint, Name, Organisation, TrustAnchor, TrustStore, Usage, VerifiedCertificate};
 
-pub(crate) use folder::Unfinished;
+pub(crate) use folder::{Unfinished, make_home};
 
 use crate::ClientError;
 use crate::connection::Address;
@@ -151,7 +151,12 @@ impl Home {
 }
 
 impl Owner {
-    fn new(profile: Profile, key: SigningKey) -> Result<Self, ClientError> {
+    /// Whether it is its user's recovery key (docs/group.md, GR-31).
+    pub(crate) fn is_recovery_key(&self) -> bool {
+        self.device.is_recovery_key()
+    }
+
+    pub(crate) fn new(profile: Profile, key: SigningKey) -> Result<Self, ClientError> {
         let damaged = VaultError::Damaged("its owner");
         let organisation = Organisation::canonical(&profile.organisation).map_err(|_| damaged)?;
         let anchor = TrustAnchor::new(&profile.root, organisation.clone())?;

@@ -184,7 +184,7 @@ impl Core {
 }
 
 /// Writes records of a group, and those of no group to the key packages'.
-async fn put_records(
+pub(crate) async fn put_records(
     vault: &Vault,
     transaction: &mut WriteTransaction,
     whose: GroupRecords,
@@ -199,6 +199,6 @@ async fn put_records(
 }
 
 /// All that a provider's store has changed.
-fn changes(provider: &Provider) -> Writes {
+pub(crate) fn changes(provider: &Provider) -> Writes {
     provider.store().take_changes().into_iter().map(|write| (write.record, write.bytes)).collect()
 }

@@ -11,6 +11,7 @@ pub use email::{BadEmail, Email, MAX_EMAIL};
 pub use identity::{Holder, Identity};
 pub use organisation::{BadOrganisation, MAX_ORGANISATION, Organisation};
 
+use crate::ed25519::PublicKey;
 use crate::fingerprint::{Hex, sha256};
 
 /// Most characters of a [`Name`].
@@ -34,6 +35,10 @@ const RESERVED: [&str; 14] = [
     "system",
 ];
 
+/// What the name of a recovery key begins with (ID-54).
+const RECOVERY: &str = "recovery-";
+/// Bytes of the key's hash in it.
+const RECOVERY_HASH_LEN: usize = 4;
 /// Bytes of the hash that names a text of which no character can stay.
 const SUGGESTED_HASH_LEN: usize = 4;
 
@@ -124,6 +129,18 @@ impl Name {
             reserved if RESERVED.contains(&reserved) => Self(format!("{reserved}-user")),
             name => Self(name.to_owned()),
         }
+    }
+
+    /// The device name of a user's recovery key (ID-54).
+    pub fn of_recovery_key(key: &PublicKey) -> Self {
+        let hash = sha256(key.as_bytes());
+        let (head, _) = hash.split_at(RECOVERY_HASH_LEN);
+        Self(format!("{RECOVERY}{}", Hex(head)))
+    }
+
+    /// Whether a device of this name is a recovery key (ID-54).
+    pub fn is_recovery_key(&self) -> bool {
+        self.0.starts_with(RECOVERY)
     }
 
     /// The canonical text.

@@ -4,9 +4,8 @@ use opaque_ke::{
     ClientLoginFinishParameters, ClientRegistrationFinishParameters, CredentialResponse, RegistrationResponse,
 };
 use rand_core::OsRng;
-use zeroize::Zeroizing;
 
-use super::{KEY_LEN, LoginError, Parties, SessionKey, Suite, context, stretching};
+use super::{KEY_LEN, LoginError, LoginSecret, Parties, Suite, context, stretching};
 
 /// A registration that waits for the server's answer.
 pub struct ClientRegistration(opaque_ke::ClientRegistration<Suite>);
@@ -32,6 +31,19 @@ impl ClientRegistration {
         response: &[u8],
         parties: Parties<'_>,
     ) -> Result<Vec<u8>, LoginError> {
+        Ok(self.finish_with_key(password, response, parties)?.0)
+    }
+
+    /// As [`Self::finish`], with the export key that logins by this registration will give.
+    ///
+    /// # Errors
+    /// As [`Self::finish`].
+    pub fn finish_with_key(
+        self,
+        password: &str,
+        response: &[u8],
+        parties: Parties<'_>,
+    ) -> Result<(Vec<u8>, LoginSecret), LoginError> {
         let response = RegistrationResponse::deserialize(response).map_err(|_| LoginError::Malformed)?;
         let ksf = stretching()?;
         let parameters = ClientRegistrationFinishParameters::new(parties.identifiers(), Some(&ksf));
@@ -39,7 +51,7 @@ impl ClientRegistration {
             .0
             .finish(&mut OsRng, password.as_bytes(), response, parameters)
             .map_err(|_| LoginError::Malformed)?;
-        Ok(done.message.serialize().to_vec())
+        Ok((done.message.serialize().to_vec(), secret(&done.export_key)?))
     }
 }
 
@@ -51,7 +63,9 @@ pub struct LoggedIn {
     /// OPAQUE's third message, for the server.
     pub ke3: Vec<u8>,
     /// The shared session key.
-    pub session_key: SessionKey,
+    pub session_key: LoginSecret,
+    /// The key that the client alone has.
+    pub export_key: LoginSecret,
 }
 
 impl ClientLogin {
@@ -85,8 +99,12 @@ impl ClientLogin {
             .0
             .finish(&mut OsRng, password.as_bytes(), challenge, parameters)
             .map_err(|_| LoginError::Refused)?;
-        let key: Zeroizing<Vec<u8>> = Zeroizing::new(done.session_key.to_vec());
-        debug_assert_eq!(key.len(), KEY_LEN);
-        Ok(LoggedIn { ke3: done.message.serialize().to_vec(), session_key: SessionKey::new(&key)? })
+        let (session_key, export_key) = (secret(&done.session_key)?, secret(&done.export_key)?);
+        Ok(LoggedIn { ke3: done.message.serialize().to_vec(), session_key, export_key })
     }
+}
+
+fn secret(bytes: &[u8]) -> Result<LoginSecret, LoginError> {
+    debug_assert_eq!(bytes.len(), KEY_LEN);
+    LoginSecret::new(bytes)
 }

@@ -19,10 +19,11 @@ pub const METHOD_OPAQUE: u8 = 1;
 /// Bytes of OPAQUE's session key and export key.
 pub const KEY_LEN: usize = 64;
 
-/// A 64-byte secret that both sides of a login share.
-pub struct SessionKey(Zeroizing<[u8; KEY_LEN]>);
+/// 64 secret bytes of a login: the session key, which both sides share, or the export key, which the client alone has, from the same password
+/// and record always the same.
+pub struct LoginSecret(Zeroizing<[u8; KEY_LEN]>);
 
-impl SessionKey {
+impl LoginSecret {
     /// The secret's bytes.
     pub fn as_bytes(&self) -> &[u8; KEY_LEN] {
         &self.0
@@ -38,9 +39,9 @@ impl SessionKey {
     }
 }
 
-impl std::fmt::Debug for SessionKey {
+impl std::fmt::Debug for LoginSecret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("SessionKey(..)")
+        f.write_str("LoginSecret(..)")
     }
 }
 
@@ -120,7 +121,7 @@ mod tests {
         password: &str,
         client: Parties<'_>,
         exporters: ([u8; 32], [u8; 32]),
-    ) -> Result<(SessionKey, SessionKey), LoginError> {
+    ) -> Result<(LoginSecret, LoginSecret), LoginError> {
         let (login, ke1) = ClientLogin::start(password)?;
         let Challenge { state, ke2 } =
             ServerLogin::start(setup, account.map(|a| &a.record), &ke1, ALICE, &exporters.0)?;

@@ -7,7 +7,7 @@ use opaque_ke::{
 use rand_core::OsRng;
 use zeroize::Zeroizing;
 
-use super::{LoginError, Parties, SessionKey, Suite, context};
+use super::{LoginError, LoginSecret, Parties, Suite, context};
 
 /// The organisation's OPAQUE secrets; one for all accounts, kept encrypted at rest.
 pub struct ServerSetup(opaque_ke::ServerSetup<Suite>);
@@ -155,13 +155,13 @@ impl ServerLogin {
     ///
     /// # Errors
     /// [`LoginError::Refused`], or [`LoginError::Malformed`].
-    pub fn finish(self, ke3: &[u8]) -> Result<SessionKey, LoginError> {
+    pub fn finish(self, ke3: &[u8]) -> Result<LoginSecret, LoginError> {
         let finalization = CredentialFinalization::deserialize(ke3).map_err(|_| LoginError::Malformed)?;
         let parties = Parties { user: &self.user, root: &self.root };
         let parameters =
             ServerLoginParameters { context: Some(&self.context), identifiers: parties.identifiers() };
         let done = self.state.finish(finalization, parameters).map_err(|_| LoginError::Refused)?;
         let key: Zeroizing<Vec<u8>> = Zeroizing::new(done.session_key.to_vec());
-        SessionKey::new(&key)
+        LoginSecret::new(&key)
     }
 }

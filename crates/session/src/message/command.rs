@@ -3,6 +3,8 @@
 use minicbor::bytes::{ByteArray, ByteVec};
 use minicbor::{Decode, Encode};
 
+use super::record::SealedRecovery;
+
 /// One request; its reply carries the same `id` (SE-2).
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct Request {
@@ -141,6 +143,8 @@ pub enum Command {
     PasswordFinish {
         #[cbor(n(0), with = "minicbor::bytes")]
         registration_upload: Vec<u8>,
+        #[n(1)]
+        recoveries: Vec<SealedRecovery>,
     },
     /// Makes an invite.
     #[n(16)]
@@ -376,5 +380,29 @@ pub enum Command {
         from: u64,
         #[n(1)]
         limit: u64,
+    },
+    /// Hands in the record of the recovery key that this session is of (SE-41).
+    #[n(48)]
+    RecoveryPut {
+        #[n(0)]
+        token: ByteArray<32>,
+        #[cbor(n(1), with = "minicbor::bytes")]
+        sealed: Vec<u8>,
+    },
+    /// Whoever has a recovery code logs in without a certificate (SE-42).
+    #[n(49)]
+    RecoveryStart {
+        #[cbor(n(0), with = "minicbor::bytes")]
+        token: Vec<u8>,
+        #[n(1)]
+        user: String,
+        #[cbor(n(2), with = "minicbor::bytes")]
+        ke1: Vec<u8>,
+    },
+    /// Asks for the record of the recovery key (SE-42).
+    #[n(50)]
+    RecoveryOpen {
+        #[cbor(n(0), with = "minicbor::bytes")]
+        ke3: Vec<u8>,
     },
 }

@@ -9,6 +9,6 @@ pub use codec::{MessageDecoder, MessageError, encode};
 pub use command::{Command, Request, Role};
 pub use record::{
     DeviceInfo, Entry, HistoryBox, HistoryKeysGiven, HistoryPiece, InviteInfo, KnownCertificate,
-    PendingDevice, ProvenLeaf, ReceiptItem, RoomInfo, UserInfo,
+    PendingDevice, ProvenLeaf, ReceiptItem, RoomInfo, SealedRecovery, UserInfo,
 };
 pub use reply::{Event, FailureCode, Reply, ServerMessage};

@@ -223,3 +223,14 @@ pub struct HistoryPiece {
     #[cbor(n(4), with = "minicbor::bytes")]
     pub piece: Vec<u8>,
 }
+
+/// The record of a recovery key, as its user's password seals it (SE-41).
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct SealedRecovery {
+    /// SHA-256 of the recovery key's certificate.
+    #[n(0)]
+    pub certificate: ByteArray<32>,
+    /// The record (docs/group.md, GR-31).
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub sealed: Vec<u8>,
+}

@@ -5,7 +5,7 @@ use minicbor::{Decode, Encode};
 
 use super::{
     DeviceInfo, Entry, HistoryBox, HistoryKeysGiven, HistoryPiece, InviteInfo, KnownCertificate,
-    PendingDevice, ProvenLeaf, ReceiptItem, Role, RoomInfo, UserInfo,
+    PendingDevice, ProvenLeaf, ReceiptItem, Role, RoomInfo, SealedRecovery, UserInfo,
 };
 
 /// What a server sends (SE-2).
@@ -182,6 +182,8 @@ pub enum Reply {
     PasswordChallenge {
         #[cbor(n(0), with = "minicbor::bytes")]
         registration_response: Vec<u8>,
+        #[n(1)]
+        recoveries: Vec<SealedRecovery>,
     },
     /// A new invite's token and id.
     #[n(13)]
@@ -334,6 +336,12 @@ pub enum Reply {
         checkpoint: Vec<u8>,
         #[n(1)]
         leaves: Vec<ByteVec>,
+    },
+    /// The record of a recovery key (SE-42).
+    #[n(36)]
+    Recovery {
+        #[cbor(n(0), with = "minicbor::bytes")]
+        sealed: Vec<u8>,
     },
 }
 

@@ -1,9 +1,9 @@
 //! People, rooms and entries to test with.
 
 use crate::{
-    AppendError, DirectoryAppend, DirectoryLeaf, Enrolment, Hash, LeafKind, MemberChange, NewAccount,
-    NewCertificate, NewDevice, NewEntry, NewInvite, NewRoom, OpaqueRecord, Role, RoomAppend, Store,
-    StoreError,
+    AppendError, DeviceEnrolment, DirectoryAppend, DirectoryLeaf, Enrolment, Hash, LeafKind, MemberChange,
+    NewAccount, NewCertificate, NewDevice, NewDeviceLink, NewEntry, NewInvite, NewRoom, OpaqueRecord, Role,
+    RoomAppend, Store, StoreError,
 };
 
 /// The time at which cases happen, unix milliseconds.
@@ -87,6 +87,33 @@ pub async fn enrol(store: &dyn Store, user: &str) -> Hash {
     let enrolment = enrolment(&token, user, size);
     let certificate = enrolment.device.certificate;
     store.enrol(enrolment).await.unwrap();
+    certificate
+}
+
+/// A further device of a user that [`enrol`] made, by a link.
+pub async fn further(store: &dyn Store, user: &str, device: &str) -> Hash {
+    let (certificate, laptop) = (id(&format!("{user} {device}")), id(&format!("{user} laptop")));
+    let link = NewDeviceLink {
+        token_hash: certificate,
+        user: user.into(),
+        created_by: laptop,
+        created_ms: NOW,
+        expires_ms: NOW + 1_000,
+    };
+    store.create_device_link(link).await.unwrap();
+    store.put_device_request(&certificate, device, b"request", NOW).await.unwrap();
+    store.approve_device(&certificate, &laptop, b"vouching", NOW).await.unwrap();
+    let size = store.directory_head().await.unwrap().size;
+    let directory = issuing(size, certificate);
+    let enrolment = DeviceEnrolment {
+        link: certificate,
+        now_ms: NOW,
+        certificate,
+        key: id(&format!("{user} {device} key")),
+        issued_ms: NOW,
+        directory,
+    };
+    store.add_device(enrolment).await.unwrap();
     certificate
 }
 

@@ -17,6 +17,7 @@ pub mod keys;
 pub mod people;
 pub mod reads;
 pub mod receipts;
+pub mod recoveries;
 pub mod rooms;
 
 use crate::{Depth, Store};
@@ -47,6 +48,7 @@ macro_rules! conformance_suite {
             keys: packages_are_given_once, packages_are_limited, the_oldest_packages_make_room,
                 packages_go_with_the_certificate, many_takers;
             blobs: pieces, another_hash, pending_ones_are_limited, a_large_one_goes_in_steps, an_entry_takes_its_blobs, a_missing_one_leaves_the_room;
+            recoveries: records_are_kept_and_go, a_password_goes_with_all_records;
             history: boxes_are_taken_once, pieces_go_on, a_users_devices_read_each_other;
         );
     };

@@ -223,7 +223,7 @@ pub async fn accounts(store: Arc<dyn Store>) {
 
     store.set_account_enabled("ada", false).await.unwrap();
     store.set_account_role("ada", Role::Admin).await.unwrap();
-    store.set_opaque_record("ada", OpaqueRecord(b"new".to_vec())).await.unwrap();
+    store.set_opaque_record("ada", OpaqueRecord(b"new".to_vec()), vec![]).await.unwrap();
     let ada = store.account("ada").await.unwrap().unwrap();
     assert_eq!(
         (ada.enabled, ada.role, ada.opaque_record),
@@ -234,5 +234,5 @@ pub async fn accounts(store: Arc<dyn Store>) {
     let unknown = StoreError::NotFound(Thing::Account);
     assert_error(store.set_account_enabled("zoe", true).await, &unknown);
     assert_error(store.set_account_role("zoe", Role::Admin).await, &unknown);
-    assert_error(store.set_opaque_record("zoe", OpaqueRecord(Vec::new())).await, &unknown);
+    assert_error(store.set_opaque_record("zoe", OpaqueRecord(Vec::new()), vec![]).await, &unknown);
 }

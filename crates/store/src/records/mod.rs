@@ -9,6 +9,7 @@ mod import;
 mod key;
 mod log;
 mod receipt;
+mod recovery;
 mod room;
 
 pub use account::{Account, Enrolment, Invite, NewAccount, NewInvite, OpaqueRecord, Role};
@@ -23,4 +24,5 @@ pub use import::{Import, ImportEnrolment, NewImport};
 pub use key::{BlobPiece, KeyPackageCount, NewPiece, PieceOutcome};
 pub use log::{Entry, NewEntry, RoomAppend, RoomHead};
 pub use receipt::{Equivocation, FinalRefusal, NewEquivocation, NewReceipt, Receipt, ReceiptOutcome};
+pub use recovery::Recovery;
 pub use room::{Member, MemberChange, NewRoom, Room, RoomListing};

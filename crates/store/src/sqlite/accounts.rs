@@ -3,10 +3,10 @@
 use async_trait::async_trait;
 use sqlx::sqlite::SqliteConnection;
 
-use super::SqliteStore;
 use super::value::{int, role, role_code, uint};
-use crate::limits::{MAX_EMAIL, MAX_NAME, MAX_OPAQUE_RECORD, MAX_PAGE, check};
-use crate::{Account, Accounts, NewAccount, OpaqueRecord, Refusal, Role, StoreError, Thing, Unique};
+use super::{SqliteStore, recoveries as records};
+use crate::limits::{MAX_EMAIL, MAX_NAME, MAX_OPAQUE_RECORD, MAX_PAGE, MAX_RECOVERY, check};
+use crate::{Account, Accounts, Hash, NewAccount, OpaqueRecord, Refusal, Role, StoreError, Thing, Unique};
 
 type Row = (String, Option<String>, u8, bool, Vec<u8>, i64, Option<i64>);
 
@@ -77,15 +77,27 @@ impl Accounts for SqliteStore {
         transaction.finish(one(changed.rows_affected())).await
     }
 
-    async fn set_opaque_record(&self, user: &str, record: OpaqueRecord) -> Result<(), StoreError> {
+    async fn set_opaque_record(
+        &self,
+        user: &str,
+        record: OpaqueRecord,
+        recoveries: Vec<(Hash, Vec<u8>)>,
+    ) -> Result<(), StoreError> {
         check("OPAQUE record", record.0.len(), MAX_OPAQUE_RECORD)?;
+        for (_, sealed) in &recoveries {
+            check("recovery record", sealed.len(), MAX_RECOVERY)?;
+        }
         let mut transaction = self.begin().await?;
         let changed = sqlx::query("UPDATE accounts SET opaque_record = ? WHERE user_name = ?")
             .bind(record.0)
             .bind(user)
             .execute(&mut *transaction)
             .await?;
-        transaction.finish(one(changed.rows_affected())).await
+        let outcome = match one(changed.rows_affected()) {
+            Ok(()) => records::seal_anew(&mut transaction, user, recoveries).await,
+            none => none,
+        };
+        transaction.finish(outcome).await
     }
 }
 

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use sqlx::sqlite::SqliteConnection;
 
 use super::value::{bound, hash, int, uint};
-use super::{SqliteStore, keys};
+use super::{SqliteStore, keys, recoveries};
 use crate::limits::{
     MAX_CHAIN, MAX_CHECKPOINT, MAX_DIRECTORY_APPEND, MAX_DIRECTORY_LEAF, MAX_FRONTIER, MAX_LEAF_HASHES,
     MAX_PAGE, check,
@@ -203,7 +203,8 @@ async fn revoke(
         .bind(&certificate[..])
         .execute(&mut *connection)
         .await?;
-    keys::forget(connection, certificate).await
+    keys::forget(connection, certificate).await?;
+    recoveries::forget(connection, certificate).await
 }
 
 /// Refuses a certificate that was never issued.

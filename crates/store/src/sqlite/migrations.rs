@@ -12,6 +12,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0004_imports.sql"),
     include_str!("../../migrations/0005_keys.sql"),
     include_str!("../../migrations/0006_history.sql"),
+    include_str!("../../migrations/0007_recovery.sql"),
 ];
 
 /// Schema version of a database that went through every migration.

@@ -20,6 +20,7 @@ mod links;
 mod members;
 mod migrations;
 mod receipts;
+mod recoveries;
 mod rooms;
 mod settings;
 mod transaction;

@@ -22,6 +22,21 @@ impl Member {
         session: &mut Peer,
         device: &str,
     ) -> Result<Self, String> {
+        let key = SigningKey::generate().map_err(|e| e.to_string())?;
+        self.further_of(address, session, device, &key).await
+    }
+
+    /// As [`Self::further`], of a key that the caller has.
+    ///
+    /// # Errors
+    /// As [`Self::further`].
+    pub async fn further_of(
+        &self,
+        address: SocketAddr,
+        session: &mut Peer,
+        device: &str,
+        key: &SigningKey,
+    ) -> Result<Self, String> {
         let Reply::DeviceLink { token, .. } = session.ask(Command::DeviceLinkCreate).await? else {
             return Err("no link".into());
         };
@@ -37,12 +52,11 @@ impl Member {
         let parties = Parties { user: &user, root: &root };
         let finished =
             login.finish(&self.password, &ke2, parties, &peer.exporter()).map_err(|e| failed(&e))?;
-        let key = SigningKey::generate().map_err(|e| failed(&e))?;
-        let request = pki::request::create(&key).map_err(|e| failed(&e))?;
-        let proof = pki::request::prove_possession(&key, &peer.exporter(), &request).to_vec();
+        let request = pki::request::create(key).map_err(|e| failed(&e))?;
+        let proof = pki::request::prove_possession(key, &peer.exporter(), &request).to_vec();
         let asked = Command::DeviceRequest { ke3: finished.ke3, request, proof };
         let Reply::DevicePending { id } = peer.ask(asked).await? else {
-            return Err("not waiting".into());
+            return Err("it is turned away".into());
         };
         let name = Name::canonical(device).map_err(|e| failed(&e))?;
         let claim =

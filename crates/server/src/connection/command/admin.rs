@@ -102,6 +102,11 @@ pub(super) async fn revoke_invite(shared: &Shared, session: &Session, id: &Hash)
     Ok(Reply::Done)
 }
 
+/// Whether it is a recovery key (ID-54).
+fn is_on_paper(device: &store::Device) -> bool {
+    Name::canonical(&device.name).is_ok_and(|name| name.is_recovery_key())
+}
+
 pub(super) async fn users(shared: &Shared, session: &Session, after: &str) -> Answer {
     require_admin(shared, session).await?;
     let page = shared.store.accounts(after, LIST_PAGE).await.map_err(|e| failure::store(&e))?;
@@ -110,7 +115,7 @@ pub(super) async fn users(shared: &Shared, session: &Session, after: &str) -> An
         let devices = shared.store.devices_of(&account.user).await.map_err(|e| failure::store(&e))?;
         let waits = shared.store.import(&account.user).await.map_err(|e| failure::store(&e))?.is_some();
         users.push(UserInfo {
-            devices: devices.iter().filter(|d| d.revoked.is_none()).count() as u64,
+            devices: devices.iter().filter(|d| d.revoked.is_none() && !is_on_paper(d)).count() as u64,
             user: account.user,
             role: failure::role(account.role),
             enabled: account.enabled,

@@ -3,17 +3,26 @@
 use evidence::limits::MAX_SKEW_MS;
 use evidence::membership::DeviceStatement;
 use minicbor::bytes::ByteArray;
+use pki::Name;
 use pki::request::CertificateRequest;
-use session::limits::{LIST_PAGE, TOKEN_LEN};
+use session::limits::{self, LIST_PAGE, TOKEN_LEN};
 use session::login::PasswordRecord;
-use session::message::{DeviceInfo, FailureCode, PendingDevice, Reply};
+use session::message::{DeviceInfo, FailureCode, PendingDevice, Reply, SealedRecovery};
 use store::{DeviceLink, DeviceLinkState, Hash, NewDeviceLink, OpaqueRecord};
 
+use super::super::not_allowed;
 use super::{Answer, malformed, not_found, require_admin};
 use crate::clock::now_ms;
 use crate::failure;
 use crate::rooms::Session;
 use crate::shared::Shared;
+
+// What the store keeps is what clients are told.
+const _: () = {
+    use {limits as told, store::limits as kept};
+    assert!(told::MAX_RECOVERY == kept::MAX_RECOVERY);
+    assert!(told::MAX_RECOVERIES as u64 == kept::MAX_RECOVERIES);
+};
 
 /// Milliseconds that a device link is good.
 const LINK_MS: u64 = 3_600_000;
@@ -141,18 +150,58 @@ pub(super) async fn revoke(shared: &Shared, session: &Session, certificate: &Has
     Ok(Reply::Done)
 }
 
-pub(super) fn password_start(shared: &Shared, session: &Session, registration_request: &[u8]) -> Answer {
+pub(super) async fn password_start(
+    shared: &Shared,
+    session: &Session,
+    registration_request: &[u8],
+) -> Answer {
     let registration_response = shared
         .opaque
         .registration_response(&session.user, registration_request)
         .map_err(|_| malformed("the registration cannot be read"))?;
-    Ok(Reply::PasswordChallenge { registration_response })
+    let recoveries = shared.store.recoveries(&session.user).await.map_err(|e| failure::store(&e))?;
+    let recoveries = recoveries
+        .into_iter()
+        .map(|(certificate, sealed)| SealedRecovery { certificate: certificate.into(), sealed });
+    Ok(Reply::PasswordChallenge { registration_response, recoveries: recoveries.collect() })
 }
 
-pub(super) async fn password_finish(shared: &Shared, session: &Session, upload: &[u8]) -> Answer {
+pub(super) async fn password_finish(
+    shared: &Shared,
+    session: &Session,
+    upload: &[u8],
+    recoveries: Vec<SealedRecovery>,
+) -> Answer {
     let record =
         PasswordRecord::from_upload(upload).map_err(|_| malformed("the registration cannot be read"))?;
+    if recoveries.iter().any(|recovery| recovery.sealed.is_empty()) {
+        return Err(malformed("the record of a recovery key is empty"));
+    }
     let record = OpaqueRecord(record.as_bytes().to_vec());
-    shared.store.set_opaque_record(&session.user, record).await.map_err(|e| failure::store(&e))?;
+    let recoveries =
+        recoveries.into_iter().map(|recovery| (*recovery.certificate, recovery.sealed)).collect();
+    shared
+        .store
+        .set_opaque_record(&session.user, record, recoveries)
+        .await
+        .map_err(|e| failure::store(&e))?;
+    Ok(Reply::Done)
+}
+
+pub(super) async fn put_recovery(
+    shared: &Shared,
+    session: &Session,
+    token: &[u8; TOKEN_LEN],
+    sealed: &[u8],
+) -> Answer {
+    // ID-54
+    if !session.signer.identity().device().is_some_and(Name::is_recovery_key) {
+        return Err(not_allowed("only a recovery key hands in its record"));
+    }
+    if sealed.is_empty() {
+        return Err(malformed("the record of a recovery key is empty"));
+    }
+    let put = shared.store.put_recovery(&session.certificate, &pki::sha256(token), sealed).await;
+    put.map_err(|e| failure::store(&e))?;
     Ok(Reply::Done)
 }

@@ -88,10 +88,13 @@ pub(super) async fn handle(request: Request, shared: &Arc<Shared>, session: &Arc
             device::revoke(shared, session, &certificate, &reason).await
         }
         Command::PasswordStart { registration_request } => {
-            device::password_start(shared, session, &registration_request)
+            device::password_start(shared, session, &registration_request).await
         }
-        Command::PasswordFinish { registration_upload } => {
-            device::password_finish(shared, session, &registration_upload).await
+        Command::PasswordFinish { registration_upload, recoveries } => {
+            device::password_finish(shared, session, &registration_upload, recoveries).await
+        }
+        Command::RecoveryPut { token, sealed } => {
+            device::put_recovery(shared, session, &token, &sealed).await
         }
         Command::InviteCreate { user, role, uses, expires } => {
             admin::create_invite(shared, session, user, role, uses, expires).await
@@ -111,7 +114,9 @@ pub(super) async fn handle(request: Request, shared: &Arc<Shared>, session: &Arc
         | Command::ImportFinish { .. }
         | Command::DeviceStart { .. }
         | Command::DeviceRequest { .. }
-        | Command::DevicePoll => Err(not_allowed("you are logged in already")),
+        | Command::DevicePoll
+        | Command::RecoveryStart { .. }
+        | Command::RecoveryOpen { .. } => Err(not_allowed("you are logged in already")),
     };
     Some(answer.unwrap_or_else(|failed| failed))
 }

@@ -8,7 +8,7 @@ use session::message::{FailureCode, Reply};
 use store::{Account, Hash, ImportEnrolment, Invite, NewDevice, OpaqueRecord, StoreError};
 use tracing::info;
 
-use super::{Enrolment, Step, is_for, issue, joined, malformed, name, token_hash};
+use super::{Enrolment, Step, first_device, is_for, issue, joined, malformed, name, token_hash};
 use crate::clock::now_ms;
 use crate::failure;
 use crate::organisation::Issue;
@@ -53,7 +53,7 @@ impl Enrolment {
     ) -> Result<Reply, Reply> {
         self.admit(shared)?;
         let invite = token_hash(token)?;
-        let device = name(device, "device name")?;
+        let device = first_device(device)?;
         let email = Email::parse(named).is_ok_and(|email| email.as_str() == named);
         if !email {
             name(named, "user name")?;

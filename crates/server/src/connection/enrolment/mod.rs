@@ -1,8 +1,10 @@
 //! Joiners and new devices: anonymous in the handshake, admitted by a token (SE-12 to SE-14).
 //!
-//! [`import`]: joiners who were users of an earlier system.
+//! - [`import`]: joiners who were users of an earlier system.
+//! - [`recovery`]: users whose devices are all lost.
 
 mod import;
+mod recovery;
 
 use std::net::IpAddr;
 
@@ -21,6 +23,7 @@ use crate::failure;
 use crate::organisation::Issue;
 use crate::shared::Shared;
 use import::{Accepted, Asked, Challenged};
+use recovery::Recovering;
 
 /// An enrolment under way.
 pub(super) struct Enrolment {
@@ -37,6 +40,7 @@ enum Step {
     Challenged(Box<Challenged>),
     Accepted(Accepted),
     Pending { link: Hash, user: Name },
+    Recovering(Box<Recovering>),
     Done,
 }
 
@@ -69,7 +73,8 @@ impl Enrolment {
             | Step::LoggingIn(_)
             | Step::Asked(_)
             | Step::Challenged(_)
-            | Step::Accepted(_) => LOGIN_DEADLINE_MS,
+            | Step::Accepted(_)
+            | Step::Recovering(_) => LOGIN_DEADLINE_MS,
             Step::Pending { .. } => ENROL_DEADLINE_MS,
         }
     }
@@ -99,6 +104,12 @@ impl Enrolment {
             (Step::Accepted(accepted), Command::ImportFinish { registration_upload, request, proof }) => {
                 self.import_finish(accepted, &registration_upload, &request, &proof, shared).await
             }
+            (Step::Waiting, Command::RecoveryStart { token, user, ke1 }) => {
+                self.recovery_start(&token, &user, &ke1, shared).await
+            }
+            (Step::Recovering(recovering), Command::RecoveryOpen { ke3 }) => {
+                self.recovery_open(*recovering, &ke3, shared)
+            }
             (Step::Pending { link, user }, Command::DevicePoll) => self.device_poll(link, user, shared).await,
             (step, _) => {
                 self.step = step;
@@ -120,7 +131,7 @@ impl Enrolment {
         self.admit(shared)?;
         let invite = token_hash(token)?;
         let user = name(user, "user name")?;
-        let device = name(device, "device name")?;
+        let device = first_device(device)?;
         let email = email.map(Email::parse).transpose().map_err(|e| malformed(&e.to_string()))?;
         let refused = match self.may_join(&invite, &user, shared).await {
             Ok(()) => None,
@@ -229,7 +240,11 @@ impl Enrolment {
             return Err(failure::credentials());
         }
         shared.link_succeeded(&user, self.address);
-        self.possessed(request, proof)?;
+        let asked = self.possessed(request, proof)?;
+        // ID-54
+        if device.is_recovery_key() && device != Name::of_recovery_key(asked.key()) {
+            return Err(malformed("this name is that of a recovery key, and of another one"));
+        }
         shared
             .store
             .put_device_request(&link, device.as_str(), request, now_ms())
@@ -361,6 +376,15 @@ fn joined(shared: &Shared, chain: &Chain, role: store::Role, user: &Name) -> Rep
 
 fn name(text: &str, what: &str) -> Result<Name, Reply> {
     Name::canonical(text).map_err(|e| malformed(&format!("the {what} cannot be used: {e}")))
+}
+
+/// The name of a user's first device, which is no recovery key (ID-54).
+fn first_device(text: &str) -> Result<Name, Reply> {
+    let name = name(text, "device name")?;
+    if name.is_recovery_key() {
+        return Err(malformed("the device name cannot be used: it is one for a recovery key"));
+    }
+    Ok(name)
 }
 
 /// Refuses an invite that is for another name.
