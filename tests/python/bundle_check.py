@@ -31,7 +31,7 @@ EMPTY = hashlib.sha256().digest()
 TOLERANCE = 310_000
 MAX_RECEIPT, MAX_UNOPENED = 16_384, 512
 MAX_DEVICES = 2_048
-CREATE, ADD, REMOVE, LEAVE, UPDATE, RETURN = range(6)
+CREATE, ADD, REMOVE, LEAVE, UPDATE, RETURN, RENEW = range(7)
 DEVICE, LOG, COSIGNER = 2, 3, 4
 
 
@@ -481,12 +481,15 @@ class Room:
         need(kind == CREATE or change[1:3] == [None, None], "statement")
         need(all(h is None or is_hash(h) for h in (commit, welcome)), "statement")
         need(group is None or (isinstance(group, list) and len(group) == 2 and all(map(is_hash, group))), "statement")
-        need(bool(added) == (kind in (CREATE, ADD)) and bool(change[7]) == (kind in (REMOVE, LEAVE)), "statement")
-        need(self.suite == 0 or kind != REMOVE or all(c != signer for _, c in change[7]), "membership")
-        need(kind <= RETURN and (self.suite == 1 or kind < UPDATE), "membership")
+        need(bool(added) == (kind in (CREATE, ADD)), "statement")
+        need(bool(change[7]) == (kind in (REMOVE, LEAVE)) or kind == RENEW, "statement")
+        need(self.suite == 0 or kind not in (REMOVE, RENEW) or all(c != signer for _, c in change[7]), "membership")
+        need(kind <= RENEW and (self.suite == 1 or kind < UPDATE), "membership")
         names = self.suite == 1 and kind != LEAVE
         others = any(certificate != signer for _, certificate in added)
-        expected = names and kind != CREATE, names and others, names
+        if kind == RENEW:
+            others = len(self.members) > len(change[7]) + 1
+        expected = names and kind not in (CREATE, RENEW), names and others, names
         need((commit is not None, welcome is not None, group is not None) == expected, "membership")
 
 

@@ -179,7 +179,7 @@ fn tmux_what_was_typed_before_a_device_asks_is_no_answer() {
     terminals.type_line("alice", "n");
     terminals.see("alice", "phone was turned away");
 
-    terminals.type_line("alice", "clear; $COUNTERSIGN device revoke $($COUNTERSIGN device list | sed 's/.*\\(sha256:[0-9a-f]*\\).*/\\1/') || echo ke\"\"pt");
+    terminals.type_line("alice", "clear; $COUNTERSIGN device revoke $($COUNTERSIGN device list | grep -v recovery- | sed 's/.*\\(sha256:[0-9a-f]*\\).*/\\1/') || echo ke\"\"pt");
     terminals.see("alice", "Revoke it? [y/N]");
     terminals.type_line("alice", "n");
     terminals.see("alice", "kept");

@@ -86,6 +86,19 @@ fn sealed(world: World) -> World {
     world
 }
 
+/// Keys that are renewed, once without somebody.
+fn renewed(world: World) -> World {
+    let mut world = world.another_room(ContentSuite::EndToEnd);
+    world.say(0, "Okay, Houston, we've had a problem here.");
+    world.change(1, Change::Renew(vec![]));
+    world.say(1, "This is Houston. Say again, please.");
+    let third = world.devices[2].reference();
+    world.change(0, Change::Renew(vec![third.clone()]));
+    world.say(0, "We've had a MAIN B BUS UNDERVOLT.");
+    world.change(1, Change::Add(vec![third]));
+    world
+}
+
 fn bundles(mut world: World) -> Vec<Bundle> {
     let last = world.tree.size() - 1;
     let all = world.bundle();
@@ -122,6 +135,8 @@ fn bundles(mut world: World) -> Vec<Bundle> {
     world.change(2, Change::Leave(vec![own]));
     world.say(0, "Too early.");
     let lingering = world.bundle();
+    let world = renewed(world);
+    let renewed = world.bundle();
     let mut world = world.another_room(ContentSuite::EndToEnd);
     let mut update = world.membership(0, Change::Update);
     update.mls.commit = None;
@@ -140,6 +155,7 @@ fn bundles(mut world: World) -> Vec<Bundle> {
             related,
         ),
         ("sealed", "content suite 1: every kind of change, all shown", "valid", vec![], sealed),
+        ("renewed", "content suite 1: two further generations of keys", "valid", vec![], renewed),
         bad("lingering", "a message while one who left still holds the keys", "membership", lingering),
         bad("no-commit", "fresh keys without a commit", "membership", bare),
         bad("cut", "the file ends early", "cut", cut),

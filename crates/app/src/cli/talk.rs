@@ -122,6 +122,17 @@ pub enum RoomCommand {
         #[arg(required = true)]
         users: Vec<String>,
     },
+    /// Begin a room's keys anew, when nobody can follow them any more
+    #[command(
+        after_help = "Examples:\n  countersign room renew ops\n  countersign room renew ops --without mallory\n\nSomebody can break a room's keys on purpose: then nobody's messages go out, and every client says so. One member renews them, without whoever did it. What was said stays as it was."
+    )]
+    Renew {
+        /// Name or id
+        room: String,
+        /// Without this user; given again, without more
+        #[arg(long, value_name = "USER")]
+        without: Vec<String>,
+    },
     /// Leave a room
     #[command(after_help = "Example:\n  countersign room leave ops")]
     Leave {

@@ -1,4 +1,4 @@
-//! `room`: create, list, members, add, remove, leave.
+//! `room`: create, list, members, add, remove, leave, renew.
 
 use client::{Client, Compared};
 use serde_json::json;
@@ -38,13 +38,14 @@ async fn act(context: &Context, client: &Client, command: RoomCommand) -> Result
                 output.result(
                     || {
                         json!({ "room": room.id.to_string(), "name": room.name, "direct_with": room.direct_with,
-                                "size": room.size, "member": room.member, "stopped": room.stopped,
+                                "size": room.size, "member": room.member, "stopped": room.stopped, "stuck": room.stuck,
                                 "suite": u8::from(room.key_epoch.is_some()), "epoch": room.key_epoch })
                     },
                     || {
                         let state = match (room.stopped, room.member) {
                             (true, _) => "  (stopped: its log contradicted itself)",
                             (false, false) => "  (not a member)",
+                            (false, true) if room.stuck => "  (its keys are lost here: `room renew`)",
                             (false, true) => "",
                         };
                         let clear = if room.key_epoch.is_none() && room.member { "  (not encrypted)" } else { "" };
@@ -87,6 +88,24 @@ async fn act(context: &Context, client: &Client, command: RoomCommand) -> Result
             let room = client.find_room(&room).await?;
             client.remove(room, &names(&users)).await?;
             done(context, &format!("removed {}", users.join(", ")))
+        }
+        RoomCommand::Renew { room, without } => {
+            let room = client.find_room(&room).await?;
+            let left = client.renew(room, &names(&without)).await?;
+            let left: Vec<String> =
+                left.into_iter().map(|one| format!("{}/{}", one.user, one.device)).collect();
+            let fate = match left.is_empty() {
+                true => String::new(),
+                false => format!(
+                    "; these had no keys to be taken along by: {}. `{}` brings them back once they have connected",
+                    left.join(", "),
+                    context.typed("room add ROOM USER")
+                ),
+            };
+            output.result(
+                || json!({ "done": "renewed", "left_out": left }),
+                || format!("the room's keys begin anew{fate}"),
+            )
         }
         RoomCommand::Leave { room } => {
             let room = client.find_room(&room).await?;

@@ -83,8 +83,11 @@ async fn follow(
                 next = printer.print_from(next).await?;
             }
             Some(Event::Directory(_)) => news::tell_new(context, client).await?,
-            Some(Event::Alarm { room: of, what, .. }) if of == room => {
+            Some(Event::Alarm { room: of, what, stopped: true }) if of == room => {
                 return Err(stopped(&what));
+            }
+            Some(Event::Alarm { room: of, what, .. }) if of == room => {
+                context.output.warn("alarm", &safe(&what));
             }
             Some(Event::FileLost { why, .. }) => context.output.warn("file-lost", &why.to_string()),
             Some(Event::Ended(cause)) => return Err(Failure::new(cause.code(), cause.to_string())),

@@ -4,6 +4,7 @@ mod changes;
 mod messages;
 mod names;
 mod people;
+mod renewal;
 mod rooms;
 mod verification;
 

@@ -44,6 +44,8 @@ pub struct RoomSummary {
     pub member: bool,
     /// The epoch of its MLS group; none in content suite 0, which the server can read, and until index 0 is here.
     pub key_epoch: Option<u64>,
+    /// Whether its keys are lost here and nothing leads back into them, as far as that was tried: see [`Client::renew`].
+    pub stuck: bool,
     /// Whether its log contradicted itself, so that it is not followed any more.
     pub stopped: bool,
 }
@@ -100,7 +102,8 @@ impl Client {
             direct_with,
             size: facts.held,
             member: facts.member,
-            key_epoch: facts.keys.map(|keys| keys.epoch),
+            key_epoch: facts.keys.map(|keys| keys.at.epoch),
+            stuck: room.is_stuck(),
             stopped: facts.stopped,
         })
     }
@@ -353,21 +356,15 @@ impl Client {
     }
 
     /// The devices in a room, which this one must be in, as of now.
-    async fn present(&self, session: &Session, room: &Room) -> Result<Vec<DeviceRef>, ClientError> {
+    pub(super) async fn present(
+        &self,
+        session: &Session,
+        room: &Room,
+    ) -> Result<Vec<DeviceRef>, ClientError> {
         let (core, own) = (self.core(), self.certificate());
         core.catch_up(room, session).await?;
-        let present: Option<Vec<DeviceRef>> = core
-            .with_log(room, |log| {
-                log.member_since(&own)?;
-                let members = log.state().into_iter().flat_map(|state| state.members());
-                let devices = members.map(|(certificate, member)| DeviceRef {
-                    user: member.user.clone(),
-                    certificate: *certificate,
-                });
-                Some(devices.collect())
-            })
-            .await?;
-        present.ok_or(ClientError::NotAMember)
+        let present = core.with_log(room, |log| log.member_since(&own).map(|_| log.members()));
+        present.await?.ok_or(ClientError::NotAMember)
     }
 
     async fn is_encrypted(&self, room: &Room) -> Result<bool, ClientError> {
@@ -442,7 +439,7 @@ fn is_among(device: &DeviceRef, present: &[DeviceRef]) -> bool {
     present.iter().any(|member| member.certificate == device.certificate)
 }
 
-fn names(users: &[&str]) -> Result<BTreeSet<Name>, ClientError> {
+pub(super) fn names(users: &[&str]) -> Result<BTreeSet<Name>, ClientError> {
     users
         .iter()
         .map(|user| {

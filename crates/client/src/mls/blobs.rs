@@ -78,7 +78,7 @@ impl Core {
                 *member = (was && !names(claim.change.removed())) || names(claim.change.added());
                 if claim.certificate == own || matches!(claim.change, Change::Leave(_)) {
                     Vec::new()
-                } else if names(claim.change.added()) {
+                } else if *member && (!was || matches!(claim.change, Change::Renew(_))) {
                     welcome.into_iter().chain(group.map(|group| group.tree)).collect()
                 } else if was {
                     commit.into_iter().collect()

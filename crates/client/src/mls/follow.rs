@@ -7,11 +7,12 @@ use evidence::content::Content;
 use evidence::entry::Entry;
 use evidence::membership::{Change, Membership};
 use evidence::receipt::Unopened;
+use evidence::room::RoomState;
 use evidence::statement::Statement;
 use group::{Group, GroupError, Refusal};
 use pki::VerifiedCertificate;
 
-use super::{Blobs, GENERATION, OpenGroup};
+use super::{Blobs, OpenGroup};
 use crate::ClientError;
 use crate::engine::Core;
 use crate::room::{Log, Room};
@@ -104,14 +105,23 @@ impl Core {
                     tracing::warn!(room = %room.id, "{COPIED}");
                     room.set_copied(true);
                     Err(Refusal::Pending.into())
-                } else if matches!(change, Change::Return) {
-                    return self.adopt_return(transaction, room, open).await;
+                } else if matches!(change, Change::Return | Change::Renew(_)) {
+                    let at = log.state().and_then(RoomState::key_epoch).ok_or(ClientError::Cryptography)?;
+                    return self.adopt_return(transaction, room, open, at.generation).await;
                 } else {
                     confirm(open, change)
                 }
             }
             _ if added => {
-                open.forget()?;
+                let at = log.state().and_then(RoomState::key_epoch).ok_or(ClientError::Cryptography)?;
+                self.drop_group(transaction, room, open, at.generation).await?;
+                self.load_packages(transaction, open).await?;
+                self.join_group(room, open, log, membership, before.blobs)
+            }
+            // GR-35: what there was is of no use any more.
+            Change::Renew(_) => {
+                let at = log.state().and_then(RoomState::key_epoch).ok_or(ClientError::Cryptography)?;
+                self.drop_group(transaction, room, open, at.generation).await?;
                 self.load_packages(transaction, open).await?;
                 self.join_group(room, open, log, membership, before.blobs)
             }
@@ -129,18 +139,18 @@ impl Core {
         }
     }
 
-    /// This device's external commit is in the log.
+    /// This device's external commit, or its renewal of the group, is in the log.
     async fn adopt_return(
         &self,
         transaction: &mut WriteTransaction,
         room: &Room,
         open: &mut OpenGroup,
+        generation: u32,
     ) -> Result<(), ClientError> {
         room.set_copied(false);
         self.store_group(transaction, room, open).await?;
         self.vault.adopt_returning(transaction, room.key).await?;
-        let version = self.vault.raise_group_version(transaction, room.key).await?;
-        *open = OpenGroup::new(version)?;
+        *open = OpenGroup::new(self.vault.raise_group_version(transaction, room.key, generation).await?)?;
         self.load_group(transaction, room, open).await
     }
 
@@ -155,10 +165,11 @@ impl Core {
         let state = log.state().ok_or(Refusal::Membership)?;
         let members: Option<Vec<VerifiedCertificate>> =
             state.members().map(|(hash, _)| Some(self.certificates.accepted(hash)?.certificate)).collect();
+        let at = state.key_epoch().ok_or(Refusal::OtherEpoch)?;
         let place = group::Place {
             room: &room.id.0,
-            generation: GENERATION,
-            epoch: state.key_epoch().ok_or(Refusal::OtherEpoch)?,
+            generation: at.generation,
+            epoch: at.epoch,
             members: &members.ok_or(Refusal::Membership)?,
         };
         let welcome = membership.mls.welcome.and_then(|hash| blobs.get(&hash));

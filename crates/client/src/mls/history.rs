@@ -13,7 +13,7 @@ use super::{OpenGroup, changes, put_records};
 use crate::ClientError;
 use crate::engine::{Core, Session};
 use crate::reply::expect_reply;
-use crate::vault::{GroupRecords, HistoryKeys, VaultError};
+use crate::vault::{GroupRecords, HistoryKeys, StoredGroup, VaultError};
 
 /// History keys that a home keeps of one giver.
 const MAX_GIVEN: usize = 1024;
@@ -136,7 +136,7 @@ impl Core {
         let Sealed { welcome, tree, message } = wire::cbor::from_slice(sealed, MAX_HISTORY_BOX)
             .map_err(|_| GroupError::Malformed("history keys"))?;
         let mut transaction = self.vault.begin().await?;
-        let mut open = OpenGroup::new(0)?;
+        let mut open = OpenGroup::new(StoredGroup { version: 0, generation: 0 })?;
         self.load_packages(&mut transaction, &mut open).await?;
         let (user, own) = (self.owner.user.as_str(), &self.owner.certificate);
         let keys = HistoryBox { welcome, tree, message }.take(&open.provider, user, giver, own)?;

@@ -5,24 +5,25 @@ use std::collections::BTreeSet;
 use evidence::Hash;
 use evidence::content::{Binding, Content};
 use evidence::entry::Place;
-use evidence::membership::{Change, GroupHashes, Membership, MembershipClaim, MlsHashes};
-use evidence::room::ContentSuite;
+use evidence::membership::{Change, DeviceRef, GroupHashes, Membership, MembershipClaim, MlsHashes};
+use evidence::room::{ContentSuite, KeyEpoch};
 use evidence::statement::{Statement, StatementClaim};
 use group::{Commit, Group, GroupError, Provider, Refusal, Store};
 use pki::VerifiedCertificate;
 
-use super::{Blobs, GENERATION, OpenGroup, Package, changes, put_records};
+use super::{Blobs, OpenGroup, Package, changes, put_records};
 use crate::ClientError;
 use crate::engine::Core;
 use crate::room::{Facts, Log, Room};
 use crate::vault::{GroupRecords, OutboxRow, OutboxState, Parcel, VaultError, WriteTransaction};
 
+/// Where the group of a room is that is being created.
+const BEFORE: KeyEpoch = KeyEpoch { generation: 0, epoch: 0 };
+
 impl OpenGroup {
     /// Whether a message can be sealed now: the group is where the log is, nobody lingers (EV-45), and its keys are not due (GR-18).
     pub(crate) fn can_seal(&mut self, facts: &Facts, now_ms: u64) -> bool {
-        facts
-            .keys
-            .is_some_and(|keys| !keys.lingering && !keys.due(now_ms) && self.ready(keys.epoch).is_some())
+        facts.keys.is_some_and(|keys| !keys.lingering && !keys.due(now_ms) && self.ready(keys.at).is_some())
     }
 
     /// Takes back a commit that did not get into the log.
@@ -80,7 +81,7 @@ impl Core {
         };
         let (mls, blobs) = if encrypted && !matches!(change, Change::Leave(_)) {
             let commit = self.commit(room, facts, &plan, open)?;
-            named(commit, matches!(change, Change::Create { .. }))
+            named(commit, !matches!(change, Change::Create { .. }))
         } else {
             (MlsHashes::default(), Vec::new())
         };
@@ -111,10 +112,10 @@ impl Core {
         let device = self.own_device();
         let creates = matches!(change, Change::Create { .. });
         if creates {
-            open.group = Some(Group::create(&open.provider, &device, &room.id.0, GENERATION)?);
+            open.group = Some(Group::create(&open.provider, &device, &room.id.0, 0)?);
         }
-        let epoch = facts.keys.filter(|_| !creates).map_or(0, |keys| keys.epoch);
-        let Some((provider, group)) = open.ready(epoch) else { return Err(ClientError::Offline) };
+        let at = facts.keys.filter(|_| !creates).map_or(BEFORE, |keys| keys.at);
+        let Some((provider, group)) = open.ready(at) else { return Err(ClientError::Offline) };
         let named: BTreeSet<Hash> = change.added().iter().map(|device| device.certificate).collect();
         let added: Vec<(&VerifiedCertificate, &[u8])> = packages
             .iter()
@@ -148,16 +149,49 @@ impl Core {
         let provider = Provider::new(Store::default())?;
         let place = group::Place {
             room: &room.id.0,
-            generation: GENERATION,
-            epoch: back.epoch,
+            generation: back.at.generation,
+            epoch: back.at.epoch,
             members: &back.members,
         };
         let (_, commit) = Group::rejoin(&provider, &self.own_device(), &back.info, &back.tree, place)?;
+        self.put_returning(transaction, room, &provider).await?;
+        let (mls, blobs) = named(commit, true);
+        Ok(Parcel::change(self.sign_membership(room, facts, seq, Change::Return, mls), blobs))
+    }
+
+    /// Signs a renewal (GR-35) for those of the members that are in `renewal`: the group that it makes is stored beside the room's until it is in the log.
+    pub(crate) async fn sign_renewal(
+        &self,
+        transaction: &mut WriteTransaction,
+        room: &Room,
+        (facts, at): (&Facts, KeyEpoch),
+        seq: u64,
+        (renewal, removed): (&Renewal, Vec<DeviceRef>),
+    ) -> Result<Parcel, ClientError> {
+        let (provider, device) = (Provider::new(Store::default())?, self.own_device());
+        let mut group = Group::create(&provider, &device, &room.id.0, at.renewed().generation)?;
+        let gone: BTreeSet<Hash> = removed.iter().map(|device| device.certificate).collect();
+        let stay = renewal.packages.iter().filter(|package| !gone.contains(&package.certificate.hash()));
+        let stay: Vec<(&VerifiedCertificate, &[u8])> =
+            stay.map(|package| (&package.certificate, package.bytes.as_slice())).collect();
+        let commit = group.commit(&provider, &device, &stay, &[], (self.clock)())?;
+        // EV-46: nobody else reads this commit; the generation begins behind it.
+        group.confirm(&provider)?;
+        self.put_returning(transaction, room, &provider).await?;
+        let (mls, blobs) = named(commit, false);
+        Ok(Parcel::change(self.sign_membership(room, facts, seq, Change::Renew(removed), mls), blobs))
+    }
+
+    /// Stores what takes the place of the room's group once the log has the entry.
+    async fn put_returning(
+        &self,
+        transaction: &mut WriteTransaction,
+        room: &Room,
+        provider: &Provider,
+    ) -> Result<(), VaultError> {
         let whose = GroupRecords::Returning(room.key);
         self.vault.drop_group_records(transaction, whose).await?;
-        put_records(&self.vault, transaction, whose, changes(&provider)).await?;
-        let (mls, blobs) = named(commit, false);
-        Ok(Parcel::change(self.sign_membership(room, facts, seq, Change::Return, mls), blobs))
+        put_records(&self.vault, transaction, whose, changes(provider)).await
     }
 
     /// Whether a room's group is lost while this device is a member, and nothing of this device brings it back yet.
@@ -168,7 +202,7 @@ impl Core {
         facts: &Facts,
         open: &OpenGroup,
     ) -> Result<bool, VaultError> {
-        let lost = facts.member && facts.keys.is_some_and(|keys| open.is_lost(keys.epoch));
+        let lost = facts.member && facts.keys.is_some_and(|keys| open.is_lost(keys.at));
         Ok(lost && !self.vault.has_group_records(transaction, GroupRecords::Returning(room.key)).await?)
     }
 
@@ -183,13 +217,24 @@ impl Core {
         if room.is_copied() || !self.has_lost_group(transaction, room, facts, open).await? {
             return Ok(None);
         }
+        self.put_care_in(transaction, room).await.map(Some)
+    }
+
+    /// Sees to it that a row in the outbox asks for care.
+    pub(crate) async fn put_care(&self, room: &Room) -> Result<(), VaultError> {
+        let mut transaction = self.vault.begin().await?;
+        self.put_care_in(&mut transaction, room).await?;
+        Ok(transaction.commit().await?)
+    }
+
+    async fn put_care_in(&self, transaction: &mut WriteTransaction, room: &Room) -> Result<bool, VaultError> {
         if self.vault.has_unsigned(transaction, room.key).await? {
-            return Ok(Some(false));
+            return Ok(false);
         }
         let seq = self.vault.take_seqs(transaction, room.key, 1).await?;
         let row = OutboxRow { seq, state: OutboxState::Unsigned, parcel: Parcel::care() };
         self.vault.put_outbox(transaction, &[(room.key, row)]).await?;
-        Ok(Some(true))
+        Ok(true)
     }
 
     /// What a device needs to come back into a room's group, as of the log's newest commit.
@@ -199,7 +244,7 @@ impl Core {
         let devices = state.members().map(|(hash, _)| hash).chain(state.lingering());
         let members = devices.map(|hash| Some(self.certificates.accepted(hash)?.certificate));
         Some(Back {
-            epoch: state.key_epoch()?,
+            at: state.key_epoch()?,
             members: members.collect::<Option<_>>()?,
             info: blobs.get(&hashes.info)?.to_vec(),
             tree: blobs.get(&hashes.tree)?.to_vec(),
@@ -219,20 +264,29 @@ pub(crate) struct Plan<'a> {
 /// A way back into a group.
 pub(crate) struct Back {
     /// The epoch that the group is in.
-    pub(crate) epoch: u64,
+    pub(crate) at: KeyEpoch,
     members: Vec<VerifiedCertificate>,
     info: Vec<u8>,
     tree: Vec<u8>,
 }
 
-/// The hashes of a commit and what they name (EV-46).
-fn named(commit: Commit, creates: bool) -> (MlsHashes, Vec<Vec<u8>>) {
+/// What a room's group is renewed with (GR-35).
+#[derive(Clone)]
+pub(crate) struct Renewal {
+    /// The members for whom key packages were asked.
+    pub(crate) asked: BTreeSet<Hash>,
+    /// Those that there were.
+    pub(crate) packages: Vec<Package>,
+}
+
+/// The hashes of a commit, if others are to read it, and what they name (EV-46).
+fn named(commit: Commit, is_read: bool) -> (MlsHashes, Vec<Vec<u8>>) {
     let Commit { message, welcome, group_info, tree } = commit;
     let mls = MlsHashes {
-        commit: (!creates).then(|| pki::sha256(&message)),
+        commit: is_read.then(|| pki::sha256(&message)),
         welcome: welcome.as_deref().map(pki::sha256),
         group: Some(GroupHashes { info: pki::sha256(&group_info), tree: pki::sha256(&tree) }),
     };
-    let commit = (!creates).then_some(message);
+    let commit = is_read.then_some(message);
     (mls, commit.into_iter().chain(welcome).chain([group_info, tree]).collect())
 }

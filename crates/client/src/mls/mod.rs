@@ -16,24 +16,22 @@ mod packages;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
 
+use evidence::room::KeyEpoch;
 use group::{Group, Provider, Record, Store};
 use zeroize::Zeroizing;
 
 pub(crate) use blobs::{Blobs, upload};
 pub(crate) use follow::Before;
-pub(crate) use make::{Back, Plan};
+pub(crate) use make::{Back, Plan, Renewal};
 pub(crate) use packages::{Package, refill};
 
 use crate::ClientError;
 use crate::engine::Core;
 use crate::room::Room;
-use crate::vault::{GroupRecords, RoomKey, Vault, VaultError, WriteTransaction};
+use crate::vault::{GroupRecords, RoomKey, StoredGroup, Vault, VaultError, WriteTransaction};
 
 /// Groups kept in memory.
 const MAX_OPEN: usize = 64;
-
-/// The generation of every group: a room has one.
-const GENERATION: u32 = 0;
 
 /// Records to be written, or removed.
 type Writes = BTreeMap<Record, Option<Zeroizing<Vec<u8>>>>;
@@ -47,16 +45,16 @@ pub(crate) struct OpenGroup {
     provider: Provider,
     /// None if this device has none, or has lost it.
     group: Option<Group>,
-    version: u64,
+    stored: StoredGroup,
     writes: Writes,
     /// Whether it holds key packages, which other rooms use up too.
     has_packages: bool,
 }
 
 impl OpenGroup {
-    fn new(version: u64) -> Result<Self, ClientError> {
+    fn new(stored: StoredGroup) -> Result<Self, ClientError> {
         let provider = Provider::new(Store::default())?;
-        Ok(Self { provider, group: None, version, writes: BTreeMap::new(), has_packages: false })
+        Ok(Self { provider, group: None, stored, writes: BTreeMap::new(), has_packages: false })
     }
 
     /// Takes what the last operation changed.
@@ -67,7 +65,7 @@ impl OpenGroup {
     /// Takes back what an operation that failed has changed.
     pub(crate) fn undo(&mut self, room: &Room) -> Result<(), ClientError> {
         self.provider.store().undo();
-        self.group = Group::load(&self.provider, &room.id.0, GENERATION)?;
+        self.group = Group::load(&self.provider, &room.id.0, self.stored.generation)?;
         Ok(())
     }
 
@@ -80,16 +78,19 @@ impl OpenGroup {
         Ok(())
     }
 
-    /// The group, if it is in this epoch and no commit of this device is under way.
-    fn ready(&mut self, epoch: u64) -> Option<(&Provider, &mut Group)> {
-        let group = self.group.as_mut()?;
-        (group.is_active() && group.epoch() == epoch && !group.has_pending())
-            .then_some((&self.provider, group))
+    /// The group, if it is at this epoch and no commit of this device is under way.
+    fn ready(&mut self, at: KeyEpoch) -> Option<(&Provider, &mut Group)> {
+        if self.is_lost(at) {
+            return None;
+        }
+        let group = self.group.as_mut().filter(|group| !group.has_pending())?;
+        Some((&self.provider, group))
     }
 
     /// Whether the group is lost: there is none, or it did not come along with the log.
-    pub(crate) fn is_lost(&self, epoch: u64) -> bool {
-        !self.group.as_ref().is_some_and(|group| group.is_active() && group.epoch() == epoch)
+    pub(crate) fn is_lost(&self, at: KeyEpoch) -> bool {
+        let is_there = |group: &Group| group.is_active() && group.epoch() == at.epoch;
+        self.stored.generation != at.generation || !self.group.as_ref().is_some_and(is_there)
     }
 }
 
@@ -104,12 +105,12 @@ impl Core {
         transaction: &mut WriteTransaction,
         room: &Room,
     ) -> Result<OpenGroup, ClientError> {
-        let version = self.vault.group_version(transaction, room.key).await?;
+        let stored = self.vault.stored_group(transaction, room.key).await?;
         let known = self.groups.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&room.key);
-        if let Some(known) = known.filter(|known| known.version == version) {
+        if let Some(known) = known.filter(|known| known.stored == stored) {
             return Ok(known);
         }
-        let mut open = OpenGroup::new(version)?;
+        let mut open = OpenGroup::new(stored)?;
         self.load_group(transaction, room, &mut open).await?;
         Ok(open)
     }
@@ -120,19 +121,32 @@ impl Core {
         room: &Room,
         open: &mut OpenGroup,
     ) -> Result<(), ClientError> {
-        let scope = group::scope(&room.id.0, GENERATION)?;
+        let generation = open.stored.generation;
+        let scope = group::scope(&room.id.0, generation)?;
         let records = self.vault.group_records(transaction, GroupRecords::Room(room.key)).await?;
         let records = records.into_iter().map(|(item, bytes)| (Record { scope, item }, bytes));
         open.provider.store().load(records);
-        match Group::load(&open.provider, &room.id.0, GENERATION) {
+        match Group::load(&open.provider, &room.id.0, generation) {
             Ok(group) => open.group = group,
             Err(error) => {
                 // GR-20: one room's damage is not the others'.
                 tracing::warn!(room = %room.id, "the room's keys are lost: {error}");
-                self.vault.drop_group_records(transaction, GroupRecords::Room(room.key)).await?;
-                *open = OpenGroup::new(self.vault.raise_group_version(transaction, room.key).await?)?;
+                self.drop_group(transaction, room, open, generation).await?;
             }
         }
+        Ok(())
+    }
+
+    /// Drops all that is stored of a room's group; what comes is of this generation.
+    async fn drop_group(
+        &self,
+        transaction: &mut WriteTransaction,
+        room: &Room,
+        open: &mut OpenGroup,
+        generation: u32,
+    ) -> Result<(), ClientError> {
+        self.vault.drop_group_records(transaction, GroupRecords::Room(room.key)).await?;
+        *open = OpenGroup::new(self.vault.raise_group_version(transaction, room.key, generation).await?)?;
         Ok(())
     }
 
@@ -161,7 +175,7 @@ impl Core {
         }
         put_records(&self.vault, transaction, GroupRecords::Room(room.key), std::mem::take(&mut open.writes))
             .await?;
-        open.version = self.vault.raise_group_version(transaction, room.key).await?;
+        open.stored = self.vault.raise_group_version(transaction, room.key, open.stored.generation).await?;
         Ok(())
     }
 

@@ -98,6 +98,9 @@ const LONG_WAIT: Duration = Duration::from_secs(60);
 /// How often a room's rows are looked at in one push without anything of them getting into the log.
 const MAX_ROUNDS: u32 = 16;
 
+/// Told of a room whose keys are lost for good.
+const STUCK: &str = "the room's keys are lost here, and nothing in its log leads back into them: what is said waits. If others say so too, one of you renews the room's keys";
+
 /// A row that was sent.
 struct Sent {
     room: Arc<Room>,
@@ -389,10 +392,12 @@ impl<'a> Push<'a> {
             let outcome = self.core.rework(&room, self.session, &reasons, &mut self.tries).await;
             self.seen.remove(&id);
             match outcome {
-                Ok(Reworked::More) => again = true,
-                Ok(Reworked::Nothing) => {}
+                Ok(reworked @ (Reworked::More | Reworked::Nothing)) => {
+                    again |= reworked == Reworked::More;
+                    room.set_stuck(false);
+                }
                 Ok(Reworked::NoWayBack) => {
-                    tracing::warn!(room = %id, "no way back into the room's keys yet: its messages wait");
+                    self.tell_stuck(&room);
                     self.block(id, LONG_WAIT);
                 }
                 // The room has to wait for something that this push cannot bring about; others go on.
@@ -402,6 +407,9 @@ impl<'a> Push<'a> {
                     | ClientError::Keys(_)
                     | ClientError::Failed { .. }),
                 ) if !error.heals() => {
+                    if matches!(error, ClientError::Keys(_)) {
+                        self.tell_stuck(&room);
+                    }
                     self.block(id, LONG_WAIT);
                     let why = Arc::new(error);
                     let open = self.core.waiters.open();
@@ -415,6 +423,14 @@ impl<'a> Push<'a> {
             }
         }
         Ok(again)
+    }
+
+    /// Tells once that a room's keys are lost and that nothing leads back into them (GR-35).
+    fn tell_stuck(&self, room: &Room) {
+        if room.set_stuck(true) {
+            tracing::warn!(room = %room.id, "{STUCK}");
+            self.core.emit(Event::Alarm { room: room.id, what: STUCK.to_owned(), stopped: false });
+        }
     }
 }
 

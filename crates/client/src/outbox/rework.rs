@@ -8,13 +8,13 @@ use std::collections::HashMap;
 use evidence::Hash;
 use evidence::content::Content;
 use evidence::limits::MAX_SKEW_MS;
-use evidence::membership::Change;
+use evidence::membership::{Change, DeviceRef};
 use evidence::refusal::Reason;
 
 use super::waiting::{Ticket, ticket};
 use crate::ClientError;
 use crate::engine::{Core, Session};
-use crate::mls::{Back, Blobs, OpenGroup, Plan};
+use crate::mls::{Back, Blobs, OpenGroup, Plan, Renewal};
 use crate::room::{Facts, Log, Room};
 use crate::vault::{GroupRecords, OutboxRow, OutboxState, Parcel, VaultError, WriteTransaction};
 
@@ -22,6 +22,9 @@ use crate::vault::{GroupRecords, OutboxRow, OutboxState, Parcel, VaultError, Wri
 struct Care<'a> {
     /// The way back, if the group was lost when it was looked for.
     back: Option<Back>,
+    /// What it is to be renewed with.
+    renewal: Option<Renewal>,
+    members: Vec<DeviceRef>,
     lingering: &'a [Hash],
     /// Whether message keys of this epoch were used for what is not in the log.
     skips: bool,
@@ -58,8 +61,8 @@ impl Core {
         // First, as it takes long: what is known of the room is to be of now.
         let before = self.with_fresh_log(room, |log| log.facts(&own, false)).await?;
         let back = self.find_way_back(room, session, &before).await?;
-        let look = |log: &Log| (log.facts(&own, false), log.last_seq(&own), log.lingering());
-        let (facts, last, lingering) = self.with_fresh_log(room, look).await?;
+        let look = |log: &Log| (log.facts(&own, false), log.last_seq(&own), log.lingering(), log.members());
+        let (facts, last, lingering, members) = self.with_fresh_log(room, look).await?;
         room.limit_acknowledged(last);
         let mut transaction = self.vault.begin().await?;
         if self.vault.room_size(&mut transaction, room.key).await? != facts.size {
@@ -75,10 +78,12 @@ impl Core {
         open.discard()?;
         self.vault.drop_group_records(&mut transaction, GroupRecords::Returning(room.key)).await?;
         self.vault.clear_outbox(&mut transaction, room.key, 0, u64::MAX).await?;
-        let epoch = facts.keys.map_or(0, |keys| keys.epoch);
-        let lost = facts.member && facts.keys.is_some() && open.is_lost(epoch);
+        let at = facts.keys.map(|keys| keys.at);
+        let lost = facts.member && at.is_some_and(|at| open.is_lost(at));
+        let renewal = room.renewal().filter(|_| facts.member && at.is_some());
         match &back {
-            Some(back) if lost && back.epoch != epoch => return Ok(Reworked::More),
+            _ if renewal.is_some() => {}
+            Some(back) if lost && Some(back.at) != at => return Ok(Reworked::More),
             None if lost => {
                 // A change is not made again: whoever waits for it is told.
                 for row in rows.iter().filter(|row| row.parcel.content.is_none()) {
@@ -89,8 +94,8 @@ impl Core {
             }
             _ => {}
         }
-        let skips = rows.iter().any(|row| row.parcel.is_sealed_in(room.id, epoch));
-        let care = Care { back, lingering: &lingering, skips };
+        let skips = at.is_some_and(|at| rows.iter().any(|row| row.parcel.is_sealed_in(room.id, at)));
+        let care = Care { back, lingering: &lingering, skips, renewal, members };
         let commit = self.care_for(&mut transaction, room, &facts, last + 1, care, &mut open).await?;
         // What waits is sealed once the commit is in the log.
         let waits = commit.is_some();
@@ -137,7 +142,7 @@ impl Core {
         let Some(keys) = facts.keys.filter(|_| facts.member) else { return Ok(None) };
         let mut transaction = self.vault.begin().await?;
         let open = self.open_group(&mut transaction, room).await?;
-        let lost = open.is_lost(keys.epoch);
+        let lost = open.is_lost(keys.at) && room.renewal().is_none();
         self.keep_group(room, open);
         drop(transaction);
         let newest = self.with_log(room, Log::newest_group).await?.filter(|_| lost);
@@ -159,8 +164,24 @@ impl Core {
         open: &mut OpenGroup,
     ) -> Result<Option<Parcel>, ClientError> {
         let Some(keys) = facts.keys.filter(|_| facts.member) else { return Ok(None) };
-        let Care { back, lingering, skips } = care;
-        if let Some(back) = back.filter(|_| open.is_lost(keys.epoch)) {
+        let Care { back, lingering, skips, renewal, members } = care;
+        if let Some(renewal) = renewal {
+            let own = self.owner.certificate.hash();
+            let others: Vec<DeviceRef> =
+                members.into_iter().filter(|member| member.certificate != own).collect();
+            if others.iter().any(|member| !renewal.asked.contains(&member.certificate)) {
+                // Somebody was added meanwhile: whoever wanted it asks again.
+                room.set_renewal(None);
+                return Ok(None);
+            }
+            let comes = |member: &DeviceRef| {
+                renewal.packages.iter().any(|package| package.certificate.hash() == member.certificate)
+            };
+            let removed = others.into_iter().filter(|member| !comes(member)).collect();
+            let at = (facts, keys.at);
+            return self.sign_renewal(transaction, room, at, seq, (&renewal, removed)).await.map(Some);
+        }
+        if let Some(back) = back.filter(|_| open.is_lost(keys.at)) {
             return self.sign_return(transaction, room, facts, seq, &back).await.map(Some);
         }
         if !keys.lingering && !keys.due((self.clock)()) && !skips {

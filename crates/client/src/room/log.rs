@@ -7,8 +7,8 @@ use evidence::Hash;
 use evidence::checkpoint::SignedCheckpoint;
 use evidence::entry::Entry;
 use evidence::log::{Tree, TreeHead};
-use evidence::membership::{Change, GroupHashes};
-use evidence::room::{Certificates, ContentSuite, Context, MembershipFault, RoomState, Unacceptable};
+use evidence::membership::{Change, DeviceRef, GroupHashes};
+use evidence::room::{Certificates, ContentSuite, Context, Member, MembershipFault, RoomState, Unacceptable};
 
 use super::{Facts, KeyFacts};
 
@@ -102,7 +102,9 @@ impl Log {
             Entry::Statement(statement) if statement.certificate == *own => self.said += 1,
             Entry::Membership(membership) => {
                 self.newest_group = membership.mls.group.or(self.newest_group);
-                let joins = membership.change.added().iter().any(|device| device.certificate == *own);
+                let renewed = matches!(membership.change, Change::Renew(_));
+                let joins =
+                    renewed || membership.change.added().iter().any(|device| device.certificate == *own);
                 let commits =
                     membership.certificate == *own && !matches!(membership.change, Change::Leave(_));
                 if joins || commits {
@@ -111,6 +113,16 @@ impl Log {
             }
             _ => {}
         }
+    }
+
+    /// The devices in the room.
+    pub(crate) fn members(&self) -> Vec<DeviceRef> {
+        let members = self.state.iter().flat_map(RoomState::members);
+        let device = |(certificate, member): (&Hash, &Member)| DeviceRef {
+            user: member.user.clone(),
+            certificate: *certificate,
+        };
+        members.map(device).collect()
     }
 
     /// First index from which `device` is a member without a gap.
@@ -134,7 +146,7 @@ impl Log {
             member: self.member_since(device).is_some(),
             keys: self.state.as_ref().and_then(|state| {
                 Some(KeyFacts {
-                    epoch: state.key_epoch()?,
+                    at: state.key_epoch()?,
                     lingering: state.lingering().next().is_some(),
                     said: self.said,
                     fresh_ms: self.fresh_ms,

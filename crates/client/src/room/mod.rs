@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use evidence::log::TreeHead;
-use evidence::room::RoomId;
+use evidence::room::{KeyEpoch, RoomId};
 use tokio::sync::watch;
 
 pub(crate) use log::Log;
@@ -24,6 +24,7 @@ pub(crate) use received::Received;
 pub(crate) use sync::Batch;
 
 use crate::ClientError;
+use crate::mls::Renewal;
 use crate::timeline::Acts;
 use crate::vault::{RoomKey, RoomRow};
 
@@ -44,6 +45,10 @@ pub(crate) struct Room {
     acknowledged: AtomicU64,
     /// Whether a copy of this home has changed the room's keys, and this one has not since (GR-22).
     copied: AtomicBool,
+    /// What its keys are to be renewed with, if its user wants that.
+    renewal: Mutex<Option<Renewal>>,
+    /// Whether its keys are lost, and the way back does not lead in.
+    stuck: AtomicBool,
 }
 
 /// What others need to know of a room's log.
@@ -76,7 +81,7 @@ const UPDATE_AFTER_MS: u64 = 7 * 86_400_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct KeyFacts {
     /// The key epoch (EV-45).
-    pub(crate) epoch: u64,
+    pub(crate) at: KeyEpoch,
     /// Whether devices linger.
     pub(crate) lingering: bool,
     /// Statements of this device under the keys that it has in the group.
@@ -127,6 +132,8 @@ impl Room {
             acts: tokio::sync::Mutex::default(),
             acknowledged: AtomicU64::new(0),
             copied: AtomicBool::new(false),
+            renewal: Mutex::default(),
+            stuck: AtomicBool::new(false),
         }
     }
 
@@ -177,6 +184,24 @@ impl Room {
 
     pub(crate) fn is_copied(&self) -> bool {
         self.copied.load(Ordering::Relaxed)
+    }
+
+    /// What the room's keys are to be renewed with.
+    pub(crate) fn renewal(&self) -> Option<Renewal> {
+        self.renewal.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn set_renewal(&self, renewal: Option<Renewal>) {
+        *self.renewal.lock().unwrap_or_else(PoisonError::into_inner) = renewal;
+    }
+
+    /// Notes whether the way back into the room's keys leads in; whether that is new.
+    pub(crate) fn set_stuck(&self, stuck: bool) -> bool {
+        self.stuck.swap(stuck, Ordering::Relaxed) != stuck
+    }
+
+    pub(crate) fn is_stuck(&self) -> bool {
+        self.stuck.load(Ordering::Relaxed)
     }
 
     pub(crate) fn told(&self) -> MutexGuard<'_, Told> {

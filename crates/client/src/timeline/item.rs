@@ -69,6 +69,11 @@ pub enum What {
     Left,
     /// The sender gave the room fresh keys.
     Keys,
+    /// The sender began the room's keys anew, without these.
+    Renewed {
+        /// Users of devices that did not come along, in order of their names.
+        without: Vec<String>,
+    },
     /// A device's certificate was revoked.
     Revoked {
         /// SHA-256 of the certificate.
@@ -166,6 +171,10 @@ impl TimelineItem {
             What::Removed { users } => format!("{from} removed {}", list(users)),
             What::Left => format!("{from} left"),
             What::Keys => format!("{from} gave the room fresh keys"),
+            What::Renewed { without } if without.is_empty() => format!("{from} began the room's keys anew"),
+            What::Renewed { without } => {
+                format!("{from} began the room's keys anew, without {}", list(without))
+            }
             What::Revoked { device: Some(device), reason, .. } => format!("{device} was revoked: {reason}"),
             What::Revoked { device: None, reason, .. } => format!("a device was revoked: {reason}"),
         })
@@ -301,5 +310,6 @@ fn changed(change: &Change) -> What {
         Change::Remove(devices) => What::Removed { users: users(devices) },
         Change::Leave(_) => What::Left,
         Change::Update | Change::Return => What::Keys,
+        Change::Renew(devices) => What::Renewed { without: users(devices) },
     }
 }

@@ -21,6 +21,15 @@ pub(crate) enum GroupRecords {
     Returning(RoomKey),
 }
 
+/// Which records of a room's group there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct StoredGroup {
+    /// Another one if another process has written them.
+    pub(crate) version: u64,
+    /// The generation of the group.
+    pub(crate) generation: u32,
+}
+
 impl GroupRecords {
     /// Room and state.
     fn place(self) -> (u64, u64) {
@@ -126,31 +135,34 @@ impl Vault {
             .await?)
     }
 
-    /// The version of a room's records: another one if another process has written them.
-    pub(crate) async fn group_version(
+    /// Which records of a room's group there are.
+    pub(crate) async fn stored_group(
         &self,
         transaction: &mut WriteTransaction,
         key: RoomKey,
-    ) -> Result<u64, VaultError> {
-        let version: i64 = sqlx::query_scalar("SELECT group_version FROM room WHERE id = ?")
-            .bind(int(key.0)?)
-            .fetch_one(&mut **transaction)
-            .await?;
-        uint(version)
+    ) -> Result<StoredGroup, VaultError> {
+        let (version, generation): (i64, u32) =
+            sqlx::query_as("SELECT group_version, group_generation FROM room WHERE id = ?")
+                .bind(int(key.0)?)
+                .fetch_one(&mut **transaction)
+                .await?;
+        Ok(StoredGroup { version: uint(version)?, generation })
     }
 
-    /// Gives the records of a room another version.
+    /// Gives the records of a room another version, and says of which generation they are.
     pub(crate) async fn raise_group_version(
         &self,
         transaction: &mut WriteTransaction,
         key: RoomKey,
-    ) -> Result<u64, VaultError> {
+        generation: u32,
+    ) -> Result<StoredGroup, VaultError> {
         let version: i64 = sqlx::query_scalar(
-            "UPDATE room SET group_version = group_version + 1 WHERE id = ? RETURNING group_version",
+            "UPDATE room SET group_version = group_version + 1, group_generation = ? WHERE id = ? RETURNING group_version",
         )
+        .bind(generation)
         .bind(int(key.0)?)
         .fetch_one(&mut **transaction)
         .await?;
-        uint(version)
+        Ok(StoredGroup { version: uint(version)?, generation })
     }
 }

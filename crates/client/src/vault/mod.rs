@@ -33,7 +33,7 @@ pub(crate) use certificates::StoredCertificate;
 pub(crate) use comparisons::Comparison;
 pub(crate) use directory::StoredDirectory;
 pub use error::VaultError;
-pub(crate) use groups::GroupRecords;
+pub(crate) use groups::{GroupRecords, StoredGroup};
 pub(crate) use history::HistoryKeys;
 pub(crate) use outbox::{OutboxRow, OutboxState, Parcel};
 pub(crate) use receipts::StoredReceipt;

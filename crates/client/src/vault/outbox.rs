@@ -4,7 +4,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use evidence::room::RoomId;
+use evidence::room::{KeyEpoch, RoomId};
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 use sqlx::Row as _;
@@ -70,8 +70,8 @@ impl Parcel {
     }
 
     /// Whether it was sealed by the group of `room` in this key epoch.
-    pub(crate) fn is_sealed_in(&self, room: RoomId, epoch: u64) -> bool {
-        self.ciphertext.as_ref().is_some_and(|bytes| evidence::mls::is_content(bytes, &room.0, epoch))
+    pub(crate) fn is_sealed_in(&self, room: RoomId, at: KeyEpoch) -> bool {
+        self.ciphertext.as_ref().is_some_and(|bytes| evidence::mls::is_content(bytes, &room.0, at))
     }
 
     /// Nothing to be sent: it says that the room's group needs care before anything can be.

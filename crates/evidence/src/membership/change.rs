@@ -40,6 +40,8 @@ pub enum Change {
     Update,
     /// The signer comes back into the group.
     Return,
+    /// The next generation of the group begins, without these devices.
+    Renew(Vec<DeviceRef>),
 }
 
 /// Hashes of what goes with a change in content suite 1 (EV-46).
@@ -76,6 +78,7 @@ const REMOVE: u8 = 2;
 const LEAVE: u8 = 3;
 const UPDATE: u8 = 4;
 const RETURN: u8 = 5;
+const RENEW: u8 = 6;
 
 type Devices<'a> = Vec<(&'a str, HashBytes)>;
 type OptionalHash = Option<HashBytes>;
@@ -105,7 +108,7 @@ impl Change {
     /// Devices that are members no longer.
     pub fn removed(&self) -> &[DeviceRef] {
         match self {
-            Self::Remove(devices) | Self::Leave(devices) => devices,
+            Self::Remove(devices) | Self::Leave(devices) | Self::Renew(devices) => devices,
             _ => &[],
         }
     }
@@ -126,6 +129,7 @@ impl Change {
             Self::Leave(_) => LEAVE,
             Self::Update => UPDATE,
             Self::Return => RETURN,
+            Self::Renew(_) => RENEW,
         }
     }
 
@@ -176,6 +180,7 @@ impl Change {
             (LEAVE, None, true, false) if name.is_none() => Self::Leave(removed),
             (UPDATE, None, true, true) if name.is_none() => Self::Update,
             (RETURN, None, true, true) if name.is_none() => Self::Return,
+            (RENEW, None, true, _) if name.is_none() => Self::Renew(removed),
             _ => return Err(wrong),
         };
         if old_epoch != epoch || epoch == u64::MAX || new_epoch != change.new_epoch(epoch) {

@@ -8,14 +8,13 @@ mod tests;
 use crate::hash::Hash;
 use crate::limits::MAX_GROUP_MESSAGE;
 use crate::membership::{Change, MlsHashes};
+use crate::room::KeyEpoch;
 use reader::Reader;
 
 /// Ciphersuite of content suite 1 (group.md, GR-1).
 const SUITE: u16 = 0x004d;
 /// `mls10`.
 const VERSION: u16 = 1;
-/// Generation of a room's group (group.md, GR-3).
-const GENERATION: [u8; 4] = 0_u32.to_be_bytes();
 
 // RFC 9420, section 6: wire_format, sender_type and content_type.
 const PUBLIC_MESSAGE: u16 = 1;
@@ -35,8 +34,8 @@ const FROM_COMMIT: u8 = 3;
 pub struct GroupEpoch {
     /// The room whose group it is.
     pub room: Hash,
-    /// The key epoch (EV-45).
-    pub epoch: u64,
+    /// Which of its groups, and the key epoch (EV-45).
+    pub at: KeyEpoch,
 }
 
 /// A group message, by what shows of it.
@@ -75,8 +74,8 @@ impl Message {
 }
 
 /// Whether this is sealed content of the room's group in this key epoch.
-pub fn is_content(bytes: &[u8], room: &Hash, key_epoch: u64) -> bool {
-    Message::read(bytes) == Some(Message::Content(GroupEpoch { room: *room, epoch: key_epoch }))
+pub fn is_content(bytes: &[u8], room: &Hash, at: KeyEpoch) -> bool {
+    Message::read(bytes) == Some(Message::Content(GroupEpoch { room: *room, at }))
 }
 
 /// Whether this is, as far as it shows, one ratchet tree (RFC 9420, section 12.4.3.3).
@@ -100,11 +99,16 @@ pub struct Named {
 }
 
 impl Named {
-    /// Whether these are what `change` asks for in the group of `room`, whose key epoch before is `key_epoch`, 0 before a create.
-    pub fn fit(&self, change: &Change, hashes: &MlsHashes, room: &Hash, key_epoch: u64) -> bool {
+    /// Whether these are what `change` asks for in the group of `room`, whose key epoch before is `at`, of which a create asks nothing.
+    pub fn fit(&self, change: &Change, hashes: &MlsHashes, room: &Hash, at: KeyEpoch) -> bool {
         // EV-47
-        let before = GroupEpoch { room: *room, epoch: key_epoch };
-        let after = GroupEpoch { epoch: key_epoch.saturating_add(1), ..before };
+        let before = GroupEpoch { room: *room, at };
+        let after = match change {
+            Change::Create { .. } => KeyEpoch::FIRST,
+            Change::Renew(_) => at.renewed(),
+            _ => at.next(),
+        };
+        let after = GroupEpoch { at: after, ..before };
         let commit = match change {
             Change::Return => Message::Return(before),
             _ => Message::Commit(before),
@@ -124,8 +128,9 @@ fn vectors(reader: &mut Reader<'_>, count: usize) -> Option<()> {
 /// Group id and epoch, as most messages begin.
 fn group_epoch(reader: &mut Reader<'_>) -> Option<GroupEpoch> {
     let (room, generation) = reader.vector()?.split_first_chunk::<32>()?;
+    let generation = u32::from_be_bytes(generation.try_into().ok()?);
     let epoch = reader.u64()?;
-    (*generation == GENERATION).then_some(GroupEpoch { room: *room, epoch })
+    Some(GroupEpoch { room: *room, at: KeyEpoch { generation, epoch } })
 }
 
 /// RFC 9420, sections 6.2 and 12.4.3.2: an external commit has a path.

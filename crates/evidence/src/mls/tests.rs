@@ -2,7 +2,11 @@ use super::*;
 use crate::membership::{DeviceRef, GroupHashes};
 
 const ROOM: Hash = [7; 32];
-const PLACE: GroupEpoch = GroupEpoch { room: ROOM, epoch: 5 };
+const PLACE: GroupEpoch = GroupEpoch { room: ROOM, at: key_epoch(5) };
+
+const fn key_epoch(epoch: u64) -> KeyEpoch {
+    KeyEpoch { generation: 0, epoch }
+}
 
 fn vector(bytes: &[u8]) -> Vec<u8> {
     let length = bytes.len() as u32;
@@ -101,7 +105,6 @@ fn what_is_of_another_kind_is_not_read() {
         welcome_of(1),
         info(2, 0x4d, here()),
         info(1, 1, here()),
-        private(1, place(&ROOM, 1, 5)),
         private(1, place(&ROOM[1..], 0, 5)),
         private(1, place(&[&ROOM[..], &[0]].concat(), 0, 5)),
         private(1, [vector(b""), vec![0; 8]].concat()),
@@ -145,12 +148,13 @@ fn lengths_are_in_their_shortest_encoding() {
 #[test]
 fn content_is_of_the_room_and_its_key_epoch() {
     let bytes = private(1, here());
-    assert!(is_content(&bytes, &ROOM, 5));
-    assert!(
-        !is_content(&bytes, &ROOM, 4) && !is_content(&bytes, &ROOM, 6) && !is_content(&bytes, &[8; 32], 5)
-    );
+    assert!(is_content(&bytes, &ROOM, key_epoch(5)));
+    for other in [key_epoch(4), key_epoch(6), KeyEpoch { generation: 1, epoch: 5 }] {
+        assert!(!is_content(&bytes, &ROOM, other));
+    }
+    assert!(!is_content(&bytes, &[8; 32], key_epoch(5)));
     for (other, _) in good().into_iter().skip(1) {
-        assert!(!is_content(&other, &ROOM, 5));
+        assert!(!is_content(&other, &ROOM, key_epoch(5)));
     }
 }
 
@@ -169,7 +173,7 @@ fn a_tree_is_one_vector() {
 
 #[test]
 fn what_a_change_names_fits_it() {
-    let at = |epoch| GroupEpoch { epoch, ..PLACE };
+    let at = |epoch| GroupEpoch { at: key_epoch(epoch), ..PLACE };
     let device = DeviceRef { user: pki::Name::parse("alice").unwrap(), certificate: [1; 32] };
     let group = Some(GroupHashes { info: [3; 32], tree: [4; 32] });
     let hashes = |commit, welcome| MlsHashes { commit, welcome, group };
@@ -181,16 +185,17 @@ fn what_a_change_names_fits_it() {
         tree: true,
     };
     let add = Change::Add(vec![device.clone()]);
-    let fit = |named: &Named, change: &Change| named.fit(change, &hashes(commit, welcome), &ROOM, 5);
+    let fit =
+        |named: &Named, change: &Change| named.fit(change, &hashes(commit, welcome), &ROOM, key_epoch(5));
     assert!(fit(&named, &add));
     let back = Named { commit: Some(Message::Return(at(5))), ..named };
-    assert!(back.fit(&Change::Return, &hashes(commit, None), &ROOM, 5) && !fit(&back, &add));
+    assert!(back.fit(&Change::Return, &hashes(commit, None), &ROOM, key_epoch(5)) && !fit(&back, &add));
     assert!(!fit(&named, &Change::Return));
-    assert!(named.fit(&Change::Update, &hashes(commit, None), &ROOM, 5));
+    assert!(named.fit(&Change::Update, &hashes(commit, None), &ROOM, key_epoch(5)));
     for wrong in [
         Named { commit: None, ..named },
         Named { commit: Some(Message::Commit(at(4))), ..named },
-        Named { commit: Some(Message::Commit(GroupEpoch { room: [8; 32], epoch: 5 })), ..named },
+        Named { commit: Some(Message::Commit(GroupEpoch { room: [8; 32], ..PLACE })), ..named },
         Named { commit: Some(Message::Content(at(5))), ..named },
         Named { welcome: None, ..named },
         Named { welcome: Some(Message::Commit(at(5))), ..named },
@@ -201,11 +206,14 @@ fn what_a_change_names_fits_it() {
         assert!(!fit(&wrong, &add), "{wrong:?}");
     }
 
-    // A create makes epoch 1; a leave names nothing.
-    let first = Named { info: Some(Message::GroupInfo(at(1))), ..named };
-    assert!(
-        first.fit(&add, &hashes(None, welcome), &ROOM, 0)
-            && !named.fit(&add, &hashes(None, welcome), &ROOM, 0)
-    );
-    assert!(Named::default().fit(&Change::Leave(vec![device]), &MlsHashes::default(), &ROOM, 5));
+    // A renew makes epoch 1 of the next generation, of whatever the group was before; a leave names nothing.
+    let renew = Change::Renew(vec![device.clone()]);
+    let renewed = |generation, epoch| GroupEpoch { at: KeyEpoch { generation, epoch }, ..PLACE };
+    for (at, good) in
+        [(renewed(1, 1), true), (renewed(0, 1), false), (renewed(1, 2), false), (renewed(2, 1), false)]
+    {
+        let named = Named { info: Some(Message::GroupInfo(at)), ..named };
+        assert_eq!(named.fit(&renew, &hashes(None, welcome), &ROOM, key_epoch(5)), good, "{at:?}");
+    }
+    assert!(Named::default().fit(&Change::Leave(vec![device]), &MlsHashes::default(), &ROOM, key_epoch(5)));
 }

@@ -6,6 +6,7 @@ mod name;
 mod state;
 
 pub use creation::{ContentSuite, Creation, MODE_ON_RECORD};
+pub use keys::KeyEpoch;
 pub use name::{BadRoomName, RoomName};
 pub use state::{Certificates, Context, Member, MembershipFault, RoomState, Roots, Seen, Unacceptable};
 

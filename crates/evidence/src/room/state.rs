@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use pki::{Name, Usage, VerifiedCertificate};
 
-use super::keys::Keys;
+use super::keys::{KeyEpoch, Keys};
 use super::{ContentSuite, Creation, RoomId, RoomName};
 use crate::entry::{Entry, Place};
 use crate::hash::Hash;
@@ -205,7 +205,7 @@ impl RoomState {
         }
         check_time(time_ms, context.now_ms)?;
         let suite = creation.suite;
-        check_hashes(first, suite)?;
+        check_hashes(first, suite, 0)?;
         let mut state = Self {
             id: room,
             creation: creation.clone(),
@@ -259,7 +259,7 @@ impl RoomState {
             Entry::Statement(_) if self.lingering().next().is_some() => return Err(Unacceptable::Lingering),
             Entry::Statement(_) => {}
             Entry::Membership(entry) => {
-                check_hashes(entry, self.creation.suite)?;
+                check_hashes(entry, self.creation.suite, self.members.len())?;
                 self.check_change(&certificate, &entry.change, signer, context)?;
             }
             Entry::Revocation(entry) => {
@@ -335,8 +335,8 @@ impl RoomState {
     }
 
     /// Its key epoch; none in suite 0 (EV-45).
-    pub fn key_epoch(&self) -> Option<u64> {
-        self.keys.as_ref().map(Keys::epoch)
+    pub fn key_epoch(&self) -> Option<KeyEpoch> {
+        self.keys.as_ref().map(Keys::at)
     }
 
     /// Devices that are no members and whose leaves are still in the room's group (EV-45).
@@ -396,12 +396,13 @@ impl RoomState {
                 self.check_added(devices, context)
             }
             // EV-46
-            Change::Remove(devices) if self.keys.is_some() && names(devices, by) => {
+            Change::Update | Change::Return | Change::Renew(_) if self.keys.is_none() => {
                 Err(MembershipFault::Keys)
             }
-            Change::Remove(devices) => self.check_removed(devices),
-            // EV-46
-            Change::Update | Change::Return if self.keys.is_none() => Err(MembershipFault::Keys),
+            Change::Remove(devices) | Change::Renew(devices) if self.keys.is_some() && names(devices, by) => {
+                Err(MembershipFault::Keys)
+            }
+            Change::Remove(devices) | Change::Renew(devices) => self.check_removed(devices),
             Change::Update | Change::Return => Ok(()),
             Change::Leave(devices) => {
                 self.check_removed(devices)?;
@@ -467,14 +468,17 @@ fn names(devices: &[DeviceRef], certificate: &Hash) -> bool {
     devices.iter().any(|device| device.certificate == *certificate)
 }
 
-/// EV-46
-fn check_hashes(entry: &Membership, suite: ContentSuite) -> Result<(), MembershipFault> {
+/// EV-46, in a room of so many devices before the entry.
+fn check_hashes(entry: &Membership, suite: ContentSuite, devices: usize) -> Result<(), MembershipFault> {
     let (mls, change) = (&entry.mls, &entry.change);
     let added = change.added();
-    let welcomes = added.len() > usize::from(names(added, &entry.certificate));
+    let welcomes = match change {
+        Change::Renew(removed) => devices > removed.len() + 1,
+        _ => added.len() > usize::from(names(added, &entry.certificate)),
+    };
     let (commit, group) = match (suite, change) {
         (ContentSuite::ServerReads, _) | (ContentSuite::EndToEnd, Change::Leave(_)) => (false, false),
-        (ContentSuite::EndToEnd, Change::Create { .. }) => (false, true),
+        (ContentSuite::EndToEnd, Change::Create { .. } | Change::Renew(_)) => (false, true),
         (ContentSuite::EndToEnd, _) => (true, true),
     };
     let fits = mls.commit.is_some() == commit

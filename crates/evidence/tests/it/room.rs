@@ -8,7 +8,8 @@ use evidence::entry::Entry;
 use evidence::membership::{Change, DeviceRef, GroupHashes, Membership, MlsHashes};
 use evidence::refusal::Reason;
 use evidence::room::{
-    BadRoomName, ContentSuite, Context, MembershipFault, RoomId, RoomName, RoomState, Seen, Unacceptable,
+    BadRoomName, ContentSuite, Context, KeyEpoch, MembershipFault, RoomId, RoomName, RoomState, Seen,
+    Unacceptable,
 };
 use pki::VerifiedCertificate;
 
@@ -183,11 +184,19 @@ fn nobody_speaks_while_one_who_is_gone_holds_the_keys() {
         assert_eq!(outcome, Err(Unacceptable::Lingering));
         assert_eq!(Reason::from(Unacceptable::Lingering), Reason::Keys);
         assert_eq!(state.lingering().collect::<Vec<_>>(), [&gone]);
-        assert_eq!((state.epoch(), state.key_epoch()), (1, Some(1)));
+        assert_eq!((state.epoch(), state.key_epoch()), (1, Some(KeyEpoch::FIRST)));
         // A return does not remove them; an update does, and so does any other commit.
         let removal: fn(&World) -> Change = |world| Change::Remove(vec![world.devices[2].reference()]);
-        let changes = [(|_: &World| Change::Return) as fn(&World) -> Change, |_| Change::Update, removal];
-        for (change, remain) in changes.into_iter().zip([1, 0, 0]) {
+        let second = KeyEpoch::FIRST.next();
+        let renewed = KeyEpoch { generation: 1, epoch: 1 };
+        let changes = [
+            ((|_: &World| Change::Return) as fn(&World) -> Change, 1, second),
+            (|_| Change::Update, 0, second),
+            (removal, 0, second),
+            (|_| Change::Renew(vec![]), 0, renewed),
+            (|world| Change::Renew(vec![world.devices[2].reference()]), 0, renewed),
+        ];
+        for (change, remain, at) in changes {
             let mut world = sealed();
             world.say(0, "before");
             go(&mut world);
@@ -199,7 +208,7 @@ fn nobody_speaks_while_one_who_is_gone_holds_the_keys() {
             let expected = if remain == 0 { Ok((4, Seen::Prefix)) } else { Err(Unacceptable::Lingering) };
             assert_eq!(outcome, expected);
             assert_eq!(state.lingering().filter(|device| **device == gone).count(), remain);
-            assert_eq!((state.epoch(), state.key_epoch()), (2, Some(2)));
+            assert_eq!((state.epoch(), state.key_epoch()), (2, Some(at)));
         }
     }
 }
@@ -219,18 +228,22 @@ fn who_left_may_be_added_by_the_commit_that_removes_its_leaf() {
 /// EV-46: there is no commit that removes its maker.
 #[test]
 fn a_remove_in_a_sealed_room_does_not_name_its_signer() {
-    let mut world = sealed();
-    let own = world.devices[1].reference();
-    world.change(1, Change::Remove(vec![own]));
-    assert_eq!(last(&world, None).1, Err(MembershipFault::Keys.into()));
+    for change in [Change::Remove, Change::Renew] {
+        let mut world = sealed();
+        let own = world.devices[1].reference();
+        world.change(1, change(vec![own]));
+        assert_eq!(last(&world, None).1, Err(MembershipFault::Keys.into()));
+    }
 }
 
 #[test]
 fn what_a_change_names_of_the_group_fits_its_kind_and_suite() {
     let third = |world: &World| world.devices[2].reference();
     type Make = fn(&World, DeviceRef) -> Change;
-    let changes: [Make; 5] = [
+    let changes: [Make; 7] = [
         |_, third| Change::Remove(vec![third]),
+        |_, third| Change::Renew(vec![third]),
+        |_, _| Change::Renew(vec![]),
         |_, _| Change::Update,
         |_, _| Change::Return,
         |world, _| Change::Leave(vec![world.devices[0].reference()]),
@@ -248,7 +261,7 @@ fn what_a_change_names_of_the_group_fits_its_kind_and_suite() {
                 let devices = world.devices.iter().take(3).map(Party::reference).collect();
                 world.create(None, Some(RoomName::parse("mission").unwrap()), devices, |_| {});
                 let change = make(&world, third(&world));
-                let sealed_only = matches!(change, Change::Update | Change::Return);
+                let sealed_only = matches!(change, Change::Update | Change::Return | Change::Renew(_));
                 let mut claim = world.membership(0, change);
                 if let Some(spoil) = spoil {
                     spoil(&mut claim.mls);

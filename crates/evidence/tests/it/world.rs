@@ -63,6 +63,8 @@ pub struct World {
     pub checkpoints: Vec<SignedCheckpoint>,
     pub receipts: Vec<(Vec<u8>, Cosignature)>,
     pub epoch: u64,
+    /// Devices in the room.
+    pub members: usize,
     pub seq: HashMap<Hash, u64>,
     pub now_ms: u64,
 }
@@ -112,6 +114,7 @@ impl World {
             checkpoints: Vec::new(),
             receipts: Vec::new(),
             epoch: 0,
+            members: 0,
             seq: HashMap::new(),
             now_ms: START_MS,
         }
@@ -157,6 +160,7 @@ impl World {
             nonce: [7; 32],
         };
         self.room = creation.room_id();
+        self.members = devices.len();
         let create = Change::Create { creation, name, devices };
         let mut claim = self.membership(0, create);
         change(&mut claim);
@@ -221,9 +225,12 @@ impl World {
         if self.suite == ContentSuite::ServerReads || matches!(change, Change::Leave(_)) {
             return MlsHashes::default();
         }
-        let welcomes = change.added().iter().any(|device| device.certificate != by);
+        let welcomes = match change {
+            Change::Renew(removed) => self.members > removed.len() + 1,
+            _ => change.added().iter().any(|device| device.certificate != by),
+        };
         MlsHashes {
-            commit: (!matches!(change, Change::Create { .. })).then_some([1; 32]),
+            commit: (!matches!(change, Change::Create { .. } | Change::Renew(_))).then_some([1; 32]),
             welcome: welcomes.then_some([2; 32]),
             group: Some(GroupHashes { info: [3; 32], tree: [4; 32] }),
         }
@@ -232,6 +239,7 @@ impl World {
     pub fn change(&mut self, by: usize, change: Change) -> u64 {
         let claim = self.membership(by, change);
         self.epoch = claim.change.new_epoch(self.epoch);
+        self.members = self.members + claim.change.added().len() - claim.change.removed().len();
         let bytes = Object::sign(&claim, &self.devices[by].key);
         self.append(bytes, None, true)
     }
@@ -239,6 +247,7 @@ impl World {
     pub fn revoke(&mut self, device: usize) -> u64 {
         let (revoked, certificate) = (self.devices[device].hash(), self.log.hash());
         let reason = Reason::KeyCompromise;
+        self.members -= 1;
         let place = self.place(certificate);
         let claim = RevocationClaim { certificate, place, revoked, reason };
         self.epoch += 1;

@@ -2,6 +2,7 @@
 
 use evidence::membership::{Change, DeviceRef, GroupHashes, MlsHashes};
 use evidence::mls::{GroupEpoch, Message, Named, is_content, is_tree};
+use evidence::room::KeyEpoch;
 use group::{Commit, Group, Place};
 
 use crate::party::{Party, ROOM, device, room_of};
@@ -42,11 +43,11 @@ fn every_message_of_a_room_shows_what_it_is() {
     ];
     for (commit, change) in &changes {
         let (shown, hashes) = (named(commit), hashes(commit));
-        assert!(shown.fit(change, &hashes, &ROOM, 1), "{change:?}: {shown:?}");
+        assert!(shown.fit(change, &hashes, &ROOM, at(1)), "{change:?}: {shown:?}");
         for (room, epoch) in [(ROOM, 0), (ROOM, 2), ([8; 32], 1)] {
-            assert!(!shown.fit(change, &hashes, &room, epoch), "{change:?}");
+            assert!(!shown.fit(change, &hashes, &room, at(epoch)), "{change:?}");
         }
-        assert!(!shown.fit(&Change::Return, &hashes, &ROOM, 1));
+        assert!(!shown.fit(&Change::Return, &hashes, &ROOM, at(1)));
     }
 
     parties[0].confirm();
@@ -57,27 +58,36 @@ fn every_message_of_a_room_shows_what_it_is() {
     let (_, back) =
         Group::rejoin(&lost.provider, &device(&lost.device), &update.group_info, &update.tree, place)
             .unwrap();
-    assert!(named(&back).fit(&Change::Return, &hashes(&back), &ROOM, 2), "{:?}", named(&back));
-    assert!(!named(&back).fit(&Change::Update, &hashes(&back), &ROOM, 2));
+    assert!(named(&back).fit(&Change::Return, &hashes(&back), &ROOM, at(2)), "{:?}", named(&back));
+    assert!(!named(&back).fit(&Change::Update, &hashes(&back), &ROOM, at(2)));
 
     for content in [&b""[..], b"Houston", &[7; 70_000]] {
         let sealed = parties[0].seal(&[1; 100], content).unwrap();
-        assert!(is_content(&sealed, &ROOM, 2) && !is_content(&sealed, &ROOM, 1), "{} bytes", content.len());
-        assert!(!is_content(&sealed, &[8; 32], 2));
-        assert!(!is_tree(&sealed) && !is_content(&sealed[..sealed.len() - 1], &ROOM, 2));
+        assert!(
+            is_content(&sealed, &ROOM, at(2)) && !is_content(&sealed, &ROOM, at(1)),
+            "{} bytes",
+            content.len()
+        );
+        assert!(!is_content(&sealed, &[8; 32], at(2)));
+        assert!(!is_tree(&sealed) && !is_content(&sealed[..sealed.len() - 1], &ROOM, at(2)));
     }
 }
 
 #[test]
-fn a_group_of_another_generation_is_not_the_rooms() {
+fn a_group_of_another_generation_shows_as_such() {
     let mut party = Party::new(&testkit::authority::Authority::new(), "alice");
-    let mut group = Group::create(&party.provider, &device(&party.device), &ROOM, 1).unwrap();
+    let mut group = Group::create(&party.provider, &device(&party.device), &ROOM, 7).unwrap();
     let sealed = group.seal(&party.provider, &device(&party.device), b"", b"elsewhere").unwrap();
-    assert_eq!(Message::read(&sealed), None);
+    let content = |at| Some(Message::Content(GroupEpoch { room: ROOM, at }));
+    assert_eq!(Message::read(&sealed), content(KeyEpoch { generation: 7, epoch: 0 }));
+    assert!(!is_content(&sealed, &ROOM, at(0)));
     party.create();
     let sealed = party.seal(b"", b"here").unwrap();
-    let expected = Message::Content(GroupEpoch { room: ROOM, epoch: 0 });
-    assert_eq!(Message::read(&sealed), Some(expected));
+    assert_eq!(Message::read(&sealed), content(at(0)));
+}
+
+fn at(epoch: u64) -> KeyEpoch {
+    KeyEpoch { generation: 0, epoch }
 }
 
 /// Every part of a real message, and every one with a byte changed, is read without a panic; no part is taken for the whole.

@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use evidence::entry::Entry;
 use evidence::membership::Change;
 use evidence::refusal::{Reason, Refusal, RefusalClaim};
-use evidence::room::{ContentSuite, Context};
+use evidence::room::{ContentSuite, Context, KeyEpoch};
 use minicbor::bytes::ByteArray;
 use pki::{Name, Usage, VerifiedCertificate};
 use session::message::{Event, FailureCode, Reply};
@@ -373,7 +373,7 @@ impl Worker {
             let why = "the room would not be encrypted end to end, and such rooms are created no more; create another with a newer version of this program";
             return item.submission.reply(failure::failed(FailureCode::Malformed, why));
         }
-        match keys::fault(&item, Some(0)) {
+        match keys::fault(&item, Some(KeyEpoch::FIRST)) {
             None => {}
             Some(Fault::Missing) => return item.submission.reply(failure::missing_blob()),
             Some(Fault::Refused(reason)) => {

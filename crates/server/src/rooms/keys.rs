@@ -4,6 +4,7 @@ use evidence::entry::{Entry, UnverifiedEntry};
 use evidence::limits::{MAX_CONTENT, MAX_GROUP_MESSAGE};
 use evidence::mls::{Message, Named, is_content, is_tree};
 use evidence::refusal::Reason;
+use evidence::room::KeyEpoch;
 use store::{Hash, Store, StoreError};
 use tracing::error;
 
@@ -95,8 +96,8 @@ pub(super) async fn discard(store: &dyn Store, item: &Checked, batch: &Batch) {
     }
 }
 
-/// What keeps an entry out of a room whose key epoch before it is `key_epoch`, 0 before a create; none in content suite 0.
-pub(super) fn fault(item: &Checked, key_epoch: Option<u64>) -> Option<Fault> {
+/// What keeps an entry out of a room whose key epoch before it is `key_epoch`, any before a create; none in content suite 0.
+pub(super) fn fault(item: &Checked, key_epoch: Option<KeyEpoch>) -> Option<Fault> {
     let submission = &item.submission;
     let room = &submission.room;
     let content = submission.content.as_deref();
@@ -105,13 +106,13 @@ pub(super) fn fault(item: &Checked, key_epoch: Option<u64>) -> Option<Fault> {
             content.is_some_and(|bytes| bytes.len() > MAX_CONTENT).then_some(Reason::TooLarge)
         }
         (Entry::Statement(_), Some(_)) if submission.named.is_none() => return Some(Fault::Missing),
-        (Entry::Statement(_), Some(epoch)) => {
-            let sealed = content.is_some_and(|bytes| is_content(bytes, room, epoch));
+        (Entry::Statement(_), Some(at)) => {
+            let sealed = content.is_some_and(|bytes| is_content(bytes, room, at));
             (!sealed).then_some(Reason::Ciphertext)
         }
-        (Entry::Membership(membership), Some(epoch)) => {
+        (Entry::Membership(membership), Some(at)) => {
             let Some(named) = &submission.named else { return Some(Fault::Missing) };
-            let fits = named.fit(&membership.change, &membership.mls, room, epoch);
+            let fits = named.fit(&membership.change, &membership.mls, room, at);
             (!fits).then_some(Reason::Membership)
         }
         (Entry::Membership(_), None) | (Entry::Revocation(_), _) => None,

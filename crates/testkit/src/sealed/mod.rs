@@ -147,6 +147,14 @@ impl Party {
     /// # Errors
     /// What stopped it.
     pub async fn join_group(&mut self, room: RoomId) -> Result<Group, String> {
+        self.join_group_of(room, 0).await
+    }
+
+    /// As [`Self::join_group`], of a generation in which the newest entry that adds or welcomes this device is.
+    ///
+    /// # Errors
+    /// What stopped it.
+    pub async fn join_group_of(&mut self, room: RoomId, generation: u32) -> Result<Group, String> {
         let added = self.read_until_added(room).await?;
         let certificates = self.certificates(&added.members).await?;
         let welcome = added.mls.welcome.ok_or("nobody is welcomed")?;
@@ -156,8 +164,7 @@ impl Party {
             blobs.push(self.get(room, hash).await.map_err(|reply| format!("{reply:?}"))?);
         }
         let [welcome, tree] = blobs.as_slice() else { return Err("two blobs".to_owned()) };
-        let at =
-            group::Place { room: &room.0, generation: 0, epoch: added.key_epoch, members: &certificates };
+        let at = group::Place { room: &room.0, generation, epoch: added.key_epoch, members: &certificates };
         let group = Group::join(&self.provider, welcome, tree, at);
         self.keep();
         group.map_err(|e| e.to_string())
@@ -187,14 +194,19 @@ impl Party {
                         let claim = membership.claim();
                         let change = &claim.change;
                         // EV-45
-                        key_epoch += u64::from(!matches!(change, Change::Leave(_)));
+                        key_epoch = match change {
+                            Change::Leave(_) => key_epoch,
+                            Change::Renew(_) => 1,
+                            _ => key_epoch + 1,
+                        };
                         for device in change.removed() {
                             members.remove(&device.certificate);
                         }
                         for device in change.added() {
                             members.insert(device.certificate);
                         }
-                        if change.added().iter().any(|device| device.certificate == own) {
+                        let welcomes = matches!(change, Change::Renew(_)) && members.contains(&own);
+                        if welcomes || change.added().iter().any(|device| device.certificate == own) {
                             let members = members.iter().copied().collect();
                             found = Some(Added { mls: claim.mls, key_epoch, members });
                         }

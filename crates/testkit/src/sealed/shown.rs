@@ -34,11 +34,11 @@ pub struct Shown {
 /// What goes with a change of a room whose key epoch before it is `key_epoch`, 0 before a create (EV-46).
 ///
 /// # Panics
-/// Of a return, whose commit is of another form.
+/// Of a return and a renew, which are of other forms.
 pub fn change(room: RoomId, key_epoch: u64, change: &Change) -> Shown {
     let (commits, creator) = match change {
         Change::Leave(_) => return Shown { hashes: MlsHashes::default(), blobs: Vec::new() },
-        Change::Return => panic!("an external commit is made by a group"),
+        Change::Return | Change::Renew(_) => panic!("it is made by a group"),
         Change::Create { creation, .. } => (false, Some(creation.creator)),
         _ => (true, None),
     };
@@ -132,14 +132,16 @@ fn random(length: usize) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use evidence::mls::{GroupEpoch, Message, Named, is_content, is_tree};
+    use evidence::room::KeyEpoch;
 
     use super::*;
 
     #[test]
     fn what_shows_is_what_the_server_asks_for() {
         let room = RoomId([7; 32]);
+        let at = |epoch| KeyEpoch { generation: 0, epoch };
         for length in [0, 100, 20_000] {
-            assert!(is_content(&content(room, 3, length), &room.0, 3));
+            assert!(is_content(&content(room, 3, length), &room.0, at(3)));
         }
         let Shown { hashes, blobs } = change(room, 3, &Change::Update);
         assert_eq!((hashes.welcome, blobs.len()), (None, 3));
@@ -150,8 +152,8 @@ mod tests {
             info: Message::read(info),
             tree: is_tree(tree),
         };
-        assert!(named.fit(&Change::Update, &hashes, &room.0, 3));
-        assert_eq!(named.info, Some(Message::GroupInfo(GroupEpoch { room: room.0, epoch: 4 })));
+        assert!(named.fit(&Change::Update, &hashes, &room.0, at(3)));
+        assert_eq!(named.info, Some(Message::GroupInfo(GroupEpoch { room: room.0, at: at(4) })));
         assert_eq!(Message::read(&welcome()), Some(Message::Welcome));
     }
 }
