@@ -13,7 +13,7 @@ use super::{OpenGroup, changes, put_records};
 use crate::ClientError;
 use crate::engine::{Core, Session};
 use crate::reply::expect_reply;
-use crate::vault::{GroupRecords, HistoryKeys, StoredGroup, VaultError};
+use crate::vault::{GroupRecords, HistoryKeys, StoredGroup};
 
 /// History keys that a home keeps of one giver.
 const MAX_GIVEN: usize = 1024;
@@ -146,6 +146,6 @@ impl Core {
         if self.vault.put_given_history_keys(&mut transaction, &giver.hash(), &keys, MAX_GIVEN).await? {
             self.vault.read_history_anew(&mut transaction).await?;
         }
-        Ok(transaction.commit().await.map_err(VaultError::from)?)
+        Ok(transaction.commit().await?)
     }
 }

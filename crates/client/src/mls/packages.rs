@@ -13,7 +13,7 @@ use crate::connection::Connection;
 use crate::engine::{Core, Session};
 use crate::home::Owner;
 use crate::reply::expect_reply;
-use crate::vault::{GroupRecords, Vault, VaultError};
+use crate::vault::{GroupRecords, Vault};
 
 /// Key packages that this device makes at a time.
 const MADE: usize = 32;
@@ -54,7 +54,7 @@ pub(crate) async fn refill(
     // Before they are sent: a welcome for one whose keys are not stored would be lost.
     let mut transaction = vault.begin().await?;
     put_records(vault, &mut transaction, GroupRecords::Packages, changes(&provider)).await?;
-    transaction.commit().await.map_err(VaultError::from)?;
+    transaction.commit().await?;
     let put = Command::KeyPackagePut { packages, last_resort };
     expect_reply!(connection.ask(put).await?, Reply::KeyPackageCount { .. } => ())?;
     Ok(vault.put_packages_made_ms(now_ms).await?)

@@ -124,7 +124,7 @@ impl Core {
         self.vault.put_outbox(&mut transaction, &again).await?;
         self.vault.reset_seq(&mut transaction, room.key, seq + 1).await?;
         self.store_group(&mut transaction, room, &mut open).await?;
-        transaction.commit().await.map_err(VaultError::from)?;
+        transaction.commit().await?;
         self.keep_group(room, open);
         for (ticket, said, error) in given_up {
             self.message_failed(room, &ticket, error, said);

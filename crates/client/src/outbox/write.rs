@@ -14,7 +14,7 @@ use crate::ClientError;
 use crate::engine::Core;
 use crate::mls::{OpenGroup, Package, Plan};
 use crate::room::{Facts, Log, Room};
-use crate::vault::{OutboxRow, OutboxState, Parcel, RoomKey, UploadId, VaultError, WriteTransaction};
+use crate::vault::{OutboxRow, OutboxState, Parcel, RoomKey, UploadId, WriteTransaction};
 
 /// Drafts that share a transaction.
 const GROUP: usize = 256;
@@ -143,7 +143,7 @@ async fn store(
         .zip(&*written)
         .map(|(room, (_, row))| core.waiters.add(room.id, row.seq, ticket(&row.parcel)))
         .collect();
-    transaction.commit().await.map_err(VaultError::from)?;
+    transaction.commit().await?;
     written.iter().for_each(|(_, row)| core.waiters.stored(&ticket(&row.parcel)));
     groups.into_iter().for_each(|(room, open)| core.keep_group(&room, open));
     Ok(handles)

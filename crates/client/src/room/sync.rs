@@ -236,7 +236,7 @@ impl Core {
             self.vault.keep_checkpoint(&mut transaction, room.key, stored_head).await?;
             log.kept_s = head.time_s;
         }
-        transaction.commit().await.map_err(VaultError::from)?;
+        transaction.commit().await?;
 
         if covers {
             log.head = Some(head);

@@ -67,7 +67,7 @@ impl Vault {
     ) -> Result<(), VaultError> {
         let mut transaction = self.begin().await?;
         self.insert_history_key(&mut transaction, key, None, &revoked).await?;
-        Ok(transaction.commit().await?)
+        transaction.commit().await
     }
 
     /// Keeps history keys that a device gave, of each giver at most `most`; whether one of them is new.
@@ -151,7 +151,7 @@ impl Vault {
     async fn set_history(&self, sql: &'static str, key: RoomKey, end: u64) -> Result<(), VaultError> {
         let mut transaction = self.begin().await?;
         sqlx::query(sql).bind(int(end)?).bind(int(key.0)?).execute(&mut *transaction).await?;
-        Ok(transaction.commit().await?)
+        transaction.commit().await
     }
 
     /// Keeps contents, by log index, and moves the position of the last piece read; what is there stays. Nothing is done, and said so, if

@@ -15,6 +15,7 @@ mod receipts;
 mod rooms;
 mod schema;
 mod segments;
+mod transaction;
 mod uploads;
 mod values;
 
@@ -27,7 +28,7 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
 };
-use sqlx::{ConnectOptions as _, Row as _, Sqlite, Transaction};
+use sqlx::{ConnectOptions as _, Row as _};
 
 pub(crate) use certificates::StoredCertificate;
 pub(crate) use comparisons::Comparison;
@@ -39,6 +40,7 @@ pub(crate) use outbox::{OutboxRow, OutboxState, Parcel};
 pub(crate) use receipts::StoredReceipt;
 pub(crate) use rooms::{Alarm, CHECKPOINT_SPACING_S, RoomKey, RoomRecord, RoomRow, Step, VerifiedHead};
 pub(crate) use segments::{NewStoredEntry, StoredEntry};
+pub(crate) use transaction::WriteTransaction;
 pub(crate) use uploads::{UploadId, UploadRow};
 pub(crate) use values::Profile;
 
@@ -63,9 +65,6 @@ impl std::fmt::Debug for Vault {
         f.write_str("Vault(..)")
     }
 }
-
-/// A write transaction; dropped before its commit, it never was.
-pub(crate) type WriteTransaction = Transaction<'static, Sqlite>;
 
 impl Vault {
     /// Makes a vault in a new file.
@@ -128,7 +127,7 @@ impl Vault {
 
     /// Starts a transaction that writes; it waits for others'.
     pub(crate) async fn begin(&self) -> Result<WriteTransaction, VaultError> {
-        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
+        Ok(WriteTransaction(self.writer.begin_with("BEGIN IMMEDIATE").await?))
     }
 
     /// The same vault after its folder was renamed.

@@ -74,6 +74,6 @@ impl Vault {
     pub(crate) async fn drop_upload(&self, id: UploadId) -> Result<(), VaultError> {
         let mut transaction = self.begin().await?;
         self.take_upload(&mut transaction, id).await?;
-        Ok(transaction.commit().await?)
+        transaction.commit().await
     }
 }

@@ -33,7 +33,9 @@ pub(super) async fn run(connection: &mut SqliteConnection) -> Result<(), VaultEr
     sqlx::raw_sql(sqlx::AssertSqlSafe(format!("PRAGMA user_version = {}", newest())))
         .execute(&mut *connection)
         .await?;
+    tracing::trace!("commit");
     sqlx::query("COMMIT").execute(connection).await?;
+    tracing::trace!("committed");
     Ok(())
 }
 
