@@ -180,11 +180,6 @@ impl Client {
         let devices = devices.into_iter().filter(takes_part).collect();
         let mut nonce = [0; 32];
         aws_lc_rs::rand::fill(&mut nonce).map_err(|_| ClientError::Cryptography)?;
-        let record = |room: RoomId| RoomRecord {
-            room: ByteArray::from(room.0),
-            name: name.as_ref().map(|name| name.as_str().to_owned()).unwrap_or_default(),
-            direct_with: parties.iter().flatten().find(|party| *party != own).map(ToString::to_string),
-        };
         let creation = Creation {
             organisation: core.owner.organisation.clone(),
             creator: core.owner.certificate.hash(),
@@ -193,10 +188,14 @@ impl Client {
             nonce,
         };
         let id = creation.room_id();
-        let (room, _) = core.ensure_room(&record(id)).await?;
-        let change = Change::Create { creation, name: name.clone(), devices };
-        let mut handle =
-            self.queue(Arc::clone(&room), Draft::Change(change, packages.into_values().collect())).await?;
+        let record = RoomRecord {
+            room: ByteArray::from(id.0),
+            name: name.as_ref().map(|name| name.as_str().to_owned()).unwrap_or_default(),
+            direct_with: parties.iter().flatten().find(|party| *party != own).map(ToString::to_string),
+        };
+        let change = Change::Create { creation, name, devices };
+        let packages: Vec<Package> = packages.into_values().collect();
+        let (room, mut handle) = core.write_room(record, change, &packages).await?;
         handle.logged().await?;
         core.catch_up(&room, &*core.session()?).await?;
         Ok(id)

@@ -162,7 +162,8 @@ impl Core {
         self.rooms.write().unwrap_or_else(PoisonError::into_inner).remove(id);
     }
 
-    fn know(&self, row: &RoomRow) -> Arc<Room> {
+    /// Makes a room known that is in the vault.
+    pub(crate) fn know(&self, row: &RoomRow) -> Arc<Room> {
         let room = Arc::new(Room::new(row));
         let mut rooms = self.rooms.write().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(rooms.entry(room.id).or_insert(room))

@@ -14,7 +14,7 @@ use crate::ClientError;
 use crate::engine::Core;
 use crate::mls::{OpenGroup, Package, Plan};
 use crate::room::{Facts, Log, Room};
-use crate::vault::{OutboxRow, OutboxState, Parcel, RoomKey, UploadId, WriteTransaction};
+use crate::vault::{OutboxRow, OutboxState, Parcel, RoomKey, RoomRecord, UploadId, WriteTransaction};
 
 /// Drafts that share a transaction.
 const GROUP: usize = 256;
@@ -25,14 +25,8 @@ pub(crate) enum Draft {
     Said(Content),
     /// A message that waited for its files, which are with the server now.
     Uploaded(Content, UploadId),
-    /// A change of the members, with key packages of those added in suite 1; index 0 of a room among them.
+    /// A change of the members of a room that stands, with key packages of those added in suite 1.
     Change(Change, Vec<Package>),
-}
-
-impl Draft {
-    fn creates(&self) -> bool {
-        matches!(self, Self::Change(Change::Create { .. }, _))
-    }
 }
 
 /// A draft, and who wants to know.
@@ -98,7 +92,7 @@ async fn prepare(core: &Core, job: &Job) -> Result<(Facts, Vec<Hash>), ClientErr
         let look = |log: &Log| (log.facts(&own, false), log.lingering());
         (facts, lingering) = core.with_log(&job.room, look).await?;
     }
-    if !job.draft.creates() && !facts.member {
+    if !facts.member {
         return Err(ClientError::NotAMember);
     }
     if facts.keys.is_none() && !changes {
@@ -147,6 +141,40 @@ async fn store(
     written.iter().for_each(|(_, row)| core.waiters.stored(&ticket(&row.parcel)));
     groups.into_iter().for_each(|(room, open)| core.keep_group(&room, open));
     Ok(handles)
+}
+
+impl Core {
+    /// Writes a room that this device creates together with its first entry: a room of which there is nothing to send never was.
+    pub(crate) async fn write_room(
+        &self,
+        record: RoomRecord,
+        change: Change,
+        packages: &[Package],
+    ) -> Result<(Arc<Room>, SendHandle), ClientError> {
+        let mut transaction = self.vault.begin().await?;
+        let row = self.vault.new_room(&mut transaction, record).await?;
+        let room = Room::new(&row);
+        let mut open = self.open_group(&mut transaction, &room).await?;
+        let seq = self.vault.take_seqs(&mut transaction, room.key, 1).await?;
+        let facts = Log::default().facts(&self.owner.certificate.hash(), false);
+        let plan = Plan { change, packages, lingering: &[] };
+        let parcel = self.sign_change(&room, &facts, seq, plan, &mut open)?;
+        self.store_group(&mut transaction, &room, &mut open).await?;
+        let ticket = ticket(&parcel);
+        let written = [(room.key, OutboxRow { seq, state: OutboxState::Signed, parcel })];
+        self.vault.put_outbox(&mut transaction, &written).await?;
+        let handle = self.waiters.add(room.id, seq, ticket);
+        if let Err(error) = transaction.commit().await {
+            let cause = Arc::new(ClientError::from(error));
+            self.waiters.failed(&ticket, &cause);
+            return Err(ClientError::Ended(cause));
+        }
+        self.waiters.stored(&ticket);
+        let room = self.know(&row);
+        self.keep_group(&room, open);
+        self.outbox_bell.notify_one();
+        Ok((room, handle))
+    }
 }
 
 /// The drafts of one room.

@@ -134,43 +134,52 @@ impl Vault {
         })
     }
 
-    /// The key of a room, made known if it is new.
+    /// Makes a room known, if it is not.
     pub(crate) async fn ensure_room(&self, record: &RoomRecord) -> Result<RoomKey, VaultError> {
         let mut transaction = self.begin().await?;
-        let key = self.ensure_room_in(&mut transaction, record).await?;
-        transaction.commit().await?;
-        Ok(key)
-    }
-
-    /// [`Self::ensure_room`] within a transaction.
-    pub(crate) async fn ensure_room_in(
-        &self,
-        transaction: &mut WriteTransaction,
-        record: &RoomRecord,
-    ) -> Result<RoomKey, VaultError> {
-        let tag = self.keys.tag(TABLE, &*record.room);
         let found: Option<i64> = sqlx::query_scalar("SELECT id FROM room WHERE tag = ?")
-            .bind(tag.as_slice())
-            .fetch_optional(&mut **transaction)
+            .bind(self.keys.tag(TABLE, &*record.room).to_vec())
+            .fetch_optional(&mut *transaction)
             .await?;
         if let Some(id) = found {
             return Ok(RoomKey(uint(id)?));
         }
+        let row = self.new_room(&mut transaction, record.clone()).await?;
+        transaction.commit().await?;
+        Ok(row.key)
+    }
+
+    /// Makes a room known that is not.
+    pub(crate) async fn new_room(
+        &self,
+        transaction: &mut WriteTransaction,
+        record: RoomRecord,
+    ) -> Result<RoomRow, VaultError> {
         let id: i64 = sqlx::query_scalar("SELECT coalesce(max(id), 0) + 1 FROM room")
             .fetch_one(&mut **transaction)
             .await?;
-        let sealed = self.keys.seal(Place::at(TABLE, [uint(id)?]), &wire::cbor::to_vec(record))?;
+        let sealed = self.keys.seal(Place::at(TABLE, [uint(id)?]), &wire::cbor::to_vec(&record))?;
         sqlx::query(
             // A number that a dropped room had comes again: whoever has that one's group in memory is not to take it for this one's.
             "INSERT INTO room (id, tag, size, held, next_seq, delivered, shown, shown_told, stopped, sealed, group_version) \
              VALUES (?, ?, 0, 0, 1, 0, 0, 0, 0, ?, abs(random() / 4))",
         )
         .bind(id)
-        .bind(tag.as_slice())
+        .bind(self.keys.tag(TABLE, &*record.room).to_vec())
         .bind(sealed)
         .execute(&mut **transaction)
         .await?;
-        Ok(RoomKey(uint(id)?))
+        Ok(RoomRow {
+            key: RoomKey(uint(id)?),
+            record,
+            size: 0,
+            held: 0,
+            delivered: 0,
+            shown: 0,
+            shown_told: 0,
+            stopped: false,
+            head: None,
+        })
     }
 
     /// Entries stored of a room.

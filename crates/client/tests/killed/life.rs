@@ -126,6 +126,13 @@ async fn of_a_victim() {
             within("heard", client.synced(room, size)).await.unwrap();
             client.shown(room, size).unwrap();
         }
+        "create" => {
+            end_at(at);
+            tell(&format!("tried {text}"));
+            let made = client.create_room(&text).await.unwrap();
+            tell(&format!("said {text}"));
+            logged(&mut client.send(made, Outgoing::text("first")).await.unwrap()).await;
+        }
         "members" => {
             if is_there(&client, room, "carol").await {
                 client.remove(room, &["carol"]).await.unwrap();

@@ -126,6 +126,24 @@ async fn a_home_that_hears_something() {
 }
 
 #[tokio::test]
+async fn a_home_that_creates_a_room() {
+    let mut run = Run::new().await;
+    run.every_moment("create", nothing).await;
+    let alice = run.world.reopen("alice").await;
+    let mut made = BTreeSet::new();
+    for room in alice.rooms().await.unwrap() {
+        let name = room.name.unwrap();
+        assert!(made.insert(name.clone()), "twice: {name}");
+        goes_on(&alice, room.id, "in use").await;
+    }
+    assert!(run.said.iter().filter(|said| !said.ends_with("goes on")).all(|said| made.contains(said)));
+    run.said.clear();
+    run.tried.push("in use".to_owned());
+    alice.close().await;
+    run.end("create", 0).await;
+}
+
+#[tokio::test]
 async fn a_home_that_adds_and_removes() {
     let mut run = Run::new().await;
     let carol = run.world.member("carol").await;
