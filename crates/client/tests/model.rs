@@ -1,5 +1,5 @@
-//! Random schedules: people talk, come, go, are put out, run twice on one home, lose their keys, and the server restarts. In the end whoever was entitled to a
-//! message holds it, the same in the same place, and nobody else does.
+//! Random schedules: people talk, come, go, are put out, have further devices and lose some, run twice on one home, lose their keys, and the server restarts. In
+//! the end each device that was entitled to a message holds it, the same in the same place, and nobody does whose user was not.
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test's helper fails the test")]
 
@@ -17,34 +17,70 @@ const STEPS: usize = 60;
 /// Schedules without a wish for more (`testkit::dice`).
 const SCHEDULES: u64 = 3;
 
+/// Devices that a user has at once.
+const DEVICES: usize = 3;
+
+struct Device {
+    user: usize,
+    /// The folder of its home.
+    home: String,
+    client: Client,
+    /// Whether it lost keys once, and may miss what came meanwhile.
+    lost: bool,
+}
+
 struct Run {
     world: World,
     dice: Dice,
-    clients: Vec<Client>,
+    /// All that are not revoked, the first of each user first.
+    devices: Vec<Device>,
     room: RoomId,
     said: Vec<String>,
-    /// Who lost keys once, and may miss what came meanwhile.
-    lost: BTreeSet<usize>,
+    /// Homes made, revoked ones among them.
+    homes: usize,
 }
 
 impl Run {
     async fn new(seed: u64) -> Self {
         let world = World::new().await;
-        let mut clients = Vec::new();
-        for name in PEOPLE {
-            clients.push(world.member(name).await);
+        let mut devices = Vec::new();
+        for (user, name) in PEOPLE.iter().enumerate() {
+            let client = world.member(name).await;
+            devices.push(Device { user, home: (*name).to_owned(), client, lost: false });
         }
-        let room = clients[0].create_room("ops").await.unwrap();
-        Self { world, dice: Dice::new(seed), clients, room, said: Vec::new(), lost: BTreeSet::new() }
+        let room = devices[0].client.create_room("ops").await.unwrap();
+        Self { world, dice: Dice::new(seed), devices, room, said: Vec::new(), homes: PEOPLE.len() }
+    }
+
+    /// A user has another device, or one less.
+    async fn devices(&mut self, who: usize) {
+        let user = self.devices[who].user;
+        let theirs: Vec<usize> =
+            (0..self.devices.len()).filter(|at| self.devices[*at].user == user).collect();
+        let client = self.world.reopen(&self.devices[who].home).await;
+        if theirs.len() < DEVICES && self.dice.roll(3) > 0 {
+            let home = format!("{}-{}", PEOPLE[user], self.homes);
+            self.homes += 1;
+            let new = common::run(self.world.device(&client, &home).await).await;
+            self.devices.push(Device { user, home, client: new, lost: false });
+        } else if let Some(other) = theirs.into_iter().find(|other| *other != who) {
+            let certificate = self.devices[other].client.certificate();
+            client.revoke_device(certificate, "superseded").await.unwrap();
+            self.devices[who].client = client;
+            self.devices.remove(other).client.close().await;
+            return;
+        }
+        self.devices[who].client = client;
     }
 
     async fn step(&mut self) {
-        let who = self.dice.roll(PEOPLE.len());
+        let who = self.dice.roll(self.devices.len());
         let whom = PEOPLE[self.dice.roll(PEOPLE.len())];
-        let client = self.clients[who].clone();
-        match self.dice.roll(20) {
+        let Device { user, home, client, .. } = &self.devices[who];
+        let (user, home, client) = (*user, home.clone(), client.clone());
+        match self.dice.roll(22) {
             0..=9 => {
-                let text = format!("{} says {}", PEOPLE[who], self.said.len());
+                let text = format!("{home} says {}", self.said.len());
                 // Who is no member, or does not know it yet, says nothing.
                 if client.send(self.room, Outgoing::text(&text)).await.is_ok() {
                     self.said.push(text);
@@ -53,28 +89,29 @@ impl Run {
             10..=12 => drop(within("add", client.add(self.room, &[whom])).await),
             // The first stays, so that there is a room.
             13 if whom != PEOPLE[0] => drop(within("remove", client.remove(self.room, &[whom])).await),
-            14 if who > 0 => drop(within("leave", client.leave(self.room)).await),
+            14 if user > 0 => drop(within("leave", client.leave(self.room)).await),
             // Another process of the same home comes beside it, then it is gone, whatever was under way.
-            15 | 16 => self.clients[who] = self.world.reopen(PEOPLE[who]).await,
+            15 | 16 => self.devices[who].client = self.world.reopen(&home).await,
             17 => {
                 client.close().await;
-                let vault = self.world.home(PEOPLE[who]).join("vault.db");
+                let vault = self.world.home(&home).join("vault.db");
                 execute(
                     &vault,
                     "DELETE FROM group_record WHERE room > 0; UPDATE room SET group_version = group_version + 1",
                 )
                 .await;
-                self.lost.insert(who);
-                self.clients[who] = self.world.reopen(PEOPLE[who]).await;
+                self.devices[who].lost = true;
+                self.devices[who].client = self.world.reopen(&home).await;
             }
             18 => {
                 self.world.stop().await;
                 self.world.start().await;
             }
+            19 | 20 => self.devices(who).await,
             _ => {
                 // Two at once, where one alone can be first.
-                let (one, two) = (self.clients[0].clone(), client);
-                let (user, other) = ([whom], [PEOPLE[who]]);
+                let (one, two) = (self.devices[0].client.clone(), client);
+                let (user, other) = ([whom], [PEOPLE[user]]);
                 let (a, b) = tokio::join!(one.add(self.room, &user), two.add(self.room, &other));
                 drop((a, b));
             }
@@ -83,33 +120,32 @@ impl Run {
 
     /// Brings everybody to the end of what they may read, and compares.
     async fn compare(mut self, seed: u64) {
-        for client in &self.clients {
-            client.close().await;
+        for device in &self.devices {
+            device.client.close().await;
         }
-        for (who, name) in PEOPLE.iter().enumerate() {
+        for device in &self.devices {
             // What waits goes out before the end.
-            let client = self.world.reopen(name).await;
-            client.close().await;
-            self.clients[who] = client;
+            self.world.reopen(&device.home).await.close().await;
         }
-        let mut readers = Vec::new();
-        for name in PEOPLE {
-            readers.push(self.world.reopen(name).await);
+        for device in &mut self.devices {
+            device.client = self.world.reopen(&device.home).await;
         }
         let database = self.world.home("server").join("store.db");
-        let spans: Vec<(String, i64, Option<i64>)> = query(
+        let spans: Vec<(String, Vec<u8>, i64, Option<i64>)> = query(
             &database,
-            "SELECT d.user_name, m.from_idx, m.to_idx FROM members m JOIN devices d ON d.certificate = m.certificate",
+            "SELECT d.user_name, m.certificate, m.from_idx, m.to_idx FROM members m JOIN devices d ON d.certificate = m.certificate",
         )
         .await;
+        let of = |device: &Device| {
+            let certificate = device.client.certificate();
+            spans.iter().filter(move |(_, of, ..)| of == &certificate)
+        };
         let size: Vec<(i64,)> = query(&database, "SELECT size FROM room_heads").await;
         let mut texts: BTreeMap<u64, String> = BTreeMap::new();
         let mut held: Vec<BTreeMap<u64, String>> = Vec::new();
-        for (name, client) in PEOPLE.iter().zip(&readers) {
-            let last = spans
-                .iter()
-                .filter(|(user, ..)| user == name)
-                .map(|(.., to)| to.map_or(size[0].0, |to| to + 1));
+        for device in &self.devices {
+            let client = &device.client;
+            let last = of(device).map(|(.., to)| to.map_or(size[0].0, |to| to + 1));
             let Some(last) = last.max() else {
                 held.push(BTreeMap::new());
                 continue;
@@ -126,35 +162,40 @@ impl Run {
         }
         let all: BTreeSet<&String> = texts.values().collect();
         assert_eq!(all.len(), texts.len(), "seed {seed}: something was said twice: {texts:?}");
-        for (who, (name, own)) in PEOPLE.iter().zip(&held).enumerate() {
-            let entitled = |index: u64| {
-                spans.iter().any(|(user, from, to)| {
-                    user == name && *from <= index as i64 && to.is_none_or(|to| index as i64 <= to)
-                })
+        for (device, own) in self.devices.iter().zip(&held) {
+            let Device { user, home, lost, .. } = device;
+            let covers = |(_, _, from, to): &(String, Vec<u8>, i64, Option<i64>), index: u64| {
+                *from <= index as i64 && to.is_none_or(|to| index as i64 <= to)
             };
             for (index, text) in &texts {
                 let holds = own.contains_key(index);
-                assert!(!holds || entitled(*index), "seed {seed}: {name} holds {text:?} at {index}");
-                let should = entitled(*index) && !self.lost.contains(&who);
-                assert!(holds || !should, "seed {seed}: {name} lacks {text:?} at {index}");
+                // What its user's other devices have read it may have from them.
+                let may = spans.iter().any(|span| span.0 == PEOPLE[*user] && covers(span, *index));
+                assert!(!holds || may, "seed {seed}: {home} holds {text:?} at {index}");
+                let should = of(device).any(|span| covers(span, *index)) && !lost;
+                assert!(holds || !should, "seed {seed}: {home} lacks {text:?} at {index}");
             }
         }
         // Whoever is in is in for good: it hears what is said next.
-        let inside: Vec<usize> = (0..PEOPLE.len())
-            .filter(|who| spans.iter().any(|(user, _, to)| user == PEOPLE[*who] && to.is_none()))
-            .collect();
+        let is_in = |device: &&Device| of(device).any(|(.., to)| to.is_none());
+        let inside: Vec<&Device> = self.devices.iter().filter(is_in).collect();
         if let Some(first) = inside.first() {
-            let mut handle = readers[*first].send(self.room, Outgoing::text("the end")).await.unwrap();
+            let mut handle = first.client.send(self.room, Outgoing::text("the end")).await.unwrap();
             let index = within("the end", handle.logged()).await.unwrap().index;
-            for who in &inside {
-                within("the end is read", readers[*who].synced(self.room, index + 1)).await.unwrap();
-                let end = readers[*who].timeline(self.room, index, 1).await.unwrap();
-                assert_eq!(end[0].text(), Some("the end"), "seed {seed}: {}", PEOPLE[*who]);
+            for Device { client, home, .. } in &inside {
+                within("the end is read", client.synced(self.room, index + 1)).await.unwrap();
+                let end = client.timeline(self.room, index, 1).await.unwrap();
+                assert_eq!(end[0].text(), Some("the end"), "seed {seed}: {home}");
             }
         }
-        println!("seed {seed}: {} said, {} in the log, {} entries", self.said.len(), texts.len(), size[0].0);
-        for client in readers {
-            client.close().await;
+        let (said, homes) = (self.said.len(), self.homes);
+        println!(
+            "seed {seed}: {homes} devices, {said} said, {} in the log, {} entries",
+            texts.len(),
+            size[0].0
+        );
+        for device in self.devices {
+            device.client.close().await;
         }
         self.world.stop().await;
     }

@@ -139,13 +139,13 @@ impl World {
     }
 
     /// A new device of `client`'s user, which says yes to it. It is not running.
-    pub async fn device(&self, client: &Client, name: &'static str) -> Home {
+    pub async fn device(&self, client: &Client, name: &str) -> Home {
         let (link, _) = client.create_device_link().await.unwrap();
-        let (folder, link) = (self.home(name), link.format());
+        let (folder, link, name) = (self.home(name), link.format(), name.to_owned());
         let (codes, mut shown) = tokio::sync::mpsc::unbounded_channel();
         let waiting = tokio::spawn(async move {
             let told = move |_| codes.send(()).unwrap();
-            client::join_device(&folder, &link, name, password(), told).await.unwrap()
+            client::join_device(&folder, &link, &name, password(), told).await.unwrap()
         });
         within("the device waits", shown.recv()).await.unwrap();
         let request = client.device_requests().await.unwrap().remove(0);
