@@ -142,7 +142,7 @@ pub(crate) async fn make_home(
     let mut transaction = vault.begin().await?;
     let packages = packages.into_iter().map(|(record, bytes)| (record, Some(bytes))).collect();
     put_records(&vault, &mut transaction, GroupRecords::Packages, packages).await?;
-    transaction.commit().await.map_err(VaultError::from)?;
+    transaction.commit().await?;
     fs::write(folder.join(ROOT), certificate_to_pem(&profile.root))?;
     Home::with_vault(folder.to_owned(), vault, password).await
 }

@@ -224,7 +224,7 @@ impl Core {
     pub(crate) async fn put_care(&self, room: &Room) -> Result<(), VaultError> {
         let mut transaction = self.vault.begin().await?;
         self.put_care_in(&mut transaction, room).await?;
-        Ok(transaction.commit().await?)
+        transaction.commit().await
     }
 
     async fn put_care_in(&self, transaction: &mut WriteTransaction, room: &Room) -> Result<bool, VaultError> {
