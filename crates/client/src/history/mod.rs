@@ -7,7 +7,7 @@ use std::time::Duration;
 use evidence::Hash;
 use evidence::content::Content;
 use evidence::entry::{Entry, UnverifiedEntry};
-use group::{HistoryKey, PiecePlace, key_id_of};
+use group::{PiecePlace, key_id_of};
 use minicbor::bytes::{ByteArray, ByteVec};
 use session::limits::MAX_HISTORY_PIECE;
 use session::message::{Command, FailureCode, HistoryPiece, Reply};
@@ -105,6 +105,34 @@ async fn in_session(core: &Core, session: &Session) -> Result<(), ClientError> {
             core.read_history(session).await?;
         }
     }
+}
+
+/// Contents by log index, sealed one by one or all together.
+type Contents = Vec<(u64, ByteVec)>;
+
+/// The place for which the content at `index` is sealed by itself (GR-28).
+fn place_of_content(piece: &PiecePlace, index: u64) -> PiecePlace {
+    PiecePlace { first: index, end: index.saturating_add(1), ..*piece }
+}
+
+/// The contents of a piece that open; one under a key that is not here is read anew when further keys come, and what somebody has changed is of
+/// no use.
+fn open_piece(place: &PiecePlace, keys: &HistoryKeys, piece: &[u8]) -> BTreeMap<u64, Vec<u8>> {
+    let open = |place: &PiecePlace, sealed: &[u8]| {
+        let id = key_id_of(sealed)?;
+        keys.all().find(|key| key.id() == id)?.open(place, sealed).ok()
+    };
+    // An earlier version sealed all contents of a piece together.
+    if let Some(opened) = open(place, piece) {
+        let contents: Contents = wire::cbor::from_slice(&opened, MAX_HISTORY_PIECE).unwrap_or_default();
+        return contents.into_iter().map(|(index, content)| (index, Vec::from(content))).collect();
+    }
+    let sealed: Contents = wire::cbor::from_slice(piece, MAX_HISTORY_PIECE).unwrap_or_default();
+    let opened = sealed.into_iter().filter_map(|(index, sealed)| {
+        let content = open(&place_of_content(place, index), &sealed)?;
+        Some((index, content.to_vec()))
+    });
+    opened.collect()
 }
 
 impl Core {
@@ -207,7 +235,7 @@ impl Core {
     async fn put_piece(&self, room: &Room, session: &Session) -> Result<bool, ClientError> {
         let first = self.vault.history_progress(room.key).await?.end;
         let held = room.facts().held;
-        let (mut contents, mut bytes, mut end) = (Vec::new(), 0, first);
+        let (mut found, mut bytes, mut end) = (Vec::new(), 0, first);
         for (index, entry) in self.vault.opened_entries(room.key, first, PIECE_ENTRIES).await? {
             if index >= held || bytes >= PIECE_BYTES {
                 break;
@@ -215,19 +243,23 @@ impl Core {
             end = index.saturating_add(1);
             if let Some(content) = entry.content {
                 bytes += content.len();
-                contents.push((index, ByteVec::from(content)));
+                found.push((index, content));
             }
         }
         if end == first {
             return Ok(false);
         }
-        let put = !contents.is_empty();
+        let put = !found.is_empty();
         if put {
-            let own = self.owner.certificate.hash();
-            let place = PiecePlace { room: room.id.0, device: own, first, end };
+            let place = PiecePlace { room: room.id.0, device: self.owner.certificate.hash(), first, end };
             let keys = self.history_keys().await?;
             let (key, _) = keys.own.first().ok_or(ClientError::Cryptography)?;
-            let piece = key.seal(&place, &wire::cbor::to_vec(&contents))?;
+            let mut contents: Contents = Vec::with_capacity(found.len());
+            for (index, content) in found {
+                let sealed = key.seal(&place_of_content(&place, index), &content)?;
+                contents.push((index, sealed.into()));
+            }
+            let piece = wire::cbor::to_vec(&contents);
             let command = Command::HistoryPut { room: ByteArray::from(room.id.0), first, end, piece };
             let reply = session.connection.ask(command).await?;
             let held = expect_reply!(reply, Reply::HistoryHeld { end } => end)?;
@@ -324,11 +356,8 @@ impl Core {
             }
             let from = std::mem::replace(&mut after, position);
             let place = PiecePlace { room: room.id.0, device: *certificate, first, end };
-            let good = match key_id_of(&piece).and_then(|id| keys.all().find(|key| key.id() == id)) {
-                Some(key) => self.check_history(room, &place, key, &piece).await?,
-                // All is read anew when further keys come.
-                None => Vec::new(),
-            };
+            let contents = open_piece(&place, keys, &piece);
+            let good = self.check_history(room, &place, contents).await?;
             if !self.vault.put_history(room.key, (from, position), &good).await? {
                 return Ok(false);
             }
@@ -345,15 +374,8 @@ impl Core {
         &self,
         room: &Room,
         place: &PiecePlace,
-        key: &HistoryKey,
-        piece: &[u8],
+        contents: BTreeMap<u64, Vec<u8>>,
     ) -> Result<Vec<(u64, Vec<u8>)>, ClientError> {
-        // What somebody has changed is of no use.
-        let opened = key.open(place, piece).unwrap_or_default();
-        let contents: Vec<(u64, ByteVec)> =
-            wire::cbor::from_slice(&opened, MAX_HISTORY_PIECE).unwrap_or_default();
-        let contents: BTreeMap<u64, Vec<u8>> =
-            contents.into_iter().map(|(index, content)| (index, Vec::from(content))).collect();
         let mut good = Vec::new();
         let mut at = place.first;
         while at < place.end && !contents.is_empty() {
@@ -375,5 +397,36 @@ impl Core {
             }
         }
         Ok(good)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use group::HistoryKey;
+
+    use super::*;
+
+    /// GR-28: each content opens by itself, in its place alone; what an earlier version sealed as a whole opens too.
+    #[test]
+    fn contents_of_a_piece_open_one_by_one_or_all_together() {
+        let key = HistoryKey::generate().unwrap();
+        let place = PiecePlace { room: [1; 32], device: [2; 32], first: 3, end: 9 };
+        let contents = [(3, b"three".to_vec()), (5, b"five".to_vec())];
+        let seal = |place: &PiecePlace, bytes: &[u8]| ByteVec::from(key.seal(place, bytes).unwrap());
+        let mut apart: Contents = contents
+            .iter()
+            .map(|(index, content)| (*index, seal(&place_of_content(&place, *index), content)))
+            .collect();
+        let together: Contents =
+            contents.iter().map(|(index, content)| (*index, content.clone().into())).collect();
+        let earlier = seal(&place, &wire::cbor::to_vec(&together));
+        let keys = HistoryKeys { own: Vec::new(), others: vec![key] };
+        for piece in [&wire::cbor::to_vec(&apart), &*earlier] {
+            assert_eq!(open_piece(&place, &keys, piece), contents.clone().into());
+        }
+        apart.iter_mut().for_each(|(index, _)| *index += 1);
+        apart.push((6, ByteVec::from(b"x".to_vec())));
+        assert_eq!(open_piece(&place, &keys, &wire::cbor::to_vec(&apart)), BTreeMap::new());
+        assert_eq!(open_piece(&place, &HistoryKeys::default(), &earlier), BTreeMap::new());
     }
 }
