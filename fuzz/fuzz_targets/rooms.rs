@@ -1,15 +1,16 @@
-//! A room under any sequence of entries: what is refused changes nothing, and members, numbers, epochs and keys follow the
-//! rules (EV-13 to EV-17, EV-45, EV-46).
+//! A room under any sequence of entries: what is refused changes nothing, and members, numbers, epochs, keys and erasures follow
+//! the rules (EV-13 to EV-17, EV-45, EV-46, EV-48).
 
 #![no_main]
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::OnceLock;
 
 use arbitrary::Arbitrary;
 use evidence::Hash;
-use evidence::content::{Content, Field, Salt};
+use evidence::content::{Content, Field, Reference, Salt};
 use evidence::entry::{Entry, Place};
+use evidence::erasure::{Erased, Erasure, ErasureClaim, ErasureReason};
 use evidence::log::{Tree, TreeHead};
 use evidence::membership::{Change, DeviceRef, GroupHashes, Membership, MembershipClaim, MlsHashes};
 use evidence::room::{ContentSuite, Context, Creation, RoomName, RoomState};
@@ -25,6 +26,8 @@ const USERS: [&str; 4] = ["alice", "alice", "bob", "carol"];
 struct Step {
     signer: u8,
     change: Option<(u8, Vec<u8>)>,
+    /// Indices to erase, each with whether its leaf is another.
+    erase: Option<Vec<(u8, bool)>>,
     seq: i8,
     epoch: i8,
     seen: u8,
@@ -67,6 +70,7 @@ fn check_keys(before: &RoomState, after: &RoomState, entry: &Entry) {
     let lingered = before.lingering().count();
     let (raised, linger) = match entry {
         Entry::Statement(_) => (0, 0),
+        Entry::Erasure(_) => (0, lingered),
         Entry::Membership(entry) => match &entry.change {
             Change::Leave(devices) => (0, lingered + devices.len()),
             Change::Return => (1, lingered),
@@ -107,6 +111,8 @@ fuzz_target!(|input: (bool, Vec<Step>)| {
     let context = Context { certificates: &certificates, roots: &tree, now_ms: Some(NOW) };
     let mut state = RoomState::create(&create, &context).expect("a good create");
     tree.push(create.leaf_hash());
+    // Of each entry whose statement it is, and what was erased.
+    let (mut said, mut erased): (Vec<Option<&str>>, HashSet<u64>) = (vec![None], HashSet::new());
 
     for step in steps.into_iter().take(64) {
         let at = usize::from(step.signer) % USERS.len();
@@ -123,14 +129,26 @@ fuzz_target!(|input: (bool, Vec<Step>)| {
             epoch: near(state.epoch(), step.epoch),
             seen: TreeHead { size, root },
         };
-        let entry = match step.change {
-            None => {
+        let entry = match (step.change, step.erase) {
+            (_, Some(named)) => {
+                let named = named.into_iter().take(5).map(|(index, other)| {
+                    let index = u64::from(index) % (tree.size() + 2);
+                    let mut leaf = tree.leaf(index).unwrap_or([9; 32]);
+                    leaf[0] ^= u8::from(other);
+                    Reference { index, leaf }
+                });
+                let Ok(erased) = Erased::new(named.collect()) else { continue };
+                let reason = ErasureReason::parse("a slip").expect("a reason");
+                let claim = ErasureClaim { certificate: hash, place, erased, reason };
+                Entry::parse(&Erasure::sign(&claim, key)).ok().and_then(|e| e.verify(certificate).ok())
+            }
+            (None, None) => {
                 let field = (Salt::from_bytes([3; 32]), Field::Text("so".to_owned()));
                 let Ok(content) = Content::with_salts(vec![field]) else { return };
                 let claim = StatementClaim::new(&name(USERS[at]), hash, place, &content, b"sealed");
                 Entry::parse(&Statement::sign(&claim, key)).ok().and_then(|e| e.verify(certificate).ok())
             }
-            Some((kind, of)) => {
+            (Some((kind, of)), None) => {
                 let of = of.into_iter().take(5).map(reference).collect();
                 let change = match kind % 5 {
                     0 => Change::Add(of),
@@ -154,9 +172,20 @@ fuzz_target!(|input: (bool, Vec<Step>)| {
                 assert_eq!(entry.place().epoch, before.epoch());
                 assert_eq!(Some(entry.place().seen.root), tree.root_at(size));
                 assert_eq!(state.last_seq(&hash), seq);
-                let raised = u64::from(!matches!(entry, Entry::Statement(_)));
+                let raised = u64::from(matches!(entry, Entry::Membership(_)));
                 assert_eq!(state.epoch(), before.epoch() + raised);
                 check_keys(&before, &state, &entry);
+                if let Entry::Erasure(erasure) = &entry {
+                    for named in erasure.erased.iter() {
+                        assert_eq!(tree.leaf(named.index), Some(named.leaf));
+                        let by =
+                            usize::try_from(named.index).ok().and_then(|at| said.get(at).copied().flatten());
+                        assert_eq!(by, Some(USERS[at]));
+                        assert!(erased.insert(named.index));
+                        assert_eq!(state.erased_at(named.index), Some(index));
+                    }
+                }
+                said.push(matches!(entry, Entry::Statement(_)).then_some(USERS[at]));
                 tree.push(entry.leaf_hash());
             }
         }

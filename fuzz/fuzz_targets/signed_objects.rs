@@ -4,6 +4,7 @@
 
 use evidence::cose::{Kind, Object};
 use evidence::entry::{Entry, RevocationClaim};
+use evidence::erasure::ErasureClaim;
 use evidence::membership::{DeviceClaim, MembershipClaim};
 use evidence::receipt::ReceiptClaim;
 use evidence::refusal::RefusalClaim;
@@ -17,7 +18,8 @@ fn is<K: Kind>(bytes: &[u8]) -> u32 {
 }
 
 fuzz_target!(|bytes: &[u8]| {
-    let entries = is::<StatementClaim>(bytes) + is::<MembershipClaim>(bytes) + is::<RevocationClaim>(bytes);
+    let changes = is::<MembershipClaim>(bytes) + is::<RevocationClaim>(bytes) + is::<ErasureClaim>(bytes);
+    let entries = is::<StatementClaim>(bytes) + changes;
     let others = is::<ReceiptClaim>(bytes) + is::<RefusalClaim>(bytes) + is::<DeviceClaim>(bytes);
     assert!(entries + others <= 1);
     assert_eq!(entries == 1, Entry::parse(bytes).is_ok());

@@ -31,6 +31,7 @@ EMPTY = hashlib.sha256().digest()
 TOLERANCE = 310_000
 MAX_RECEIPT, MAX_UNOPENED = 16_384, 512
 MAX_DEVICES = 2_048
+MAX_ERASED, MAX_ERASURE_REASON = 512, 512
 CREATE, ADD, REMOVE, LEAVE, UPDATE, RETURN, RENEW = range(7)
 DEVICE, LOG, COSIGNER = 2, 3, 4
 
@@ -152,6 +153,7 @@ def cose(raw, typ, key=None, certificate=None):
         "statement-v1+cose": [1, 16, 34, 258, 259, ROOM, SEQ, TIME, EPOCH, CIPHERTEXT, CHECKPOINT],
         "membership-v1+cose": [1, 16, 34, ROOM, SEQ, TIME, EPOCH, CHECKPOINT],
         "revocation-v1+cose": [1, 16, 34, ROOM, SEQ, TIME, EPOCH, CHECKPOINT],
+        "erasure-v1+cose": [1, 16, 34, ROOM, SEQ, TIME, EPOCH, CHECKPOINT],
         "device-v1+cose": [1, 16, 34, TIME],
         "receipt-v1+cose": [1, 16, 34, ROOM, TIME, CHECKPOINT],
         "refusal-v1+cose": [1, 16, 34, ROOM, TIME],
@@ -185,7 +187,7 @@ def digest(number, salt, value):
 
 
 BARS = r"\x00-\x1f\x7f-\x9f\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
-FILE_NAME_BARS, REACTION_BARS = re.compile(rf"[/\\{BARS}]"), re.compile(f"[{BARS}]")
+FILE_NAME_BARS, TEXT_BARS = re.compile(rf"[/\\{BARS}]"), re.compile(f"[{BARS}]")
 NAME = re.compile("[a-z0-9]+(-[a-z0-9]+)*")
 RESERVED = "admin administrator all anonymous countersign everyone here me nobody root security server support system"
 REPLY, EDIT, REACTION, MENTIONS, DELETION = 4, 5, 6, 8, 9
@@ -235,7 +237,7 @@ def check_fields(fields, whole, code):
         if number == REACTION:
             need(isinstance(value, list) and len(value) == 4 and type(value[3]) is bool, code)
             need(isinstance(value[2], str) and 1 <= len(value[2].encode()) <= 64, code)
-            need(not REACTION_BARS.search(value[2]), code)
+            need(not TEXT_BARS.search(value[2]), code)
         if number in (REPLY, EDIT, REACTION, DELETION):
             need(type(value[0]) is int and value[0] >= 0, code)
             need(isinstance(value[1], bytes) and len(value[1]) == 32, code)
@@ -409,11 +411,12 @@ def is_hash(value):
 
 
 class Room:
-    """EV-13 to EV-18, EV-45, EV-46"""
+    """EV-13 to EV-18, EV-45, EV-46, EV-48"""
 
     def __init__(self):
         self.members, self.revoked, self.last = {}, set(), {}
         self.suite, self.lingering = None, set()
+        self.others, self.erased = set(), {}
         self.size = self.unseen = self.epoch = 0
 
     def skip(self, count):
@@ -421,7 +424,7 @@ class Room:
         self.size += count
         self.unseen += count
 
-    def accept(self, kind, header, payload, room, organisation, certificates, roots):
+    def accept(self, kind, header, payload, room, organisation, certificates, roots, passed):
         signer = header[34][1]
         need(header[ROOM] == room, "wrong-room")
         need(signer not in self.revoked, "revoked")
@@ -470,9 +473,29 @@ class Room:
             self.revoked.add(revoked)
             self.lingering |= {revoked} if self.suite else set()
             self.epoch = new
+        elif kind == "erasure-v1+cose":
+            self.erase(payload, self.members[signer], passed)
         else:
             need(not self.lingering, "membership")
+        if kind != "statement-v1+cose":
+            self.others.add(self.size)
         self.size += 1
+
+    def erase(self, payload, user, passed):
+        """EV-48"""
+        named, reason = strict(payload)
+        need(isinstance(named, list) and 1 <= len(named) <= MAX_ERASED, "statement")
+        need(all(type(index) is int and index >= 0 and is_hash(leaf) for index, leaf in named), "statement")
+        indices = [index for index, _ in named]
+        need(indices == sorted(set(indices)), "statement")
+        need(isinstance(reason, str) and 1 <= len(reason.encode()) <= MAX_ERASURE_REASON, "statement")
+        need(reason.strip() == reason and not TEXT_BARS.search(reason), "statement")
+        for index, leaf in named:
+            need(index < self.size and index not in self.others and index not in self.erased, "erasure")
+            found, statement, by, _ = passed.get(index, (leaf, None, None, None))
+            need(found == leaf and statement is not False and by in (None, user), "erasure")
+        for index in indices:
+            self.erased[index] = {"index": self.size, "by": user, "reason": reason}
 
     def check_hashes(self, change, signer):
         """EV-15, EV-46"""
@@ -533,7 +556,7 @@ def check_vouching(parts, certificates):
         need(voucher.issue["index"] < issue["index"], "unvouched")
 
 
-UNOPENED = {1: "withheld", 2: "mismatch", 3: "not-decryptable"}
+UNOPENED = {1: "withheld", 2: "mismatch", 3: "not-decryptable", 4: "erased"}
 
 
 class Receipt:
@@ -545,7 +568,7 @@ class Receipt:
         self.device, self.reasons = signer.issue["device"], {index: UNOPENED.get(reason) for index, reason in unopened}
         self.unopened = [index for index, _ in unopened]
         need(level in (1, 2) and self.low <= self.high < size, "receipt")
-        need(len(unopened) <= MAX_UNOPENED and all(reason in (1, 2, 3) for _, reason in unopened), "receipt")
+        need(len(unopened) <= MAX_UNOPENED and all(reason in UNOPENED for _, reason in unopened), "receipt")
         need(self.unopened == sorted(set(self.unopened)), "receipt")
         need(all(self.low <= index <= self.high for index in self.unopened), "receipt")
 
@@ -638,7 +661,7 @@ def check(path, pinned):
             need(revoked.get(signer_hash, floors[-1]) + 10_000 >= floors[-1], "revoked")
         need(index >= first or word != "statement-v1+cose", "membership")
         fields, files = {}, []
-        state.accept(word, header, payload, room, organisation, certificates, known)
+        state.accept(word, header, payload, room, organisation, certificates, known, passed)
         if word == "statement-v1+cose":
             if kind == 2:
                 content = strict(item[3])
@@ -680,6 +703,9 @@ def check(path, pinned):
         need(roots.get(given.size) == given.root, "receipt")
     for message in said:
         index = message["index"]
+        message["erased"] = state.erased.get(index)
+        if message["erased"] and message["state"] == "withheld":
+            message["state"] = "erased"
         users = {given.user for given in receipts if given.covers(index) and given.signer in members[index]}
         message["received_by"] = sorted(users - {message["from"]})
         there = [given for given in receipts if given.signer in members[index]]

@@ -1,7 +1,8 @@
 //! Statements, Merkle log, checkpoints, receipts, bundles, verification (`docs/evidence.md`).
 //!
 //! - [`content`]: what was said, its commitment, openings.
-//! - [`cose`]: signed objects. [`statement`], [`membership`], [`entry`], [`receipt`], [`refusal`] have their kinds.
+//! - [`cose`]: signed objects. [`statement`], [`membership`], [`erasure`], [`entry`], [`receipt`], [`refusal`] have their
+//!   kinds.
 //! - [`room`]: ids, and the rules by which entries follow each other.
 //! - [`log`]: the Merkle tree. [`checkpoint`]: signed tree heads. [`directory`]: the log of certificates.
 //! - [`mls`]: what shows of a room's group messages.
@@ -17,6 +18,7 @@ pub mod content;
 pub mod cose;
 pub mod directory;
 pub mod entry;
+pub mod erasure;
 mod hash;
 pub mod limits;
 pub mod log;

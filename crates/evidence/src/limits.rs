@@ -33,6 +33,10 @@ pub const MAX_NOTE: usize = 1_024;
 pub const MAX_CHANGES: usize = 512;
 /// Most indices that one receipt names as not opened.
 pub const MAX_UNOPENED: usize = 512;
+/// Most statements that one erasure names.
+pub const MAX_ERASED: usize = 512;
+/// Longest reason of an erasure, in bytes of UTF-8.
+pub const MAX_ERASURE_REASON: usize = 512;
 /// Most hashes of an inclusion or consistency proof.
 pub const MAX_PROOF: usize = 64;
 /// Longest name of a room, in bytes of UTF-8.

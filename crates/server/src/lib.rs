@@ -19,5 +19,6 @@ pub mod organisation;
 mod revocation;
 mod rooms;
 mod shared;
+mod sweep;
 
 pub use listener::{PartEnded, Server, ServerConfig, StartError, database_path};

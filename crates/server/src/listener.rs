@@ -9,7 +9,7 @@ use pki::{TrustStore, Usage};
 use session::login::ServerSetup;
 use store::{SqliteStore, Store, StoreError};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tracing::{debug, error, info, warn};
 
@@ -22,6 +22,7 @@ use crate::organisation::{
 use crate::revocation;
 use crate::rooms::{Hub, LogCertificates, Sequencer, SequencerParts};
 use crate::shared::{LiveRevocations, Shared};
+use crate::sweep;
 
 /// Setting that holds the sealed OPAQUE setup.
 const OPAQUE_SETTING: &str = "opaque-setup-v1";
@@ -201,17 +202,27 @@ pub(crate) async fn assemble(
     let keys = LogCertificates::current(&authority, &trust, now)?;
     let directory = Directory::open(store.as_ref(), &authority).await?;
     let opaque = opaque_setup(store.as_ref(), &authority).await?;
-    let hub = Arc::new(Hub::default());
+    let (hub, erased) = (Arc::new(Hub::default()), Arc::new(Notify::new()));
     let parts = SequencerParts {
         store: Arc::clone(&store),
         authority: Arc::clone(&authority),
         trust: Arc::clone(&trust),
         keys,
         hub: Arc::clone(&hub),
+        erased: Arc::clone(&erased),
     };
     let (sequencer, stages) = Sequencer::start(parts);
-    let shared =
-        Arc::new(Shared::new(store, authority, trust, revocations, directory, opaque, hub, sequencer));
+    let shared = Arc::new(Shared::new(
+        store,
+        authority,
+        trust,
+        revocations,
+        directory,
+        opaque,
+        hub,
+        sequencer,
+        erased,
+    ));
     Ok((shared, stages))
 }
 
@@ -255,6 +266,11 @@ async fn serve(
     parts.spawn(async {
         following.await;
         "the watch for revocations"
+    });
+    let sweeping = sweep::follow(Arc::clone(&shared), stopping.clone());
+    parts.spawn(async {
+        sweeping.await;
+        "the overwriting of what was erased"
     });
     let mut tasks = JoinSet::new();
     let renewing = renewal::follow(Arc::clone(&shared), folder, stopping.clone());

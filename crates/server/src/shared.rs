@@ -14,7 +14,7 @@ use session::limits::{BLOB_KIB_PER_HOUR, HISTORY_KIB_PER_HOUR, STAND_IN_SALT, TA
 use session::login::ServerSetup;
 use session::message::{FailureCode, Reply};
 use store::{DeviceLinkState, Hash, Store, StoreError, Unique};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::admission::{Connections, Tries, counted};
 use crate::clock::now_ms;
@@ -54,6 +54,8 @@ pub(crate) struct Shared {
     stand_ins: hmac::Key,
     pub(crate) hub: Arc<Hub>,
     pub(crate) sequencer: Sequencer,
+    /// Rung when something was erased.
+    pub(crate) erased: Arc<Notify>,
     pub(crate) connections: Connections,
     /// Tries that need a device's key, or a link that a device has made.
     logins: Tries,
@@ -82,6 +84,7 @@ impl Shared {
         opaque: ServerSetup,
         hub: Arc<Hub>,
         sequencer: Sequencer,
+        erased: Arc<Notify>,
     ) -> Self {
         let label = b"countersign v1 stand-in salt";
         let secret = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &opaque.to_bytes()), label);
@@ -95,6 +98,7 @@ impl Shared {
             stand_ins: hmac::Key::new(hmac::HMAC_SHA256, secret.as_ref()),
             hub,
             sequencer,
+            erased,
             connections: Connections::default(),
             logins: Tries::default(),
             addresses: Tries::default(),

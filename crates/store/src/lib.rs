@@ -7,7 +7,8 @@
 //! - [`sqlite`]: the default backend.
 //! - `conformance` (feature `testing`): the suite that every backend passes.
 //!
-//! Called by the server. The store knows no cryptography, but for the SHA-256 of blobs and key packages, and no message format: who may do what is decided
+//! Called by the server. The store knows no cryptography, but for the SHA-256 of blobs and key packages, and no message format, but for
+//! the list that a piece of history is: who may do what is decided
 //! above it, what must never happen twice (an index, a sequence number, a name, a use of an invite) is decided
 //! here, inside the transaction.
 
@@ -15,6 +16,7 @@
 pub mod conformance;
 mod error;
 pub mod limits;
+mod piece;
 pub mod records;
 pub mod sqlite;
 mod transactions;

@@ -74,6 +74,8 @@ pub const MAX_ENTRY_BLOBS: usize = 16;
 pub const MAX_RECOVERY: usize = 32 * 1024;
 /// Most recovery keys of one user that are in force.
 pub const MAX_RECOVERIES: u64 = 4;
+/// Most entries that one entry erases.
+pub const MAX_ERASES: usize = 512;
 /// Largest sealed history key, in bytes.
 pub const MAX_HISTORY_BOX: usize = 64 * 1024;
 /// Largest piece of history, in bytes.

@@ -463,6 +463,10 @@ pub trait Upkeep: Send + Sync {
     /// Writes a copy of the whole database, as of one moment and while writes go on, to a new file (mode 0600), synced.
     async fn backup(&self, to: &Path) -> Result<()>;
 
+    /// Deletes a part of what was dropped and is too much for one transaction, or, if nothing of it is left, moves what a log beside the
+    /// database still has of it out of there. Whether all of that is done; else call it again a little later.
+    async fn sweep(&self) -> Result<bool>;
+
     /// Whether a write that returned is on disk, as the database itself said when it was opened.
     fn syncs_commits(&self) -> bool;
 

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use sqlx::ConnectOptions as _;
 use sqlx::sqlite::SqliteConnectOptions;
+use store::conformance::blobs::put;
 use store::conformance::fixtures::{create_room, enrol, enrolment, entry, id, invite, room_append};
 use store::{
     Accounts as _, Blobs as _, Depth, Imports as _, Invites as _, KeyPackages as _, Log as _, Problem,
@@ -35,7 +36,7 @@ async fn what_was_written_is_there_after_closing_and_opening() {
     assert_eq!(store.room_head(&room).await.unwrap().unwrap().size, 1);
     assert!(store.account("ada").await.unwrap().is_some());
     let report = store.check(Depth::Deep).await.unwrap();
-    assert_eq!((report.schema, report.directory, report.rooms, report.entries), (7, 1, 1, 1));
+    assert_eq!((report.schema, report.directory, report.rooms, report.entries), (8, 1, 1, 1));
 }
 
 /// The foreign key of blobs looks each entry up that comes: by its index, not among all blobs of its room.
@@ -65,7 +66,7 @@ async fn members_of_an_earlier_schema_have_no_closing_checkpoint() {
     sql(
         &path,
         "ALTER TABLE members DROP COLUMN closing; DROP TABLE imports; DROP TABLE key_packages; \
-         DROP TABLE blob_pieces; DROP TABLE blobs; DROP TABLE history; DROP TABLE history_devices; DROP TABLE history_boxes; DROP TABLE recoveries; \
+         DROP TABLE erased; DROP TABLE blob_pieces; DROP TABLE blobs; DROP TABLE history; DROP TABLE history_devices; DROP TABLE history_boxes; DROP TABLE recoveries; \
          ALTER TABLE accounts DROP COLUMN imported_ms; DELETE FROM schema_version WHERE version > 2",
     )
     .await;
@@ -91,10 +92,10 @@ async fn a_newer_schema_is_refused_and_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store.db");
     SqliteStore::open(&path).await.unwrap().close().await;
-    sql(&path, "INSERT INTO schema_version (version) VALUES (8)").await;
+    sql(&path, "INSERT INTO schema_version (version) VALUES (9)").await;
     for _ in 0..2 {
         let error = SqliteStore::open(&path).await.err().unwrap();
-        assert!(matches!(error, StoreError::NewerSchema { found: 8, supported: 7 }), "{error:?}");
+        assert!(matches!(error, StoreError::NewerSchema { found: 9, supported: 8 }), "{error:?}");
     }
 }
 
@@ -273,6 +274,29 @@ async fn what_was_kept_of_an_import_is_in_no_file_once_it_has_joined() {
     store.enrol_import(joining).await.unwrap();
     assert!(!found(salt) && !found(record));
     assert!(store.account("bob").await.unwrap().is_some());
+}
+
+/// SE-50
+#[tokio::test]
+async fn what_was_erased_is_in_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&folder.path().join("store.db")).await.unwrap();
+    let ada = enrol(&store, "ada").await;
+    let room = create_room(&store, "plans", &[ada]).await;
+    let (said, file) = (b"what was said, sealed".repeat(500), b"what was in a file, sealed".repeat(50_000));
+    let hash = put(&store, ada, &file).await;
+    let with = store::NewEntry { ciphertext: Some(said.clone()), blobs: vec![hash], ..entry(ada, 2) };
+    store.append(vec![room_append(room, 1, vec![with])]).await.unwrap();
+    let found = |what: &[u8]| {
+        let files = ["store.db", "store.db-wal"].map(|name| std::fs::read(folder.path().join(name)).unwrap());
+        files.iter().any(|bytes| bytes.windows(40).any(|window| window == &what[..40]))
+    };
+    assert!(found(&said) && found(&file));
+    let erasing = store::NewEntry { ciphertext: None, erases: vec![1], ..entry(ada, 3) };
+    store.append(vec![room_append(room, 2, vec![erasing])]).await.unwrap();
+    while !store.sweep().await.unwrap() {}
+    assert!(!found(&said) && !found(&file));
+    assert_eq!(store.entries(&room, 0, 9, 1_000_000).await.unwrap().len(), 3);
 }
 
 /// SE-34

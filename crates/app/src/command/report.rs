@@ -72,7 +72,13 @@ fn render_checked(out: &mut String, verdict: &Verdict, said: &[Said]) -> std::fm
         ("Room id", or_none(verdict.room.map(|r| r.to_string()))),
         ("Entries", format!("{} to {} of a log of {}", verdict.from, verdict.to, verdict.size)),
         ("Logged by", utc(verdict.logged_by)),
-        ("Messages", format!("{} disclosed, {} withheld", verdict.disclosed, verdict.withheld)),
+        (
+            "Messages",
+            format!(
+                "{} disclosed, {} withheld, {} erased",
+                verdict.disclosed, verdict.withheld, verdict.erased
+            ),
+        ),
     ] {
         writeln!(out, "<tr><th>{name}<td><code>{value}</code>")?;
     }
@@ -90,6 +96,7 @@ fn render_checked(out: &mut String, verdict: &Verdict, said: &[Said]) -> std::fm
             (None, State::Disclosed) => "<span class=quiet>no text</span>".to_owned(),
             (None, State::Partly) => "<span class=quiet>no text shown</span>".to_owned(),
             (None, State::Hidden) => "<span class=quiet>only its place is shown</span>".to_owned(),
+            (None, State::Erased) => "<span class=quiet>erased</span>".to_owned(),
             (None, _) => "<span class=quiet>content withheld</span>".to_owned(),
         };
         let what = message

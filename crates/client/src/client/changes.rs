@@ -1,8 +1,9 @@
-//! Saying something about what was said: replies, edits, reactions, deletions, mentions (EV-6).
+//! Saying something about what was said: replies, edits, reactions, deletions, mentions (EV-6); and erasing it (EV-48).
 
 use std::collections::BTreeSet;
 
 use evidence::content::{Content, Field, Reaction, Reference};
+use evidence::erasure::{Erased, ErasureReason};
 use evidence::limits::MAX_MENTIONS;
 use evidence::room::RoomId;
 use pki::Name;
@@ -11,7 +12,7 @@ use super::Client;
 use crate::ClientError;
 use crate::outbox::{Draft, SendHandle};
 use crate::room::Room;
-use crate::timeline::What;
+use crate::timeline::{Seen, What};
 
 impl Client {
     /// Gives the user's own message at log index `index` another text, and queues that like [`Self::send`]. What was said
@@ -63,6 +64,48 @@ impl Client {
         self.queue(room, Draft::Said(content(vec![deletion])?)).await
     }
 
+    /// What goes when the user's own messages at these log indices are erased: they, and the user's edits of them that this device
+    /// knows, ascending.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`] for an index that this device does not hold; [`ClientError::Input`] for a message of somebody else, for
+    /// one that was erased before, and for an entry that is no message.
+    pub async fn erasable(&self, room: RoomId, indices: &[u64]) -> Result<Vec<u64>, ClientError> {
+        let room = self.room(&room)?;
+        let mut found = BTreeSet::new();
+        for index in indices {
+            self.own_reference(&room, *index, "erase it").await?;
+            found.insert(*index);
+            found.extend(self.core().own_edits(&room, *index).await?);
+        }
+        Ok(found.into_iter().collect())
+    }
+
+    /// Erases the user's own messages at these log indices, and the user's edits of them, for a reason that everybody can read, the
+    /// server too; queued like [`Self::send`]. The server and the clients of the room then drop what they said, for good; copies that
+    /// somebody made stay (EV-49).
+    ///
+    /// # Errors
+    /// Those of [`Self::erasable`]; [`ClientError::Input`] for a reason that is none, and for too many messages at once;
+    /// [`ClientError::NotAMember`], [`ClientError::Stopped`], [`ClientError::Vault`].
+    pub async fn erase(
+        &self,
+        room: RoomId,
+        indices: &[u64],
+        reason: &str,
+    ) -> Result<SendHandle, ClientError> {
+        let input = |error: &dyn std::fmt::Display| ClientError::Input(error.to_string());
+        let reason = ErasureReason::parse(reason).map_err(|error| input(&error))?;
+        let indices = self.erasable(room, indices).await?;
+        let room = self.room(&room)?;
+        let mut erased = Vec::with_capacity(indices.len());
+        for index in indices {
+            erased.push(self.reference(&room, index).await?);
+        }
+        let erased = Erased::new(erased).map_err(|error| input(&error))?;
+        self.queue(room, Draft::Erase(erased, reason)).await
+    }
+
     /// The reference to the message at `index`.
     pub(super) async fn reference(&self, room: &Room, index: u64) -> Result<Reference, ClientError> {
         match self.core().seen_at(room, index).await? {
@@ -74,17 +117,34 @@ impl Client {
         }
     }
 
-    /// The reference to a message that this user may change.
-    async fn own_message(&self, room: &Room, index: u64) -> Result<Reference, ClientError> {
+    /// The reference to a message of this user's that was not erased, and what else is known of it.
+    async fn own_reference(
+        &self,
+        room: &Room,
+        index: u64,
+        what: &str,
+    ) -> Result<(Reference, Seen), ClientError> {
         let reference = self.reference(room, index).await?;
         let core = self.core();
         let seen = core.seen_at(room, index).await?.ok_or_else(|| not_held(index))?;
         if seen.user.as_deref() != Some(self.user()) {
             return Err(ClientError::Input(format!(
-                "the message at index {index} is not yours; only {} can edit or delete it",
+                "the message at index {index} is not yours; only {} can {what}",
                 seen.user.as_deref().unwrap_or("its sender")
             )));
         }
+        match core.vault.erased(room.key, index, index.saturating_add(1)).await?.get(&index) {
+            Some(at) => Err(ClientError::Input(format!(
+                "the message at index {index} was erased at {at}; nothing changes it any more"
+            ))),
+            None => Ok((reference, seen)),
+        }
+    }
+
+    /// The reference to a message that this user may change.
+    async fn own_message(&self, room: &Room, index: u64) -> Result<Reference, ClientError> {
+        let core = self.core();
+        let (reference, seen) = self.own_reference(room, index, "edit or delete it").await?;
         match seen.is_plain() {
             Some(true) => {}
             Some(false) => {

@@ -85,6 +85,10 @@ pub struct Exported {
     pub size: u64,
     /// Messages opened.
     pub disclosed: u64,
+    /// Messages that were erased.
+    pub erased: u64,
+    /// Of these, those of which an entry behind `to` says so: the bundle does not show it, and to a reader they are withheld.
+    pub erased_later: u64,
     /// When that checkpoint was cosigned, Unix milliseconds: nothing in the bundle is newer.
     pub until_ms: u64,
     /// Why the server was not asked for what is newer, or not believed; none if it has nothing newer for this device.
@@ -167,7 +171,11 @@ impl Client {
             }
         }
         writer.finish().map_err(bundle)?.flush()?;
-        Ok(Exported { from, to, size, disclosed, until_ms, behind })
+        let erasures = core.vault.erased(room.key, from, to.saturating_add(1)).await?;
+        let (erased, later) = (erasures.len(), erasures.values().filter(|by| **by > to).count());
+        let count = |number| u64::try_from(number).unwrap_or(u64::MAX);
+        let (erased, erased_later) = (count(erased), count(later));
+        Ok(Exported { from, to, size, disclosed, erased, erased_later, until_ms, behind })
     }
 }
 

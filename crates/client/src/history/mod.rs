@@ -282,7 +282,7 @@ impl Core {
         }
         let mut rooms = Vec::new();
         for room in self.rooms() {
-            let lacks = |log: &Log| log.member_since(&own) != Some(0) || !log.unopened.is_empty();
+            let lacks = |log: &Log| log.member_since(&own) != Some(0) || log.lacks_content();
             if !room.facts().stopped && self.with_log(&room, lacks).await? {
                 rooms.push(room);
             }

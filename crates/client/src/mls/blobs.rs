@@ -63,7 +63,7 @@ impl Core {
     fn named_by(&self, entry: &UnverifiedEntry, member: &mut bool) -> Vec<Hash> {
         let own = self.owner.certificate.hash();
         match entry {
-            UnverifiedEntry::Statement(_) => Vec::new(),
+            UnverifiedEntry::Statement(_) | UnverifiedEntry::Erasure(_) => Vec::new(),
             UnverifiedEntry::Revocation(revocation) => {
                 *member &= revocation.claim().revoked != own;
                 Vec::new()

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use evidence::Hash;
 use evidence::content::{Binding, Content};
 use evidence::entry::Place;
+use evidence::erasure::{Erased, Erasure, ErasureClaim, ErasureReason};
 use evidence::membership::{Change, DeviceRef, GroupHashes, Membership, MembershipClaim, MlsHashes};
 use evidence::room::{ContentSuite, KeyEpoch};
 use evidence::statement::{Statement, StatementClaim};
@@ -86,6 +87,20 @@ impl Core {
             (MlsHashes::default(), Vec::new())
         };
         Ok(Parcel::change(self.sign_membership(room, facts, seq, plan.change, mls), blobs))
+    }
+
+    /// Signs an erasure. It has no ciphertext, and needs no group.
+    pub(crate) fn sign_erasure(
+        &self,
+        room: &Room,
+        facts: &Facts,
+        seq: u64,
+        erased: Erased,
+        reason: ErasureReason,
+    ) -> Parcel {
+        let certificate = self.owner.certificate.hash();
+        let claim = ErasureClaim { certificate, place: self.place(room, facts, seq), erased, reason };
+        Parcel::erasure(Erasure::sign(&claim, &self.owner.key))
     }
 
     fn sign_membership(

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use evidence::Hash;
 use evidence::content::Content;
+use evidence::erasure::ErasureClaim;
 use evidence::limits::MAX_SKEW_MS;
 use evidence::membership::{Change, DeviceRef};
 use evidence::refusal::Reason;
@@ -86,7 +87,7 @@ impl Core {
             Some(back) if lost && Some(back.at) != at => return Ok(Reworked::More),
             None if lost => {
                 // A change is not made again: whoever waits for it is told.
-                for row in rows.iter().filter(|row| row.parcel.content.is_none()) {
+                for row in rows.iter().filter(|row| !is_made_again(row)) {
                     let refused = ClientError::Refused(Reason::Epoch);
                     self.message_failed(room, &ticket(&row.parcel), refused, false);
                 }
@@ -109,7 +110,7 @@ impl Core {
             let tried = tries.entry(ticket).or_default();
             *tried += u32::from(!waits);
             match verdict(&row, reasons.get(&ticket).copied(), *tried, &facts) {
-                Some(error) => given_up.push((ticket, row.parcel.content.is_some(), error)),
+                Some(error) => given_up.push((ticket, is_made_again(&row), error)),
                 None => {
                     seq += 1;
                     let row = if waits {
@@ -199,6 +200,10 @@ impl Core {
         row: OutboxRow,
         open: &mut OpenGroup,
     ) -> Result<OutboxRow, ClientError> {
+        if let Some(ErasureClaim { erased, reason, .. }) = row.parcel.as_erasure() {
+            let parcel = self.sign_erasure(room, facts, seq, erased, reason);
+            return Ok(OutboxRow { seq, state: OutboxState::Signed, parcel });
+        }
         let bytes = row.parcel.content.ok_or(VaultError::Damaged("outbox"))?;
         let content = Content::from_bytes(&bytes).map_err(|_| VaultError::Damaged("outbox"))?;
         let parcel = self.sign_content(room, facts, seq, &content, open)?;
@@ -212,6 +217,11 @@ impl Core {
     }
 }
 
+/// Whether a row is signed again when it was refused; a change is made for the members as they were.
+fn is_made_again(row: &OutboxRow) -> bool {
+    row.parcel.content.is_some() || row.parcel.as_erasure().is_some()
+}
+
 /// Why a row is given up; `None` if it is to be signed again.
 fn verdict(row: &OutboxRow, reason: Option<Reason>, tried: u32, facts: &Facts) -> Option<ClientError> {
     if !facts.member {
@@ -222,7 +232,7 @@ fn verdict(row: &OutboxRow, reason: Option<Reason>, tried: u32, facts: &Facts) -
     }
     match reason {
         Some(Reason::Epoch | Reason::Keys | Reason::Sequence | Reason::Time) | None
-            if row.parcel.content.is_some() && tried <= TRIES =>
+            if is_made_again(row) && tried <= TRIES =>
         {
             None
         }

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use evidence::Hash;
+use evidence::cose::Kind as _;
 use evidence::entry::Entry;
+use evidence::erasure::ErasureClaim;
 use evidence::room::RoomId;
 use tokio::sync::watch;
 
@@ -67,17 +69,29 @@ impl SendHandle {
 }
 
 /// What stays the same of a message through all changes of number, keys and signature: SHA-256 of its content, whose salts are
-/// random; of a change of members, which is never signed again, SHA-256 of the entry.
+/// random; of an erasure, of what it erases and why; of a change of members, which is never signed again, of the entry.
 pub(super) type Ticket = Hash;
 
 /// The ticket of a row.
 pub(super) fn ticket(parcel: &Parcel) -> Ticket {
-    pki::sha256(parcel.content.as_ref().unwrap_or(&parcel.entry))
+    match (&parcel.content, parcel.as_erasure()) {
+        (Some(content), _) => pki::sha256(content),
+        (None, Some(erasure)) => ticket_of_erasure(&erasure),
+        (None, None) => pki::sha256(&parcel.entry),
+    }
 }
 
 /// The ticket of what became this entry with this content.
 fn ticket_of(entry: &Entry, content: Option<&[u8]>) -> Ticket {
-    pki::sha256(content.unwrap_or(entry.bytes()))
+    match (content, entry) {
+        (Some(content), _) => pki::sha256(content),
+        (None, Entry::Erasure(erasure)) => ticket_of_erasure(erasure),
+        (None, _) => pki::sha256(entry.bytes()),
+    }
+}
+
+fn ticket_of_erasure(erasure: &ErasureClaim) -> Ticket {
+    pki::sha256(&erasure.encode().1)
 }
 
 struct Waiter {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use evidence::Hash;
 use evidence::content::Content;
+use evidence::erasure::{Erased, ErasureReason};
 use evidence::membership::Change;
 use tokio::sync::{mpsc, oneshot};
 
@@ -27,6 +28,8 @@ pub(crate) enum Draft {
     Uploaded(Content, UploadId),
     /// A change of the members of a room that stands, with key packages of those added in suite 1.
     Change(Change, Vec<Package>),
+    /// What was said is erased, for a reason.
+    Erase(Erased, ErasureReason),
 }
 
 /// A draft, and who wants to know.
@@ -95,7 +98,8 @@ async fn prepare(core: &Core, job: &Job) -> Result<(Facts, Vec<Hash>), ClientErr
     if !facts.member {
         return Err(ClientError::NotAMember);
     }
-    if facts.keys.is_none() && !changes {
+    let says = matches!(job.draft, Draft::Said(_) | Draft::Uploaded(..));
+    if facts.keys.is_none() && says {
         return Err(ClientError::Unencrypted);
     }
     Ok((facts, lingering))
@@ -209,6 +213,14 @@ impl RoomWriter {
                 let seq = core.vault.take_seqs(transaction, room.key, 1).await?;
                 let (state, parcel) = self.say(core, &room, &facts, seq, &content)?;
                 (state, seq, parcel)
+            }
+            Draft::Erase(erased, reason) => {
+                // What is signed for a room that has moved on is signed again, in its turn.
+                self.waits |= facts.size != self.size;
+                self.unsealed |= self.waits;
+                let seq = core.vault.take_seqs(transaction, room.key, 1).await?;
+                let state = if self.waits { OutboxState::Unsigned } else { OutboxState::Signed };
+                (state, seq, core.sign_erasure(&room, &facts, seq, erased, reason))
             }
             Draft::Change(change, packages) => {
                 // A change is made for the members as they are now: it does not wait behind what must be signed again. Who leaves

@@ -8,9 +8,11 @@ use evidence::checkpoint::SignedCheckpoint;
 use evidence::entry::Entry;
 use evidence::log::{Tree, TreeHead};
 use evidence::membership::{Change, DeviceRef, GroupHashes};
+use evidence::receipt::Unopened;
 use evidence::room::{Certificates, ContentSuite, Context, Member, MembershipFault, RoomState, Unacceptable};
 
 use super::{Facts, KeyFacts};
+use crate::vault::reason_when_erased;
 
 /// The state of a log at its size.
 #[derive(Default)]
@@ -123,6 +125,18 @@ impl Log {
             certificate: *certificate,
         };
         members.map(device).collect()
+    }
+
+    /// Of these entries, whatever was withheld was erased.
+    pub(crate) fn erase(&mut self, erased: &[u64]) {
+        for (_, reason) in self.unopened.iter_mut().filter(|(index, _)| erased.binary_search(index).is_ok()) {
+            *reason = reason_when_erased(*reason);
+        }
+    }
+
+    /// Whether content is missing that another device of this user may have.
+    pub(crate) fn lacks_content(&self) -> bool {
+        self.unopened.iter().any(|(_, reason)| *reason != Unopened::Erased as u8)
     }
 
     /// First index from which `device` is a member without a gap.

@@ -3,9 +3,11 @@
 //! - [`Room`]: what all tasks share.
 //! - [`Log`]: the log folded, from index 0; held by whoever moves it.
 //! - [`sync`]: takes entries and checkpoints from the server; the way into the vault.
+//! - [`erasures`]: what entries erase of what is stored.
 //! - [`verify`]: signatures and contents of many entries at once.
 //! - [`receipts`]: this device's receipts and others'.
 
+mod erasures;
 mod log;
 mod receipts;
 mod received;

@@ -256,6 +256,7 @@ fn reason_of(reason: u8) -> Unopened {
     match reason {
         1 => Unopened::Withheld,
         2 => Unopened::Mismatch,
+        4 => Unopened::Erased,
         _ => Unopened::NotDecryptable,
     }
 }

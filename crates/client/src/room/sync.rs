@@ -213,8 +213,9 @@ impl Core {
         let mut transaction = self.vault.begin().await?;
         self.vault.move_room(&mut transaction, room.key, &step).await?;
         let mut open = None;
-        let unopened = self.accept(&mut transaction, room, log, &mut checked, blobs, &mut open).await?;
+        let mut unopened = self.accept(&mut transaction, room, log, &mut checked, blobs, &mut open).await?;
         compare(log, &head)?;
+        let erased = self.erase(&mut transaction, room, log, (first, &mut checked, &mut unopened)).await?;
         if let Some(seq) = own_last {
             self.vault.clear_outbox(&mut transaction, room.key, 0, seq).await?;
         }
@@ -242,6 +243,13 @@ impl Core {
             log.head = Some(head);
         }
         room.set_facts(log.facts(&own, false));
+        if erased {
+            // What was said of others is partly gone.
+            *room.acts.lock().await = Default::default();
+            if let Err(error) = self.vault.empty_log().await {
+                tracing::info!(room = %room.id, "what was erased is overwritten later: {error}");
+            }
+        }
         if let Some(open) = open {
             self.keep_group(room, open);
         }
@@ -251,7 +259,7 @@ impl Core {
         let (mut said, mut lacking) = (false, false);
         for entry in checked.iter().filter(|entry| matches!(entry.entry, Entry::Statement(_))) {
             said = true;
-            lacking |= entry.content.is_none();
+            lacking |= entry.content.is_none() && !entry.erased;
         }
         if said {
             self.history_grows(lacking);
@@ -307,6 +315,7 @@ impl Core {
                             Err(_) => {}
                         }
                     }
+                    Entry::Erasure(_) => {}
                     changed => {
                         self.follow_change(transaction, room, open, log, changed, &before).await?;
                     }
@@ -454,9 +463,8 @@ impl Core {
         for ((index, entry), unopened) in (first..held).zip(checked).zip(unopened) {
             let known = |hash: &_| evidence::room::Certificates::certificate(&*self.certificates, hash);
             let bytes = entry.entry.bytes();
-            let content = entry.content.as_deref();
-            let mut item = item(index, &Claims::from(&entry.entry), bytes, content, *unopened, known);
-            if item.refers() {
+            let mut item = item(index, &Claims::from(&entry.entry), bytes, entry.kept(), *unopened, known);
+            if item.refers() || entry.erased {
                 item = self.timeline(room, index, 1).await?.pop().unwrap_or(item);
             }
             self.emit(Event::Item { room: room.id, item: Arc::new(item) });

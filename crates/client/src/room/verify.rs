@@ -28,6 +28,8 @@ pub(super) struct Checked {
     pub(super) ciphertext: Option<Vec<u8>>,
     /// Why there is no content.
     pub(super) missing: Unopened,
+    /// Whether a later entry that came with it erases it.
+    pub(super) erased: bool,
 }
 
 /// An entry to check.
@@ -92,7 +94,7 @@ fn check(item: Item, known: &KnownCertificates, suite: ContentSuite) -> Result<C
     };
     let mismatch = came && content.is_none() && ciphertext.is_none();
     let missing = if mismatch { Unopened::Mismatch } else { Unopened::Withheld };
-    Ok(Checked { entry, content, ciphertext, missing })
+    Ok(Checked { entry, content, ciphertext, missing, erased: false })
 }
 
 /// The content if it is what the statement commits to (EV-7).
@@ -105,7 +107,12 @@ fn open(entry: &Entry, signer: &VerifiedCertificate, content: Vec<u8>) -> Option
 
 impl Checked {
     pub(super) fn to_store(&self, unopened: Option<u8>) -> NewStoredEntry<'_> {
-        NewStoredEntry { entry: self.entry.bytes(), content: self.content.as_deref(), unopened }
+        NewStoredEntry { entry: self.entry.bytes(), content: self.kept(), unopened }
+    }
+
+    /// What is kept of the content.
+    pub(super) fn kept(&self) -> Option<&[u8]> {
+        self.content.as_deref().filter(|_| !self.erased)
     }
 
     /// Why there is no content, if this device should have one (EV-30).

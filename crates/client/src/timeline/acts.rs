@@ -105,6 +105,22 @@ impl Core {
         entry.map(|(_, entry)| self.see(&entry)).transpose()
     }
 
+    /// Indices of the edits of the message at `index` by its own user, as far as their content is here.
+    pub(crate) async fn own_edits(&self, room: &Room, index: u64) -> Result<Vec<u64>, ClientError> {
+        let held = self.vault.room(&room.id.0).await?.map_or(0, |row| row.held);
+        let mut acts = room.acts.lock().await;
+        self.find_acts(room, &mut acts, index.min(held), held).await?;
+        let Some(seen) = self.seen_at(room, index).await? else { return Ok(Vec::new()) };
+        let target = seen.target();
+        let changes = acts.by_target.get(&index).into_iter().flatten();
+        let edits = changes.filter(|(at, change)| {
+            matches!(change.act, Act::Edit(_))
+                && change.user == seen.user
+                && change.act.is_good(**at, change.user.as_deref(), Some(&target)) != Some(false)
+        });
+        Ok(edits.map(|(at, _)| *at).collect())
+    }
+
     /// Brings what is known of edits and deletions to the entries from `from` up to `held`.
     pub(super) async fn find_acts(
         &self,

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use evidence::Hash;
 use evidence::content::{Attachment, AttachmentInfo, Content, Field};
 use evidence::entry::{Entry, Place, RevocationClaim, UnverifiedEntry};
+use evidence::erasure::ErasureClaim;
 use evidence::membership::{Change, DeviceRef, MembershipClaim};
 use evidence::receipt::Unopened;
 use evidence::relation::{Edited, Relations};
@@ -48,6 +49,20 @@ pub enum What {
     Earlier,
     /// Somebody said something that this device could not open.
     Unopened(Unopened),
+    /// Somebody said something that its user has erased since: what it was is gone.
+    Erased {
+        /// Log index of the erasure.
+        at: u64,
+        /// Why, in the user's words.
+        reason: String,
+    },
+    /// The sender erased what it had said.
+    Erasure {
+        /// Log indices of what it erased, ascending.
+        erased: Vec<u64>,
+        /// Why, in the sender's words.
+        reason: String,
+    },
     /// The room was created with these users.
     Created {
         /// Its name; none for a direct room.
@@ -163,6 +178,12 @@ impl TimelineItem {
                     .to_owned()
             }
             What::Unopened(Unopened::NotDecryptable) => "this message could not be decrypted".to_owned(),
+            What::Unopened(Unopened::Erased) => "this message was erased".to_owned(),
+            What::Erased { reason, .. } => format!("erased by {from}: {reason}"),
+            What::Erasure { erased, reason } => {
+                let indices: Vec<String> = erased.iter().map(u64::to_string).collect();
+                format!("{from} erased {}: {reason}", list(&indices))
+            }
             What::Created { name: Some(name), users } => {
                 format!("{from} created the room {name} with {}", list(users))
             }
@@ -193,6 +214,7 @@ pub(crate) enum Claims<'a> {
     Statement(&'a StatementClaim),
     Membership(&'a MembershipClaim),
     Revocation(&'a RevocationClaim),
+    Erasure(&'a ErasureClaim),
 }
 
 impl<'a> From<&'a Entry> for Claims<'a> {
@@ -201,6 +223,7 @@ impl<'a> From<&'a Entry> for Claims<'a> {
             Entry::Statement(entry) => Self::Statement(entry),
             Entry::Membership(entry) => Self::Membership(entry),
             Entry::Revocation(entry) => Self::Revocation(entry),
+            Entry::Erasure(entry) => Self::Erasure(entry),
         }
     }
 }
@@ -211,6 +234,7 @@ impl<'a> From<&'a UnverifiedEntry> for Claims<'a> {
             UnverifiedEntry::Statement(entry) => Self::Statement(entry.claim()),
             UnverifiedEntry::Membership(entry) => Self::Membership(entry.claim()),
             UnverifiedEntry::Revocation(entry) => Self::Revocation(entry.claim()),
+            UnverifiedEntry::Erasure(entry) => Self::Erasure(entry.claim()),
         }
     }
 }
@@ -221,6 +245,7 @@ impl Claims<'_> {
             Self::Statement(claim) => &claim.place,
             Self::Membership(claim) => &claim.place,
             Self::Revocation(claim) => &claim.place,
+            Self::Erasure(claim) => &claim.place,
         }
     }
 
@@ -229,6 +254,7 @@ impl Claims<'_> {
             Self::Statement(claim) => claim.certificate,
             Self::Membership(claim) => claim.certificate,
             Self::Revocation(claim) => claim.certificate,
+            Self::Erasure(claim) => claim.certificate,
         }
     }
 }
@@ -256,6 +282,10 @@ pub(crate) fn item(
                 Some(format!("{}/{}", identity.user()?, identity.device()?))
             }),
             reason: claim.reason.word(),
+        },
+        Claims::Erasure(claim) => What::Erasure {
+            erased: claim.erased.indices().collect(),
+            reason: claim.reason.as_str().to_owned(),
         },
     };
     TimelineItem {

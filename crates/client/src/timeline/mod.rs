@@ -3,12 +3,12 @@
 mod acts;
 mod item;
 
-pub(crate) use acts::Acts;
+pub(crate) use acts::{Acts, Seen};
 pub(crate) use item::{Claims, item};
 pub use item::{MessageState, TimelineItem, What};
 
 use evidence::content::{Attachment, Content};
-use evidence::entry::Entry;
+use evidence::entry::{Entry, UnverifiedEntry};
 use evidence::room::Certificates as _;
 
 use crate::ClientError;
@@ -26,6 +26,7 @@ impl Core {
     ) -> Result<Vec<TimelineItem>, ClientError> {
         let held = self.vault.room(&room.id.0).await?.map_or(0, |row| row.held);
         let entries = self.vault.entries(room.key, from, limit).await?;
+        let erased = self.vault.erased(room.key, from, held).await?;
         let mut acts = room.acts.lock().await;
         self.find_acts(room, &mut acts, from.min(held), held).await?;
         let mut items = Vec::with_capacity(entries.len());
@@ -35,7 +36,10 @@ impl Core {
             let claims = Claims::from(&parsed);
             let mut line =
                 item(index, &claims, &entry.entry, entry.content.as_deref(), entry.unopened, known);
-            self.relate(room, &mut acts, &entry, &mut line, held).await?;
+            match erased.get(&index) {
+                Some(at) => line.what = self.why_erased(room, *at).await?,
+                None => self.relate(room, &mut acts, &entry, &mut line, held).await?,
+            }
             let by = room.received().users(index, &line.from);
             if !by.is_empty() {
                 line.state = MessageState::Received { by };
@@ -43,6 +47,17 @@ impl Core {
             items.push(line);
         }
         Ok(items)
+    }
+
+    async fn why_erased(&self, room: &Room, at: u64) -> Result<What, ClientError> {
+        let entry = self.vault.opened_entries(room.key, at, 1).await?.pop();
+        let (_, entry) = entry.ok_or(VaultError::Damaged("segment"))?;
+        match Entry::parse(&entry.entry) {
+            Ok(UnverifiedEntry::Erasure(erasure)) => {
+                Ok(What::Erased { at, reason: erasure.claim().reason.as_str().to_owned() })
+            }
+            _ => Err(VaultError::Damaged("segment").into()),
+        }
     }
 
     /// The files of the message at `index`, if that is under a verified checkpoint.

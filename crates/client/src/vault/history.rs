@@ -154,7 +154,7 @@ impl Vault {
         transaction.commit().await
     }
 
-    /// Keeps contents, by log index, and moves the position of the last piece read; what is there stays. Nothing is done, and said so, if
+    /// Keeps contents, by log index, and moves the position of the last piece read; what is there stays, and what was erased is not kept. Nothing is done, and said so, if
     /// another process moved it.
     pub(crate) async fn put_history(
         &self,
@@ -173,12 +173,15 @@ impl Vault {
             return Ok(false);
         }
         for (index, content) in contents {
-            sqlx::query("INSERT OR IGNORE INTO history (room, idx, sealed) VALUES (?, ?, ?)")
-                .bind(int(key.0)?)
-                .bind(int(*index)?)
-                .bind(self.keys.seal(Place::at(TABLE, [key.0, *index]), content)?)
-                .execute(&mut *transaction)
-                .await?;
+            sqlx::query(
+                "INSERT OR IGNORE INTO history (room, idx, sealed) SELECT ?1, ?2, ?3 \
+                 WHERE NOT EXISTS (SELECT 1 FROM erased WHERE room = ?1 AND idx = ?2)",
+            )
+            .bind(int(key.0)?)
+            .bind(int(*index)?)
+            .bind(self.keys.seal(Place::at(TABLE, [key.0, *index]), content)?)
+            .execute(&mut *transaction)
+            .await?;
         }
         transaction.commit().await?;
         Ok(true)

@@ -6,6 +6,7 @@
 mod certificates;
 mod comparisons;
 mod directory;
+mod erasures;
 mod error;
 mod groups;
 mod history;
@@ -33,6 +34,7 @@ use sqlx::{ConnectOptions as _, Row as _};
 pub(crate) use certificates::StoredCertificate;
 pub(crate) use comparisons::Comparison;
 pub(crate) use directory::StoredDirectory;
+pub(crate) use erasures::reason_when_erased;
 pub use error::VaultError;
 pub(crate) use groups::{GroupRecords, StoredGroup};
 pub(crate) use history::HistoryKeys;

@@ -4,6 +4,7 @@
 
 use std::sync::{Arc, LazyLock};
 
+use evidence::erasure::{Erasure, ErasureClaim};
 use evidence::room::{KeyEpoch, RoomId};
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
@@ -67,6 +68,16 @@ impl Parcel {
     pub(crate) fn change(entry: Vec<u8>, blobs: Vec<Vec<u8>>) -> Self {
         let blobs = blobs.into_iter().map(ByteVec::from).collect();
         Self { entry, content: None, ciphertext: None, blobs }
+    }
+
+    /// An erasure.
+    pub(crate) fn erasure(entry: Vec<u8>) -> Self {
+        Self::change(entry, Vec::new())
+    }
+
+    /// What it erases, if it is an erasure.
+    pub(crate) fn as_erasure(&self) -> Option<ErasureClaim> {
+        Some(Erasure::parse(&self.entry).ok()?.claim().clone()).filter(|_| self.content.is_none())
     }
 
     /// Whether it was sealed by the group of `room` in this key epoch.

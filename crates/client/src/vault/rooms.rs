@@ -297,6 +297,7 @@ impl Vault {
             "DELETE FROM outbox WHERE room = ?",
             "DELETE FROM upload WHERE room = ?",
             "DELETE FROM history WHERE room = ?",
+            "DELETE FROM erased WHERE room = ?",
             "DELETE FROM refusal WHERE room = ?",
             "DELETE FROM group_record WHERE room = ?",
             "DELETE FROM room WHERE id = ? AND size = 0",

@@ -2,6 +2,7 @@
 
 use minicbor::{Decode, Encode};
 use sqlx::Row as _;
+use sqlx::sqlite::SqliteConnection;
 
 use super::{Place, RoomKey, Vault, VaultError, WriteTransaction, decode, int, uint};
 
@@ -24,6 +25,12 @@ pub(crate) struct StoredEntry {
     /// Why there is no content where there should be, by the reasons of EV-30.
     #[n(3)]
     pub(crate) unopened: Option<u8>,
+}
+
+impl StoredEntry {
+    fn as_new(&self) -> NewStoredEntry<'_> {
+        NewStoredEntry { entry: &self.entry, content: self.content.as_deref(), unopened: self.unopened }
+    }
 }
 
 /// A [`StoredEntry`] to be stored.
@@ -64,6 +71,13 @@ pub(crate) struct Segment {
     /// Index of the first.
     pub(crate) first: u64,
     pub(crate) entries: Vec<StoredEntry>,
+}
+
+impl Segment {
+    /// Index after the last.
+    pub(crate) fn end(&self) -> u64 {
+        self.first.saturating_add(u64::try_from(self.entries.len()).unwrap_or(u64::MAX))
+    }
 }
 
 impl Vault {
@@ -107,12 +121,23 @@ impl Vault {
 
     /// The segment that holds index `at`, or `None` past the end.
     pub(crate) async fn segment(&self, key: RoomKey, at: u64) -> Result<Option<Segment>, VaultError> {
+        let mut connection = self.readers.acquire().await?;
+        self.segment_on(&mut connection, key, at).await
+    }
+
+    /// [`Self::segment`] within a transaction.
+    pub(super) async fn segment_on(
+        &self,
+        connection: &mut SqliteConnection,
+        key: RoomKey,
+        at: u64,
+    ) -> Result<Option<Segment>, VaultError> {
         let row = sqlx::query(
             "SELECT first, count, sealed FROM segment WHERE room = ? AND first <= ? ORDER BY first DESC LIMIT 1",
         )
         .bind(int(key.0)?)
         .bind(int(at)?)
-        .fetch_optional(&self.readers)
+        .fetch_optional(connection)
         .await?;
         let Some(row) = row else { return Ok(None) };
         let (first, count) = (uint(row.try_get(0)?)?, uint(row.try_get(1)?)?);
@@ -125,6 +150,25 @@ impl Vault {
             return Err(VaultError::Damaged(TABLE));
         }
         Ok(Some(Segment { first, entries }))
+    }
+
+    /// Writes a segment in its own place, with the same entries.
+    pub(super) async fn rewrite_segment(
+        &self,
+        connection: &mut SqliteConnection,
+        key: RoomKey,
+        segment: &Segment,
+    ) -> Result<(), VaultError> {
+        let count = segment.end().saturating_sub(segment.first);
+        let entries: Vec<NewStoredEntry<'_>> = segment.entries.iter().map(StoredEntry::as_new).collect();
+        let record = wire::cbor::to_vec(&NewRecord { entries: &entries });
+        sqlx::query("UPDATE segment SET sealed = ? WHERE room = ? AND first = ?")
+            .bind(self.keys.seal(Place::at(TABLE, [key.0, segment.first, count]), &record)?)
+            .bind(int(key.0)?)
+            .bind(int(segment.first)?)
+            .execute(connection)
+            .await?;
+        Ok(())
     }
 
     /// Up to `limit` entries from index `from`, with what other devices of this user have opened of them.

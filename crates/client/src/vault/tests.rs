@@ -192,7 +192,7 @@ async fn a_home_of_the_first_schema_is_brought_to_the_newest_and_keeps_what_it_h
     vault.ensure_room(&record(1)).await.unwrap();
     let mut transaction = vault.begin().await.unwrap();
     sqlx::raw_sql(
-        "DROP TABLE directory; DROP TABLE directory_hashes; DROP TABLE directory_leaf; DROP TABLE group_record; DROP TABLE upload; DROP TABLE history; DROP TABLE history_key; DROP TABLE comparison; \
+        "DROP TABLE directory; DROP TABLE directory_hashes; DROP TABLE directory_leaf; DROP TABLE group_record; DROP TABLE upload; DROP TABLE history; DROP TABLE history_key; DROP TABLE comparison; DROP TABLE erased; \
          ALTER TABLE room DROP COLUMN group_version; ALTER TABLE room DROP COLUMN group_generation; ALTER TABLE room DROP COLUMN history_end; ALTER TABLE room DROP COLUMN history_put; ALTER TABLE room DROP COLUMN history_read; PRAGMA user_version = 1",
     )
     .execute(&mut *transaction)

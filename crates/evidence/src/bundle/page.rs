@@ -20,8 +20,9 @@ of {organisation}, a log of {size} entries at the time of export.
   root  {root}
 
 Every entry was signed by the device of a named person, put in order in a tamper-evident log, and countersigned
-by the server with the time; the recipients' receipts stand beside it. Some messages may be withheld: their
-places show, and mostly who wrote and when.
+by the server with the time; the recipients' receipts stand beside it. Some messages may be withheld by whoever
+made this file, and some may have been erased by their own writer, who says why: their places show, and mostly
+who wrote and when. An entry that is missing makes the file invalid.
 
 THIS PAGE PROVES NOTHING. Neither does the file vouch for its own root. Check it:
 

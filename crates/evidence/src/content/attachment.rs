@@ -50,7 +50,7 @@ impl FileName {
 
 /// Control characters, line and paragraph separators, and the controls of the Unicode Bidirectional Algorithm (UAX 9,
 /// section 2).
-pub(super) fn deceives(c: char) -> bool {
+pub(crate) fn deceives(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

@@ -9,6 +9,7 @@ use minicbor::Encoder;
 use pki::{Name, sha256};
 use wire::cbor;
 
+pub(crate) use attachment::deceives;
 pub use attachment::{
     Attachment, AttachmentInfo, BadFileName, FILE_KEY, FileBytes, FileName, MediaType, SealedFile,
 };

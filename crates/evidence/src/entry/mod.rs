@@ -1,4 +1,4 @@
-//! Entries of a room's log: statements, membership statements and revocation entries (EV-12).
+//! Entries of a room's log: statements, membership statements, revocation entries and erasures (EV-12).
 
 mod revocation;
 
@@ -6,6 +6,7 @@ use pki::VerifiedCertificate;
 pub use revocation::{Revocation, RevocationClaim};
 
 use crate::cose::{Header, Kind, Malformed, Object, Unsound, Unverified, typ};
+use crate::erasure::{Erasure, ErasureClaim};
 use crate::hash::Hash;
 use crate::log::{TreeHead, leaf_hash};
 use crate::membership::{Membership, MembershipClaim};
@@ -64,6 +65,8 @@ pub enum Entry {
     Membership(Membership),
     /// A certificate is no longer good.
     Revocation(Revocation),
+    /// What was said is erased.
+    Erasure(Erasure),
 }
 
 /// A well-formed entry whose signature nobody has checked.
@@ -76,18 +79,21 @@ pub enum UnverifiedEntry {
     Membership(Unverified<MembershipClaim>),
     /// A revocation entry.
     Revocation(Unverified<RevocationClaim>),
+    /// An erasure.
+    Erasure(Unverified<ErasureClaim>),
 }
 
 impl Entry {
     /// Reads an entry of any kind.
     ///
     /// # Errors
-    /// [`Malformed`]; [`Malformed::Type`] if it is none of the three kinds.
+    /// [`Malformed`]; [`Malformed::Type`] if it is none of the four kinds.
     pub fn parse(bytes: &[u8]) -> Result<UnverifiedEntry, Malformed> {
         match typ(bytes) {
             Some(StatementClaim::TYP) => Object::parse(bytes).map(UnverifiedEntry::Statement),
             Some(MembershipClaim::TYP) => Object::parse(bytes).map(UnverifiedEntry::Membership),
             Some(RevocationClaim::TYP) => Object::parse(bytes).map(UnverifiedEntry::Revocation),
+            Some(ErasureClaim::TYP) => Object::parse(bytes).map(UnverifiedEntry::Erasure),
             Some(_) => Err(Malformed::Type),
             None => Err(Malformed::NotCose),
         }
@@ -99,6 +105,7 @@ impl Entry {
             Self::Statement(entry) => &entry.place,
             Self::Membership(entry) => &entry.place,
             Self::Revocation(entry) => &entry.place,
+            Self::Erasure(entry) => &entry.place,
         }
     }
 
@@ -108,6 +115,7 @@ impl Entry {
             Self::Statement(entry) => entry.certificate,
             Self::Membership(entry) => entry.certificate,
             Self::Revocation(entry) => entry.certificate,
+            Self::Erasure(entry) => entry.certificate,
         }
     }
 
@@ -117,6 +125,7 @@ impl Entry {
             Self::Statement(entry) => entry.bytes(),
             Self::Membership(entry) => entry.bytes(),
             Self::Revocation(entry) => entry.bytes(),
+            Self::Erasure(entry) => entry.bytes(),
         }
     }
 
@@ -133,6 +142,7 @@ impl UnverifiedEntry {
             Self::Statement(entry) => entry.certificate(),
             Self::Membership(entry) => entry.certificate(),
             Self::Revocation(entry) => entry.certificate(),
+            Self::Erasure(entry) => entry.certificate(),
         }
     }
 
@@ -142,6 +152,7 @@ impl UnverifiedEntry {
             Self::Statement(entry) => &entry.claim().place,
             Self::Membership(entry) => &entry.claim().place,
             Self::Revocation(entry) => &entry.claim().place,
+            Self::Erasure(entry) => &entry.claim().place,
         }
     }
 
@@ -154,6 +165,7 @@ impl UnverifiedEntry {
             Self::Statement(entry) => Entry::Statement(entry.verify(signer)?),
             Self::Membership(entry) => Entry::Membership(entry.verify(signer)?),
             Self::Revocation(entry) => Entry::Revocation(entry.verify(signer)?),
+            Self::Erasure(entry) => Entry::Erasure(entry.verify(signer)?),
         })
     }
 }

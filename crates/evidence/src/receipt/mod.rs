@@ -54,6 +54,8 @@ pub enum Unopened {
     Mismatch = 2,
     /// It could not be decrypted.
     NotDecryptable = 3,
+    /// It was erased before the device could open it.
+    Erased = 4,
 }
 
 type Parts = (u8, u64, u64, Vec<(u64, u8)>);
@@ -104,6 +106,7 @@ impl Kind for ReceiptClaim {
                 1 => Unopened::Withheld,
                 2 => Unopened::Mismatch,
                 3 => Unopened::NotDecryptable,
+                4 => Unopened::Erased,
                 _ => return Err(wrong),
             };
             Ok((index, reason))

@@ -63,10 +63,13 @@ pub enum Reason {
     /// 10
     #[error("devices that are gone still hold the room's keys: fresh keys first, then send again")]
     Keys = 10,
+    /// 11
+    #[error("what it erases is not there, is no message of the sender's user, or was erased before")]
+    Erasure = 11,
 }
 
 impl Reason {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::NotAMember,
         Self::Sequence,
         Self::Epoch,
@@ -77,6 +80,7 @@ impl Reason {
         Self::Revoked,
         Self::TooLarge,
         Self::Keys,
+        Self::Erasure,
     ];
 
     /// The number in the payload.
@@ -97,6 +101,7 @@ impl Reason {
             Self::Revoked => "revoked",
             Self::TooLarge => "too-large",
             Self::Keys => "keys",
+            Self::Erasure => "erasure",
         }
     }
 }
@@ -112,6 +117,7 @@ impl From<Unacceptable> for Reason {
             Unacceptable::Time { .. } => Self::Time,
             Unacceptable::Lingering => Self::Keys,
             Unacceptable::Membership(_) => Self::Membership,
+            Unacceptable::Erasure(_) => Self::Erasure,
         }
     }
 }

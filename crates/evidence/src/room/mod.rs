@@ -1,14 +1,18 @@
 //! Rooms: id, name, how one is created, and who may add what to its log (EV-3 to EV-5, EV-13 to EV-19).
 
+mod context;
 pub(crate) mod creation;
 mod keys;
 mod name;
+mod said;
 mod state;
 
+pub use context::{Certificates, Context, Roots, Seen};
 pub use creation::{ContentSuite, Creation, MODE_ON_RECORD};
 pub use keys::KeyEpoch;
 pub use name::{BadRoomName, RoomName};
-pub use state::{Certificates, Context, Member, MembershipFault, RoomState, Roots, Seen, Unacceptable};
+pub use said::ErasureFault;
+pub use state::{Member, MembershipFault, RoomState, Unacceptable};
 
 use crate::hash::Hash;
 

@@ -6,57 +6,15 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use pki::{Name, Usage, VerifiedCertificate};
 
+use super::context::{Context, Seen};
 use super::keys::{KeyEpoch, Keys};
+use super::said::{ErasureFault, Said};
 use super::{ContentSuite, Creation, RoomId, RoomName};
 use crate::entry::{Entry, Place};
 use crate::hash::Hash;
 use crate::limits::{MAX_DEVICES, MAX_SKEW_MS};
-use crate::log::{Tree, TreeHead};
+use crate::log::TreeHead;
 use crate::membership::{Change, DeviceRef, Membership};
-
-/// Certificates that the caller has verified, and, for a user's second and later ones, found vouched for (EV-20).
-pub trait Certificates {
-    /// The certificate with this SHA-256.
-    fn certificate(&self, hash: &Hash) -> Option<VerifiedCertificate>;
-}
-
-impl<S: std::hash::BuildHasher> Certificates for HashMap<Hash, VerifiedCertificate, S> {
-    fn certificate(&self, hash: &Hash) -> Option<VerifiedCertificate> {
-        self.get(hash).cloned()
-    }
-}
-
-/// Roots of the log at earlier sizes.
-pub trait Roots {
-    /// The root of the first `size` entries; `None` if this is not known here.
-    fn root_at(&self, size: u64) -> Option<Hash>;
-}
-
-impl Roots for Tree {
-    fn root_at(&self, size: u64) -> Option<Hash> {
-        Self::root_at(self, size)
-    }
-}
-
-/// What an entry is held against beside the room's state.
-#[derive(Clone, Copy)]
-pub struct Context<'a> {
-    /// Certificates of devices that are added and of logs.
-    pub certificates: &'a dyn Certificates,
-    /// Earlier roots.
-    pub roots: &'a dyn Roots,
-    /// The server's time in Unix milliseconds where it is the judge of the sender's (EV-13).
-    pub now_ms: Option<u64>,
-}
-
-/// Whether the checkpoint that a sender saw could be compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Seen {
-    /// It is a prefix of the log.
-    Prefix,
-    /// [`Roots`] does not know the root at its size.
-    Unknown,
-}
 
 /// Why an entry may not stand at the next index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -103,6 +61,9 @@ pub enum Unacceptable {
     /// The change does not fit.
     #[error("{0}")]
     Membership(MembershipFault),
+    /// What it erases cannot be erased by it.
+    #[error("{0}")]
+    Erasure(ErasureFault),
 }
 
 /// Why a change does not fit the members.
@@ -146,6 +107,12 @@ pub enum MembershipFault {
     Log,
 }
 
+impl From<ErasureFault> for Unacceptable {
+    fn from(fault: ErasureFault) -> Self {
+        Self::Erasure(fault)
+    }
+}
+
 impl From<MembershipFault> for Unacceptable {
     fn from(fault: MembershipFault) -> Self {
         Self::Membership(fault)
@@ -182,6 +149,7 @@ pub struct RoomState {
     keys: Option<Keys>,
     revoked: HashSet<Hash>,
     last: HashMap<Hash, Last>,
+    said: Said,
 }
 
 impl RoomState {
@@ -217,6 +185,7 @@ impl RoomState {
             keys: (suite == ContentSuite::EndToEnd).then(Keys::default),
             revoked: HashSet::new(),
             last: HashMap::new(),
+            said: Said::default(),
         };
         state.check_added(devices, context)?;
         let is_there = |party: &Name| devices.iter().any(|device| device.user == *party);
@@ -243,7 +212,7 @@ impl RoomState {
         }
         let signer = self.members.get(&certificate);
         match entry {
-            Entry::Statement(_) | Entry::Membership(_) => {
+            Entry::Statement(_) | Entry::Membership(_) | Entry::Erasure(_) => {
                 signer.ok_or(Unacceptable::NotAMember)?;
                 check_time(place.time_ms, context.now_ms)?;
             }
@@ -267,6 +236,7 @@ impl RoomState {
                     return Err(MembershipFault::NotMember.into());
                 }
             }
+            Entry::Erasure(entry) => self.said.check(entry, signer, self.size, context.roots)?,
         }
         Ok(seen)
     }
@@ -280,8 +250,14 @@ impl RoomState {
         let index = self.size;
         self.apply_place(entry.certificate(), entry.place());
         match entry {
-            Entry::Statement(_) => {}
+            Entry::Statement(entry) => {
+                if let Some(signer) = self.members.get(&entry.certificate) {
+                    self.said.say(index, &signer.user);
+                }
+            }
+            Entry::Erasure(entry) => self.said.erase(index, entry),
             Entry::Membership(entry) => {
+                self.said.other(index);
                 for device in entry.change.removed() {
                     self.members.remove(&device.certificate);
                 }
@@ -292,6 +268,7 @@ impl RoomState {
                 self.epoch = entry.change.new_epoch(self.epoch);
             }
             Entry::Revocation(entry) => {
+                self.said.other(index);
                 self.members.remove(&entry.revoked);
                 if let Some(keys) = &mut self.keys {
                     keys.linger(entry.revoked);
@@ -305,6 +282,7 @@ impl RoomState {
 
     /// Goes on over `count` entries that are not seen (EV-14).
     pub fn skip(&mut self, count: u64) {
+        self.said.pass(self.size);
         self.size = self.size.saturating_add(count);
         self.unseen = self.unseen.saturating_add(count);
     }
@@ -352,6 +330,11 @@ impl RoomState {
     /// Its members by certificate.
     pub fn members(&self) -> impl Iterator<Item = (&Hash, &Member)> {
         self.members.iter()
+    }
+
+    /// Index of the erasure that names the statement at `index`, as far as entries were seen.
+    pub fn erased_at(&self, index: u64) -> Option<u64> {
+        self.said.erased_at(index)
     }
 
     /// The last number of this signer, 0 if it has none.

@@ -58,6 +58,8 @@ pub enum Code {
     Epoch,
     /// A change of membership that does not fit, a false room id, or an entry its place does not allow.
     Membership,
+    /// An erasure of what its signer's user did not say, of what is no message, or a second one of the same.
+    Erasure,
     /// Its time does not fit its anchor, or its certificate was not valid then.
     Time,
     /// An opening does not fit the commitment.

@@ -59,6 +59,8 @@ pub enum State {
     Mismatch,
     /// Who and when.
     Withheld,
+    /// Who and when, and that it was erased: what it said is gone from wherever erasures are followed.
+    Erased,
     /// Only its place.
     Hidden,
 }
@@ -68,7 +70,7 @@ impl State {
     pub fn shows_content(self) -> bool {
         match self {
             Self::Disclosed | Self::Partly | Self::Mismatch => true,
-            Self::Withheld | Self::Hidden => false,
+            Self::Withheld | Self::Erased | Self::Hidden => false,
         }
     }
 }
@@ -99,12 +101,25 @@ pub struct Said {
     pub edited: Option<Edited>,
     /// Log index of a good deletion that the bundle shows; of an edit, that of what it edits.
     pub deleted: Option<u64>,
+    /// The erasure that names it, if the bundle shows one.
+    pub erased: Option<Erased>,
     /// How much is shown.
     pub state: State,
     /// Users other than the sender who gave a receipt for it.
     pub received_by: Vec<String>,
     /// Devices that say, signed, that they could not open it.
     pub unopened_by: Vec<UnopenedBy>,
+}
+
+/// An erasure, as readers of what it names are told of it (EV-49).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Erased {
+    /// Log index of the erasure.
+    pub index: u64,
+    /// User who signed it: the one who had said what it names.
+    pub by: String,
+    /// Why, in that user's words.
+    pub reason: String,
 }
 
 /// A device's claim that it could not open a message (EV-30): its signer's word, no more.
@@ -114,7 +129,7 @@ pub struct UnopenedBy {
     pub user: String,
     /// The device.
     pub device: String,
-    /// `withheld`, `mismatch` or `not-decryptable`.
+    /// `withheld`, `mismatch`, `not-decryptable` or `erased`.
     pub reason: &'static str,
 }
 
@@ -124,6 +139,7 @@ impl UnopenedBy {
         let why = match self.reason {
             "withheld" => "the server did not give it to them",
             "mismatch" => "what they were given is not what was signed",
+            "erased" => "it was erased before they could open it",
             _ => "what they were given did not decrypt",
         };
         format!("{}/{} says, signed, that {why}", self.user, self.device)
@@ -154,6 +170,8 @@ pub struct Verdict {
     pub messages: u64,
     /// Messages with text or other fields shown, whether or not they match what was signed.
     pub disclosed: u64,
+    /// Messages that are not shown and that an erasure in the bundle names.
+    pub erased: u64,
     /// The other messages.
     pub withheld: u64,
     /// What does not verify; empty unless the word is [`Word::Invalid`].

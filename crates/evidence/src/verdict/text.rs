@@ -62,8 +62,8 @@ pub fn render(out: &mut impl Write, verdict: &Verdict, said: &[Said]) -> fmt::Re
         )?;
         writeln!(
             out,
-            "  messages      {} ({} disclosed, {} withheld)",
-            verdict.messages, verdict.disclosed, verdict.withheld
+            "  messages      {} ({} disclosed, {} withheld, {} erased)",
+            verdict.messages, verdict.disclosed, verdict.withheld, verdict.erased
         )?;
     }
     messages(out, said)?;
@@ -143,6 +143,7 @@ fn message(out: &mut impl Write, said: &Said) -> fmt::Result {
         (State::Partly, None) => "(no text shown)".to_owned(),
         (State::Mismatch, _) => "(does not match what was signed)".to_owned(),
         (State::Withheld, _) => "(content withheld)".to_owned(),
+        (State::Erased, _) => "(erased)".to_owned(),
         (State::Hidden, _) => "(only its place is shown)".to_owned(),
     };
     write!(out, ": {text}")?;
@@ -193,6 +194,13 @@ pub fn remarks(said: &Said) -> Vec<String> {
         Some(_) => format!("[what it edits was deleted at {index}]"),
         None => format!("[deleted at {index}: its user asked not to show it any more]"),
     });
+    let erased = said.erased.as_ref().map(|erased| {
+        let (at, by, reason) = (erased.index, &erased.by, safe(&erased.reason));
+        match said.state.shows_content() {
+            true => format!("[erased at {at} by {by}, and shown here by somebody who kept it: {reason}]"),
+            false => format!("[erased at {at} by {by}: {reason}]"),
+        }
+    });
     [
         referred("reply to", &relations.reply_to, before),
         referred("new text of", &relations.edits, own),
@@ -201,6 +209,7 @@ pub fn remarks(said: &Said) -> Vec<String> {
         mentions,
         edited,
         deleted,
+        erased,
     ]
     .into_iter()
     .flatten()

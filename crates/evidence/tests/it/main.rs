@@ -10,6 +10,7 @@
 
 mod archive;
 mod bundle;
+mod erasures;
 mod forged;
 mod objects;
 mod relations;

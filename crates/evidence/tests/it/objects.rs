@@ -2,9 +2,12 @@
 
 use coset::{CborSerializable, TaggedCborSerializable};
 use evidence::checkpoint::{Checkpoint, Cosignature, Origin, SignedCheckpoint, cosigner_name};
+use evidence::content::Reference;
 use evidence::cose::{Kind, Malformed, Object, Unsound};
 use evidence::directory::{Issue, Leaf, Revoke, Subject};
 use evidence::entry::{Entry, RevocationClaim};
+use evidence::erasure::{BadErased, BadErasureReason, Erased, ErasureClaim, ErasureReason};
+use evidence::limits::{MAX_ERASED, MAX_ERASURE_REASON};
 use evidence::log::TreeHead;
 use evidence::membership::{DeviceClaim, MembershipClaim};
 use evidence::receipt::ReceiptClaim;
@@ -20,6 +23,7 @@ fn world() -> World {
     world.add_device("cdr", "phone", Some(0));
     world.say(0, "x");
     world.revoke(1);
+    world.erase(0, &[1], "said by mistake");
     world.receipt(0, 0, 1);
     world
 }
@@ -59,6 +63,7 @@ fn every_kind_is_read_strictly() {
     strict::<MembershipClaim>(&world.entries[0]);
     strict::<StatementClaim>(&world.entries[1]);
     strict::<RevocationClaim>(&world.entries[2]);
+    strict::<ErasureClaim>(&world.entries[3]);
     strict::<DeviceClaim>(&world.vouching[0]);
     strict::<ReceiptClaim>(&world.receipts[0].0);
     strict::<RefusalClaim>(&refusal(&world));
@@ -128,10 +133,9 @@ fn nothing_signed_begins_like_something_else() {
         origin(&format!("{}/rooms/", world.organisation)),
         origin(&format!("{}/directory\n", world.organisation)),
     ];
-    let objects = [&world.entries[0], &world.entries[1], &world.entries[2], &world.vouching[0]];
-    prefixes
-        .extend(objects.into_iter().chain([&world.receipts[0].0, &refusal]).map(|bytes| structure(bytes)));
-    assert_eq!(prefixes.len(), 13);
+    let objects = world.entries.iter().chain(&world.vouching);
+    prefixes.extend(objects.chain([&world.receipts[0].0, &refusal]).map(|bytes| structure(bytes)));
+    assert_eq!(prefixes.len(), 14);
     for (n, a) in prefixes.iter().enumerate() {
         for (m, b) in prefixes.iter().enumerate() {
             assert!(n == m || !b.starts_with(a), "{a:x?} begins {b:x?}");
@@ -158,8 +162,8 @@ fn checkpoints_are_read_strictly() {
         assert!(verify(&spoiled).is_err(), "byte {at}");
     }
     for spoiled in [
-        text.replacen("\n3\n", "\n03\n", 1),
-        text.replacen("\n3\n", "\n+3\n", 1),
+        text.replacen("\n4\n", "\n04\n", 1),
+        text.replacen("\n4\n", "\n+4\n", 1),
         format!("{text}\n"),
         text.trim_end().to_owned(),
         text.replacen("\n\n", "\nextension\n\n", 1),
@@ -246,6 +250,22 @@ fn two_things_under_one_number_are_equivocation() {
         ..one.clone()
     }));
     assert!(one.contradicts(&StatementClaim { commitment: [0; 32], ..one.clone() }));
+}
+
+#[test]
+fn what_an_erasure_names_and_why_has_limits() {
+    let named = |count: u64| (0..count).map(|index| Reference { index, leaf: [1; 32] }).collect::<Vec<_>>();
+    assert_eq!(Erased::new(named(0)), Err(BadErased));
+    assert!(Erased::new(named(MAX_ERASED as u64)).is_ok());
+    assert_eq!(Erased::new(named(MAX_ERASED as u64 + 1)), Err(BadErased));
+    assert_eq!(Erased::new([named(1), named(1)].concat()), Err(BadErased));
+    let backwards = Erased::new(named(3).into_iter().rev().collect()).unwrap();
+    assert_eq!(backwards.indices().collect::<Vec<_>>(), [0, 1, 2]);
+    assert!(ErasureReason::parse(&"x".repeat(MAX_ERASURE_REASON)).is_ok());
+    let long = "x".repeat(MAX_ERASURE_REASON + 1);
+    for bad in ["", &long, " x", "x\n", "a\u{1b}[2J", "a\u{202e}b"] {
+        assert_eq!(ErasureReason::parse(bad), Err(BadErasureReason), "{bad:?}");
+    }
 }
 
 proptest! {

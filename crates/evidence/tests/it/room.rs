@@ -27,7 +27,7 @@ fn entry(world: &World, index: usize) -> Entry {
 }
 
 /// Folds all entries but the last, and says what becomes of that one.
-fn last(world: &World, now_ms: Option<u64>) -> (RoomState, Result<(u64, Seen), Unacceptable>) {
+pub fn last(world: &World, now_ms: Option<u64>) -> (RoomState, Result<(u64, Seen), Unacceptable>) {
     let certificates = certificates(world);
     let context = Context { certificates: &certificates, roots: &world.tree, now_ms: None };
     let Entry::Membership(first) = entry(world, 0) else { panic!("a create") };

@@ -202,6 +202,7 @@ fn agree(world: &World, bundle: &[u8]) {
             "mentions",
             "edited",
             "deleted",
+            "erased",
             "state",
             "received_by",
             "unopened_by",
@@ -238,14 +239,37 @@ fn python_agrees_on_what_messages_say_of_each_other() {
 }
 
 #[test]
+fn python_agrees_on_what_was_erased() {
+    let mut world = talk();
+    let one = world.say(0, "a slip");
+    let two = world.say(1, "another");
+    let at = world.erase(0, &[one], "wrong room");
+    world.receipt_with(1, one, at, |claim| claim.unopened = vec![(one, Unopened::Erased)]);
+    for from in [0, one, two, at] {
+        let export = world.export(from, at);
+        for show in [Show::All, Show::Nothing, Show::PlaceOnly] {
+            agree(&world, &world.write(&export, |_| show));
+        }
+    }
+    agree(&world, &world.write(&world.export(one, two), |_| Show::Nothing));
+    world.erase(1, &[one], "not mine");
+    assert_eq!(checked_by_python(&world)["problem"], "erasure");
+}
+
+#[test]
 fn python_agrees_on_the_verdict_of_every_bundle_among_the_vectors() {
     let script = workspace().join("tests/python/bundle_check.py");
     let vectors = workspace().join("docs/vectors/evidence");
-    let list = fs::read_to_string(vectors.join("bundles.json")).unwrap();
-    let list: serde_json::Value = serde_json::from_str(&list).unwrap();
-    for bundle in list["bundles"].as_array().unwrap() {
+    let list = |name: &str| {
+        let list = fs::read_to_string(vectors.join(name)).unwrap();
+        let list: serde_json::Value = serde_json::from_str(&list).unwrap();
+        let root = list["root"].clone();
+        let bundles = list["bundles"].as_array().unwrap().clone();
+        bundles.into_iter().map(move |bundle| (root.clone(), bundle))
+    };
+    for (root, bundle) in list("bundles.json").chain(list("erasures.json")) {
         let file = vectors.join(bundle["file"].as_str().unwrap());
-        let root = list["root"].as_str().unwrap();
+        let root = root.as_str().unwrap();
         let output = Command::new(python()).arg(&script).arg(file).args(["--root", root]).output().unwrap();
         let answer: serde_json::Value = serde_json::from_str(&succeed(&output)).unwrap();
         assert_eq!(answer["verdict"], bundle["verdict"], "{}", bundle["file"]);

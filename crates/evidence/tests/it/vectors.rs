@@ -123,7 +123,12 @@ fn objects_are_read_as_their_kind() {
 
 #[test]
 fn bundles_have_their_verdicts() {
-    let list = json("bundles.json");
+    for list in [json("bundles.json"), json("erasures.json")] {
+        bundles_of(&list);
+    }
+}
+
+fn bundles_of(list: &Value) {
     let root = Root::Pinned(list["root"].as_str().unwrap().parse().unwrap());
     for bundle in list["bundles"].as_array().unwrap() {
         let (verdict, said) = verify(read(bundle["file"].as_str().unwrap()).as_slice(), root).unwrap();
@@ -133,6 +138,10 @@ fn bundles_have_their_verdicts() {
             verdict.problems.iter().zip(0..).map(|(_, n)| &json["problems"][n]["code"]).collect();
         for code in bundle["codes"].as_array().unwrap() {
             assert!(codes.contains(&code), "{}: {codes:?}", bundle["file"]);
+        }
+        if let Some(states) = bundle["states"].as_array() {
+            let told: Vec<&Value> = (0..said.len()).map(|n| &json["said"][n]["state"]).collect();
+            assert_eq!(told, states.iter().collect::<Vec<_>>(), "{}", bundle["file"]);
         }
     }
 }

@@ -10,6 +10,7 @@ use evidence::content::{Attachment, Content, Field, FileName, MediaType, Reactio
 use evidence::cose::Object;
 use evidence::directory::{Issue, Leaf, Revoke, Subject};
 use evidence::entry::{Place, RevocationClaim};
+use evidence::erasure::{Erased, ErasureClaim, ErasureReason};
 use evidence::log::{Tree, TreeHead, leaf_hash};
 use evidence::membership::{Change, DeviceClaim, DeviceRef, GroupHashes, MembershipClaim, MlsHashes};
 use evidence::receipt::{Level, ReceiptClaim};
@@ -256,6 +257,29 @@ impl World {
         self.append(bytes, None, true)
     }
 
+    /// Erases messages, each said by device `by`'s user or not.
+    pub fn erase(&mut self, by: usize, indices: &[u64], reason: &str) -> u64 {
+        let named = indices.iter().map(|index| self.reference(*index)).collect();
+        self.erase_named(by, named, reason, |_| {})
+    }
+
+    /// Erases what these references name, by a claim that `change` may spoil before it is signed.
+    pub fn erase_named(
+        &mut self,
+        by: usize,
+        named: Vec<Reference>,
+        reason: &str,
+        change: impl FnOnce(&mut ErasureClaim),
+    ) -> u64 {
+        let certificate = self.devices[by].hash();
+        let place = self.place(certificate);
+        let (erased, reason) = (Erased::new(named).unwrap(), ErasureReason::parse(reason).unwrap());
+        let mut claim = ErasureClaim { certificate, place, erased, reason };
+        change(&mut claim);
+        let bytes = Object::sign(&claim, &self.devices[by].key);
+        self.append(bytes, None, true)
+    }
+
     pub fn say(&mut self, by: usize, text: &str) -> u64 {
         self.say_with(by, text, |_| {})
     }
@@ -323,6 +347,20 @@ impl World {
         self.say_fields(0, vec![text("too late"), Field::Edit(to)], |_| {});
         self.say_fields(1, react(to, "👍", false), |_| {});
         first
+    }
+
+    /// The log as it is now without its last entry, which signed `seq` of its own signer no more.
+    pub fn take_back(&mut self, by: usize) {
+        let index = self.tree.size() - 1;
+        self.entries.pop();
+        self.contents.pop();
+        self.checkpoints.pop();
+        self.changes.retain(|change| *change != index);
+        self.tree = Tree::default();
+        for entry in &self.entries {
+            self.tree.push(leaf_hash(entry));
+        }
+        *self.seq.get_mut(&self.devices[by].hash()).unwrap() -= 1;
     }
 
     /// Logs bytes, whatever they are, and signs a checkpoint over them.

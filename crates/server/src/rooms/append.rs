@@ -99,13 +99,14 @@ impl Batch {
             leaf_hash: entry.leaf_hash(),
             received_ms: now,
             blobs,
+            erases: erases(entry),
         });
         part.append.members.extend(changes(entry, index));
         part.added.extend(added(entry));
         part.append.epoch = room.state.epoch();
         part.append.frontier = room.tree.compact().to_bytes();
         part.waiting.push(Waiting { submission, index });
-        if !matches!(entry, Entry::Statement(_)) {
+        if matches!(entry, Entry::Membership(_) | Entry::Revocation(_)) {
             // Whoever is removed here gets nothing that comes after, and whoever is added nothing before.
             self.growing.remove(&id);
         }
@@ -189,6 +190,9 @@ impl Worker {
         let id = part.append.room;
         let Some(room) = self.rooms.get(&id) else { return };
         let (size, checkpoint) = (part.size(), part.append.checkpoint);
+        if part.append.entries.iter().any(|entry| !entry.erases.is_empty()) {
+            self.parts.erased.notify_one();
+        }
         for Waiting { submission, index } in part.waiting {
             let Some(submission) = submission else { continue };
             submission.reply(appended(room, index, size, checkpoint.clone()));
@@ -472,11 +476,22 @@ fn again() -> Reply {
     failure::failed(FailureCode::Conflict, "the room moved on meanwhile; send it again")
 }
 
+/// Kind of a statement in the store.
+pub(crate) const STATEMENT: u8 = 0;
+
 fn kind(entry: &Entry) -> u8 {
     match entry {
-        Entry::Statement(_) => 0,
+        Entry::Statement(_) => STATEMENT,
         Entry::Membership(_) => 1,
         Entry::Revocation(_) => 2,
+        Entry::Erasure(_) => 3,
+    }
+}
+
+fn erases(entry: &Entry) -> Vec<u64> {
+    match entry {
+        Entry::Erasure(erasure) => erasure.erased.indices().collect(),
+        _ => Vec::new(),
     }
 }
 
@@ -489,7 +504,7 @@ fn added(entry: &Entry) -> Vec<Hash> {
 
 fn changes(entry: &Entry, index: u64) -> Vec<MemberChange> {
     match entry {
-        Entry::Statement(_) => Vec::new(),
+        Entry::Statement(_) | Entry::Erasure(_) => Vec::new(),
         Entry::Membership(m) => {
             let change: &Change = &m.change;
             let removed =

@@ -115,7 +115,7 @@ pub(super) fn fault(item: &Checked, key_epoch: Option<KeyEpoch>) -> Option<Fault
             let fits = named.fit(&membership.change, &membership.mls, room, at);
             (!fits).then_some(Reason::Membership)
         }
-        (Entry::Membership(_), None) | (Entry::Revocation(_), _) => None,
+        (Entry::Membership(_), None) | (Entry::Revocation(_) | Entry::Erasure(_), _) => None,
     };
     refused.map(Fault::Refused)
 }

@@ -18,6 +18,7 @@ mod room;
 mod sequencer;
 mod verify;
 
+pub(crate) use append::STATEMENT;
 pub(crate) use hub::{Hub, Inbox, Outbound, Session, outbound};
 pub(crate) use keys::named;
 pub(crate) use query::{check_receipt, direct_parties, members_now};

@@ -10,7 +10,7 @@ use pki::TrustStore;
 use session::limits::{ADDED_PEOPLE_PER_HOUR, REFUSALS_PER_HOUR, ROOMS_PER_HOUR};
 use session::message::{FailureCode, Reply};
 use store::{Hash, Store};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
@@ -44,6 +44,8 @@ pub(crate) struct SequencerParts {
     pub(crate) trust: Arc<TrustStore>,
     pub(crate) keys: LogCertificates,
     pub(crate) hub: Arc<Hub>,
+    /// Rung when something was erased.
+    pub(crate) erased: Arc<Notify>,
 }
 
 /// A certificate to be revoked in every room that it is in.

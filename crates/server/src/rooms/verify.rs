@@ -62,7 +62,7 @@ impl Submission {
         match entry {
             Entry::Statement(_) => self.files.clone(),
             Entry::Membership(membership) => membership.mls.named().collect(),
-            Entry::Revocation(_) => Vec::new(),
+            Entry::Revocation(_) | Entry::Erasure(_) => Vec::new(),
         }
     }
 
@@ -117,7 +117,7 @@ fn check(submission: &Submission, now: u64) -> Result<(Entry, Option<Reason>), R
         (Entry::Statement(statement), Some(content)) if statement.is_ciphertext(content) => None,
         (Entry::Statement(_), _) => Some(Reason::Ciphertext),
         (_, None) => None,
-        (_, Some(_)) => return Err(malformed("a change of membership has no content")),
+        (_, Some(_)) => return Err(malformed("only what somebody says has content")),
     };
     Ok((entry, refused))
 }

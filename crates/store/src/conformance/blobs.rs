@@ -38,7 +38,7 @@ fn piece(device: Hash, blob: &[u8], offset: u64) -> NewPiece {
 }
 
 /// Hands in a whole blob and returns its hash.
-async fn put(store: &dyn Store, device: Hash, blob: &[u8]) -> Hash {
+pub async fn put(store: &dyn Store, device: Hash, blob: &[u8]) -> Hash {
     for offset in (0..blob.len() as u64).step_by(BLOB_PIECE) {
         store.put_piece(piece(device, blob, offset)).await.unwrap();
     }

@@ -128,6 +128,7 @@ pub fn entry(sender: Hash, seq: u64) -> NewEntry {
         leaf_hash: id(&format!("leaf {seq}")),
         received_ms: NOW,
         blobs: Vec::new(),
+        erases: Vec::new(),
     }
 }
 

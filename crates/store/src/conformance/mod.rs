@@ -10,6 +10,7 @@ pub mod appends;
 pub mod blobs;
 pub mod devices;
 pub mod directory;
+pub mod erasures;
 pub mod fixtures;
 pub mod history;
 pub mod imports;
@@ -50,6 +51,7 @@ macro_rules! conformance_suite {
             blobs: pieces, another_hash, pending_ones_are_limited, a_large_one_goes_in_steps, an_entry_takes_its_blobs, a_missing_one_leaves_the_room;
             recoveries: records_are_kept_and_go, a_password_goes_with_all_records;
             history: boxes_are_taken_once, pieces_go_on, a_users_devices_read_each_other;
+            erasures: what_was_said_goes, what_came_in_one_batch_goes, pieces_of_history_lose_it, shapes;
         );
     };
     (@cases $open:path, $($module:ident: $($case:ident),+;)+) => {

@@ -41,6 +41,8 @@ pub struct NewEntry {
     pub received_ms: u64,
     /// Blobs that it names: pending ones of the sender, whole, which become the room's at its index.
     pub blobs: Vec<Hash>,
+    /// Indices of entries before it that it erases: their ciphertexts and blobs go, and what pieces of history have of them.
+    pub erases: Vec<u64>,
 }
 
 /// One entry of a log.

@@ -11,12 +11,13 @@ use sqlx::Row as _;
 use sqlx::sqlite::SqliteConnection;
 
 use super::bulk::{Bulk, LazyBulk};
+use super::erasures::{self, Erasing};
 use super::value::{hash, int, uint};
 use super::{blobs, members};
 use crate::error::TooLarge;
 use crate::limits::{
-    MAX_CHECKPOINT, MAX_CIPHERTEXT, MAX_ENTRY_BLOBS, MAX_FRONTIER, MAX_MEMBER_CHANGES, MAX_ROOM_APPEND,
-    MAX_STATEMENT, check,
+    MAX_CHECKPOINT, MAX_CIPHERTEXT, MAX_ENTRY_BLOBS, MAX_ERASES, MAX_FRONTIER, MAX_MEMBER_CHANGES,
+    MAX_ROOM_APPEND, MAX_STATEMENT, check,
 };
 use crate::{AppendError, Hash, MemberChange, NewEntry, RoomAppend, StoreError};
 
@@ -138,6 +139,7 @@ impl State {
 struct Accepted {
     bodies: Vec<BodyRow>,
     entries: Vec<EntryRow>,
+    erasing: Vec<(i64, Hash, Erasing)>,
 }
 
 struct BodyRow {
@@ -166,6 +168,9 @@ async fn accept(
 ) -> Result<Result<(), AppendError>, StoreError> {
     let RoomAppend { room, expected_size, entries, frontier, checkpoint, members, epoch } = append;
     let named = blobs::named(&entries, expected_size);
+    let Some(erasing) = Erasing::of(&entries, expected_size) else {
+        return Ok(Err(AppendError::Misuse("an entry that erases what does not come before it")));
+    };
     let plan = match check_shape(&entries, &frontier, &checkpoint, &members, expected_size)
         .and_then(|end| plan(state, &room, expected_size, end, entries, epoch))
     {
@@ -191,6 +196,7 @@ async fn accept(
     state.next_body = state.next_body.saturating_add(bodies.len() as u64);
     accepted.bodies.extend(bodies);
     accepted.entries.extend(entries);
+    accepted.erasing.extend(erasing.into_iter().map(|erasing| (room_no, room, erasing)));
     Ok(Ok(()))
 }
 
@@ -216,6 +222,7 @@ fn check_shape(
         check("statement", entry.statement.len(), MAX_STATEMENT)?;
         check("ciphertext", entry.ciphertext.as_ref().map_or(0, Vec::len), MAX_CIPHERTEXT)?;
         check("blobs of one entry", entry.blobs.len(), MAX_ENTRY_BLOBS)?;
+        check("entries erased by one", entry.erases.len(), MAX_ERASES)?;
     }
     let end = expected_size.saturating_add(entries.len() as u64);
     for change in changes {
@@ -319,6 +326,9 @@ impl Accepted {
                 parameters.push(row.body)
             })
             .await?;
+        for (room_no, room, erasing) in self.erasing {
+            erasures::erase(connection, (room_no, &room), erasing).await?;
+        }
         let mut last_seqs = Vec::with_capacity(state.moved.len());
         for (room_no, sender) in &state.moved {
             if let Some(seq) = state.last_seqs.get(&(*room_no, *sender)) {

@@ -336,6 +336,33 @@ async fn remove(connection: &mut SqliteConnection, no: i64) -> Result<(), StoreE
     Ok(())
 }
 
+/// Takes a room's blobs from an entry: they are nobody's from now on, and deleted step by step ([`trim_dropped`]).
+pub(super) async fn drop_of_entry(
+    connection: &mut SqliteConnection,
+    room_no: i64,
+    index: i64,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE blobs SET room_no = NULL, idx = NULL, hash = randomblob(32), created_ms = 0 WHERE room_no = ? AND idx = ?",
+    )
+    .bind(room_no)
+    .bind(index)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Deletes a part of what was dropped; whether there was anything.
+pub(super) async fn trim_dropped(connection: &mut SqliteConnection) -> Result<bool, StoreError> {
+    let dropped: Option<i64> =
+        sqlx::query_scalar("SELECT no FROM blobs WHERE room_no IS NULL AND created_ms = 0 LIMIT 1")
+            .fetch_optional(&mut *connection)
+            .await?;
+    let Some(no) = dropped else { return Ok(false) };
+    trim(connection, no).await?;
+    Ok(true)
+}
+
 /// SHA-256 and bytes of what is held of a blob.
 async fn digest_of(connection: &mut SqliteConnection, no: i64) -> Result<(Hash, u64), StoreError> {
     let mut digest = digest::Context::new(&digest::SHA256);
@@ -434,11 +461,13 @@ pub(super) async fn give(
     Ok(())
 }
 
-/// Every blob has the bytes that it is said to have, and a whole one its hash.
+/// Every blob has the bytes that it is said to have, and a whole one its hash, but for those that were dropped.
 pub(super) async fn check(connection: &mut SqliteConnection, report: &mut Report) -> Result<(), StoreError> {
-    let blobs: Vec<Row> = sqlx::query_as("SELECT no, owner, hash, size, held FROM blobs ORDER BY no")
-        .fetch_all(&mut *connection)
-        .await?;
+    let blobs: Vec<Row> = sqlx::query_as(
+        "SELECT no, owner, hash, size, held FROM blobs WHERE room_no IS NOT NULL OR created_ms > 0 ORDER BY no",
+    )
+    .fetch_all(&mut *connection)
+    .await?;
     for (no, owner, digest, size, held) in blobs {
         let (owner, digest) = (hash(owner)?, hash(digest)?);
         let (found, bytes) = digest_of(connection, no).await?;

@@ -36,6 +36,10 @@ impl Upkeep for SqliteStore {
         file.sync_all().map_err(unusable)
     }
 
+    async fn sweep(&self) -> Result<bool, StoreError> {
+        self.sweep_step().await
+    }
+
     fn syncs_commits(&self) -> bool {
         self.syncs_commits
     }

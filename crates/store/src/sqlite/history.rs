@@ -1,14 +1,16 @@
 //! What a user's devices keep for each other.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
 use sqlx::sqlite::SqliteConnection;
 
 use super::value::{bound, hash, int, uint};
-use super::{SqliteStore, devices};
+use super::{SqliteStore, devices, erasures};
 use crate::error::TooLarge;
 use crate::limits::{MAX_HISTORY, MAX_HISTORY_BOX, MAX_HISTORY_PIECE, MIN_HISTORY_PIECE, check};
-use crate::{Hash, Histories, History, NewHistory, Problem, Report, StoreError};
+use crate::{Hash, Histories, History, NewHistory, Problem, Report, StoreError, piece};
 
 /// Pieces in one answer.
 const PIECES: u32 = 64;
@@ -152,13 +154,17 @@ async fn end(connection: &mut SqliteConnection, piece: &NewHistory) -> Result<u6
     uint(end.unwrap_or_default())
 }
 
-async fn put(connection: &mut SqliteConnection, piece: NewHistory) -> Result<u64, StoreError> {
+async fn put(connection: &mut SqliteConnection, mut piece: NewHistory) -> Result<u64, StoreError> {
     devices::require_in_force(connection, &piece.device).await?;
     let held = end(connection, &piece).await?;
     if piece.first < held {
         return Ok(held);
     }
-    let size = (piece.piece.len() as u64).max(MIN_HISTORY_PIECE);
+    let erased = erasures::erased_in(connection, &piece.room, piece.first, piece.end).await?;
+    if !erased.is_empty() {
+        piece.piece = piece::without(&piece.piece, &erased);
+    }
+    let size = counted(&piece.piece);
     let bytes: i64 = sqlx::query_scalar(
         "INSERT INTO history_devices (certificate, bytes) VALUES (?1, ?2) \
          ON CONFLICT (certificate) DO UPDATE SET bytes = bytes + ?2 RETURNING bytes",
@@ -180,6 +186,50 @@ async fn put(connection: &mut SqliteConnection, piece: NewHistory) -> Result<u64
         .execute(connection)
         .await?;
     Ok(piece.end)
+}
+
+/// What a piece counts as, in bytes.
+fn counted(piece: &[u8]) -> u64 {
+    (piece.len() as u64).max(MIN_HISTORY_PIECE)
+}
+
+/// Drops what pieces have of these entries of a room; the pieces stay, with what else they have.
+pub(super) async fn erase(
+    connection: &mut SqliteConnection,
+    room: &Hash,
+    erased: &BTreeSet<u64>,
+) -> Result<(), StoreError> {
+    let Some((first, last)) = erased.first().zip(erased.last()) else { return Ok(()) };
+    let pieces: Vec<(i64, i64, i64)> = sqlx::query_as(
+        "SELECT position, first, past FROM history WHERE room = ? AND first <= ? AND past > ?",
+    )
+    .bind(&room[..])
+    .bind(int("index", *last)?)
+    .bind(int("index", *first)?)
+    .fetch_all(&mut *connection)
+    .await?;
+    for (position, first, end) in pieces {
+        if erased.range(uint(first)?..uint(end)?).next().is_none() {
+            continue;
+        }
+        let (device, before): (Vec<u8>, Vec<u8>) =
+            sqlx::query_as("SELECT certificate, piece FROM history WHERE position = ?")
+                .bind(position)
+                .fetch_one(&mut *connection)
+                .await?;
+        let after = piece::without(&before, erased);
+        sqlx::query("UPDATE history_devices SET bytes = bytes - ? WHERE certificate = ?")
+            .bind(int("size", counted(&before).saturating_sub(counted(&after)))?)
+            .bind(device)
+            .execute(&mut *connection)
+            .await?;
+        sqlx::query("UPDATE history SET piece = ? WHERE position = ?")
+            .bind(after)
+            .bind(position)
+            .execute(&mut *connection)
+            .await?;
+    }
+    Ok(())
 }
 
 /// The size that each device is said to have is that of its pieces.

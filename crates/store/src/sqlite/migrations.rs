@@ -13,6 +13,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0005_keys.sql"),
     include_str!("../../migrations/0006_history.sql"),
     include_str!("../../migrations/0007_recovery.sql"),
+    include_str!("../../migrations/0008_erasures.sql"),
 ];
 
 /// Schema version of a database that went through every migration.

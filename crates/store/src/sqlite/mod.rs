@@ -11,6 +11,7 @@ mod bulk;
 mod devices;
 mod directory;
 mod entries;
+mod erasures;
 mod health;
 mod history;
 mod imports;

@@ -51,17 +51,13 @@ impl SqliteStore {
     }
 
     /// Moves what the write-ahead log holds into the file and empties it, unless a reader still needs it: what a transaction
-    /// deleted is then nowhere.
-    pub(super) async fn empty_log(&self) {
+    /// deleted is then nowhere. Whether it is empty.
+    pub(super) async fn empty_log(&self) -> bool {
         let mut writer = self.writer.lock().await;
-        let Some(mut connection) = writer.connection.take() else { return };
-        let waiting = format!(
-            "PRAGMA busy_timeout = 0; PRAGMA wal_checkpoint(TRUNCATE); PRAGMA busy_timeout = {}",
-            BUSY_TIMEOUT.as_millis()
-        );
-        if sqlx::raw_sql(sqlx::AssertSqlSafe(waiting)).execute(&mut connection).await.is_ok() {
-            writer.connection = Some(connection);
-        }
+        let Some(mut connection) = writer.connection.take() else { return false };
+        let Ok(emptied) = truncate_log(&mut connection).await else { return false };
+        writer.connection = Some(connection);
+        emptied
     }
 
     pub(super) async fn close_writer(&self) {
@@ -72,6 +68,14 @@ impl SqliteStore {
             let _ = connection.close().await;
         }
     }
+}
+
+async fn truncate_log(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    sqlx::query("PRAGMA busy_timeout = 0").execute(&mut *connection).await?;
+    let busy: i64 = sqlx::query_scalar("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut *connection).await?;
+    let waiting = format!("PRAGMA busy_timeout = {}", BUSY_TIMEOUT.as_millis());
+    sqlx::query(sqlx::AssertSqlSafe(waiting)).execute(connection).await?;
+    Ok(busy == 0)
 }
 
 impl Transaction<'_> {

@@ -40,6 +40,7 @@ pub async fn create(
         leaf_hash: leaf_hash(&statement),
         received_ms: now,
         blobs: Vec::new(),
+        erases: Vec::new(),
     };
     let first = RoomAppend {
         room: id.0,

@@ -6,8 +6,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use channel::{ClientConfig, ClientIdentity, ServerTrust, Suite};
-use evidence::content::{Content, Field};
+use evidence::content::{Content, Field, Reference};
 use evidence::entry::Place;
+use evidence::erasure::{Erased, Erasure, ErasureClaim, ErasureReason};
 use evidence::log::TreeHead;
 use evidence::membership::{Change, DeviceRef, Membership, MembershipClaim, MlsHashes};
 use evidence::room::{ContentSuite, Creation, RoomId, RoomName};
@@ -214,6 +215,14 @@ impl Member {
     pub fn say_over(&self, place: Place, content: &Content, sent: &[u8]) -> Vec<u8> {
         let claim = StatementClaim::new(&self.user, self.certificate(), place, content, sent);
         Statement::sign(&claim, &self.key())
+    }
+
+    /// An erasure of these entries, whatever they are.
+    pub fn erase(&self, place: Place, erased: Vec<Reference>) -> Vec<u8> {
+        let erased = Erased::new(erased).expect("entries, each once");
+        let reason = ErasureReason::parse("said by mistake").expect("a reason");
+        let claim = ErasureClaim { certificate: self.certificate(), place, erased, reason };
+        Erasure::sign(&claim, &self.key())
     }
 
     /// The commitment, by the rules of EV-7, to a content whose one field has this number and, as its value, these bytes of CBOR, whatever they are; and

@@ -186,7 +186,7 @@ impl Party {
             from += entries.len() as u64;
             for entry in entries {
                 match Entry::parse(&entry.statement).map_err(|e| e.to_string())? {
-                    UnverifiedEntry::Statement(_) => {}
+                    UnverifiedEntry::Statement(_) | UnverifiedEntry::Erasure(_) => {}
                     UnverifiedEntry::Revocation(revocation) => {
                         members.remove(&revocation.claim().revoked);
                     }

@@ -13,6 +13,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("0005_history.sql"),
     include_str!("0006_comparisons.sql"),
     include_str!("0007_generations.sql"),
+    include_str!("0008_erasures.sql"),
 ];
 
 /// Refuses what a newer version wrote, and what no version has finished writing.

@@ -1,6 +1,6 @@
 //! The entries of a bundle: read in pieces, their signatures checked on all cores, then folded in order.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io::Read;
 use std::rc::Rc;
 
@@ -19,12 +19,13 @@ use crate::bundle::stop::Stop;
 use crate::bundle::{ENTRIES, Scope};
 use crate::checkpoint::SignedCheckpoint;
 use crate::entry::Entry;
+use crate::erasure::Erasure;
 use crate::hash::Hash;
 use crate::limits::{ANCHOR_SLACK_MS, MAX_SKEW_MS};
 use crate::log::{CompactTree, Tree, cover, empty_root};
 use crate::relation::Target;
 use crate::room::{ContentSuite, Context, RoomState, Roots, Seen, Unacceptable};
-use crate::verdict::{Code, Said, State};
+use crate::verdict::{Code, Erased, Said, State};
 
 /// Bytes read before the signatures in them are checked together.
 const PIECE: usize = 1 << 20;
@@ -38,6 +39,10 @@ pub(super) struct Folded {
     pub(super) suite: Option<ContentSuite>,
     pub(super) messages: u64,
     pub(super) disclosed: u64,
+    /// Messages of the range that are not shown and were erased.
+    pub(super) erased: u64,
+    /// Erasures of the range, by the index of each message that they name.
+    pub(super) erasures: BTreeMap<u64, Rc<Erased>>,
     pub(super) seen_unchecked: u64,
     /// Certificates under which entries are signed.
     pub(super) used: HashSet<Hash>,
@@ -64,6 +69,13 @@ impl Roots for Growing {
             Self::Within(tree) => tree.root_at(size),
         }
     }
+
+    fn leaf_at(&self, index: u64) -> Option<Hash> {
+        match self {
+            Self::Before(_) => None,
+            Self::Within(tree) => tree.leaf(index),
+        }
+    }
 }
 
 pub(super) fn fold<R: Read>(
@@ -87,6 +99,8 @@ pub(super) fn fold<R: Read>(
         next_checkpoint: 0,
         messages: 0,
         disclosed: 0,
+        erased: 0,
+        erasures: BTreeMap::new(),
         seen_unchecked: 0,
         used: HashSet::new(),
         changes_before: HashSet::new(),
@@ -145,6 +159,8 @@ struct Fold<'a, P> {
     next_checkpoint: usize,
     messages: u64,
     disclosed: u64,
+    erased: u64,
+    erasures: BTreeMap<u64, Rc<Erased>>,
     seen_unchecked: u64,
     used: HashSet<Hash>,
     /// Indices below the range that are shown.
@@ -160,6 +176,8 @@ struct Passed {
     is_statement: Option<bool>,
     user: Option<Rc<str>>,
     is_plain: Option<bool>,
+    /// Whether it counts as a message that is not shown.
+    is_withheld: bool,
 }
 
 /// Between which cosigned times an entry was logged, Unix milliseconds.
@@ -188,7 +206,7 @@ impl<P: Iterator<Item = Hash>> Fold<'_, P> {
             findings.problem(
                 Code::Membership,
                 Some(index),
-                "below the range only changes of membership are shown",
+                "below the range only changes of membership and erasures are shown",
             );
         }
         match &checked.entry {
@@ -237,7 +255,7 @@ impl<P: Iterator<Item = Hash>> Fold<'_, P> {
         if index > size { self.pass(size, index - size, findings) } else { Ok(()) }
     }
 
-    /// Goes on over entries that are not shown: statements, as changes of membership are never withheld.
+    /// Goes on over entries that are not shown: statements, as no others are ever withheld.
     fn pass(&mut self, index: u64, count: u64, findings: &mut Findings) -> Result<(), Stop> {
         // EV-45
         if self.state.as_ref().is_some_and(|state| state.lingering().next().is_some()) {
@@ -289,9 +307,11 @@ impl<P: Iterator<Item = Hash>> Fold<'_, P> {
             (None, _) => return self.skip(index, 1),
         };
         match outcome {
-            Ok(Seen::Prefix) => Ok(()),
-            Ok(Seen::Unknown) => {
-                self.seen_unchecked += 1;
+            Ok(seen) => {
+                self.seen_unchecked += u64::from(seen == Seen::Unknown);
+                if let Entry::Erasure(erasure) = entry {
+                    self.erase(index, erasure);
+                }
                 Ok(())
             }
             Err(fault) => {
@@ -301,6 +321,22 @@ impl<P: Iterator<Item = Hash>> Fold<'_, P> {
                 self.skip(index, 1)
             }
         }
+    }
+
+    /// Notes an erasure that stands.
+    fn erase(&mut self, index: u64, erasure: &Erasure) {
+        let by = self.trusted.certificates.get(&erasure.certificate);
+        let by = by.and_then(|signer| signer.identity().user()).map(ToString::to_string).unwrap_or_default();
+        let erased = Rc::new(Erased { index, by, reason: erasure.reason.as_str().to_owned() });
+        for named in erasure.erased.indices() {
+            self.erased += u64::from(self.at(named).is_some_and(|passed| passed.is_withheld));
+            self.erasures.insert(named, Rc::clone(&erased));
+        }
+    }
+
+    /// An entry of the range before this one.
+    fn at(&self, index: u64) -> Option<&Passed> {
+        self.passed.get(usize::try_from(index.checked_sub(self.scope.from)?).ok()?)
     }
 
     fn check_room(&self, state: &RoomState) -> Result<(), Stop> {
@@ -343,7 +379,8 @@ impl<P: Iterator<Item = Hash>> Fold<'_, P> {
             Some(Rc::clone(self.users.entry(certificate).or_insert_with(|| Rc::from(name.as_str()))))
         });
         let is_statement = checked.entry.as_ref().map(|entry| matches!(entry, Entry::Statement(_)));
-        Passed { is_statement, user, is_plain: checked.shown.is_plain }
+        let is_withheld = checked.is_message() && !checked.shown.state.shows_content();
+        Passed { is_statement, user, is_plain: checked.shown.is_plain, is_withheld }
     }
 
     /// What the bundle shows of an entry before this one that a message refers to.
@@ -352,7 +389,7 @@ impl<P: Iterator<Item = Hash>> Fold<'_, P> {
             return Some(Target { leaf: [0; 32], is_statement: Some(false), user: None, is_plain: None });
         }
         let Growing::Within(tree) = &self.tree else { return None };
-        let passed = self.passed.get(usize::try_from(index.checked_sub(self.scope.from)?).ok()?)?;
+        let passed = self.at(index)?;
         Some(Target {
             leaf: tree.leaf(index)?,
             is_statement: passed.is_statement,
@@ -382,6 +419,7 @@ impl<P: Iterator<Item = Hash>> Fold<'_, P> {
             relations: checked.shown.relations,
             edited: None,
             deleted: None,
+            erased: None,
             state: checked.shown.state,
             received_by: self.receipts.received_by(checked.index, user, self.state.as_ref()),
             unopened_by: self.receipts.unopened_by(checked.index, self.state.as_ref(), self.trusted),
@@ -411,6 +449,8 @@ impl<P: Iterator<Item = Hash>> Fold<'_, P> {
             name: self.state.and_then(|state| state.name().map(|name| name.as_str().to_owned())),
             messages: self.messages,
             disclosed: self.disclosed,
+            erased: self.erased,
+            erasures: self.erasures,
             seen_unchecked: self.seen_unchecked,
             used: self.used,
         })
@@ -427,6 +467,7 @@ fn refusal(index: u64, fault: Unacceptable) -> Stop {
         Unacceptable::CheckpointSeen => Code::Fork,
         Unacceptable::Time { .. } => Code::Time,
         Unacceptable::Lingering | Unacceptable::Membership(_) => Code::Membership,
+        Unacceptable::Erasure(_) => Code::Erasure,
     };
     Stop::at(code, index, fault.to_string())
 }

@@ -8,6 +8,7 @@ mod trust;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
+use std::rc::Rc;
 
 use entries::Folded;
 use findings::Findings;
@@ -25,7 +26,7 @@ use crate::checkpoint::SignedCheckpoint;
 use crate::log::TreeHead;
 use crate::relation::{Edited, Fate, Referred};
 use crate::room::ContentSuite;
-use crate::verdict::{Code, NoteCode, Said, Verdict, Word};
+use crate::verdict::{Code, Erased, NoteCode, Said, State, Verdict, Word};
 
 /// Whose word a bundle is held against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,18 +63,26 @@ impl Root {
 /// Only those of `input`: whatever is wrong with the bundle is in the verdict.
 pub fn verify(input: impl Read, root: Root) -> io::Result<(Verdict, Vec<Said>)> {
     let mut said = Vec::new();
-    let verdict = verify_each(input, root, |message| said.push(message))?;
+    let (verdict, erasures) = judge(input, root, |message| said.push(message))?;
     mark(&mut said);
+    mark_erased(&mut said, &erasures);
     Ok((verdict, said))
 }
 
 /// Verifies a bundle, giving each message to `each` as soon as it is read. **Nothing that `each` was given counts before
-/// the verdict is there.** What later messages make of one, its `edited` and `deleted`, is not known by then and left out.
+/// the verdict is there.** What later entries make of one, its `edited`, `deleted` and `erased`, is not known by then and left out: what was erased is [`State::Withheld`].
 /// Memory grows by the tree's hashes and what references are held against, some 100 bytes an entry.
 ///
 /// # Errors
 /// Only those of `input`: whatever is wrong with the bundle is in the verdict.
-pub fn verify_each(input: impl Read, root: Root, mut each: impl FnMut(Said)) -> io::Result<Verdict> {
+pub fn verify_each(input: impl Read, root: Root, each: impl FnMut(Said)) -> io::Result<Verdict> {
+    Ok(judge(input, root, each)?.0)
+}
+
+/// By the index of each message that they name, the erasures of a bundle.
+type Erasures = BTreeMap<u64, Rc<Erased>>;
+
+fn judge(input: impl Read, root: Root, mut each: impl FnMut(Said)) -> io::Result<(Verdict, Erasures)> {
     let mut findings = Findings::default();
     let mut summary = Summary::default();
     match run(input, root, &mut each, &mut findings, &mut summary) {
@@ -81,7 +90,19 @@ pub fn verify_each(input: impl Read, root: Root, mut each: impl FnMut(Said)) -> 
         Err(Stop::Io(error)) => return Err(error),
         Err(Stop::Found(problem)) => findings.add(problem),
     }
-    Ok(summary.verdict(root, findings))
+    let erasures = std::mem::take(&mut summary.erasures);
+    Ok((summary.verdict(root, findings), erasures))
+}
+
+/// Adds to messages the erasures that name them (EV-49).
+fn mark_erased(said: &mut [Said], erasures: &Erasures) {
+    for message in said {
+        let Some(erased) = erasures.get(&message.index) else { continue };
+        message.erased = Some(Erased::clone(erased));
+        if message.state == State::Withheld {
+            message.state = State::Erased;
+        }
+    }
 }
 
 /// Adds to messages what good edits and deletions have made of them (EV-44).
@@ -129,6 +150,8 @@ struct Summary {
     logged_by: u64,
     messages: u64,
     disclosed: u64,
+    erased: u64,
+    erasures: Erasures,
 }
 
 fn run(
@@ -160,6 +183,8 @@ fn run(
     let receipts = Receipts::verify(&parts, &trusted, findings);
     let folded = entries::fold(&mut reader, &parts, &trusted, &checkpoints, &receipts, each, findings)?;
     (summary.messages, summary.disclosed) = (folded.messages, folded.disclosed);
+    summary.erased = folded.erased;
+    summary.erasures.clone_from(&folded.erasures);
     summary.name = folded.name.clone();
     summary.suite = folded.suite;
     compare_heads(&checkpoints, &receipts, &folded, findings);
@@ -216,7 +241,8 @@ impl Summary {
             root: self.root,
             messages: self.messages,
             disclosed: self.disclosed,
-            withheld: self.messages - self.disclosed,
+            erased: self.erased,
+            withheld: self.messages.saturating_sub(self.disclosed).saturating_sub(self.erased),
             problems,
             problem_count,
             organisation: scope.as_ref().map(|scope| scope.organisation.to_string()),

@@ -110,6 +110,7 @@ fn reason_word(reason: u8) -> &'static str {
     match reason {
         1 => "withheld",
         2 => "mismatch",
+        4 => "erased",
         _ => "not-decryptable",
     }
 }

@@ -11,7 +11,7 @@ use super::{Answer, malformed, not_found};
 use crate::clock::now_ms;
 use crate::connection::not_allowed;
 use crate::failure;
-use crate::rooms::{Session, check_receipt, direct_parties, members_now};
+use crate::rooms::{STATEMENT, Session, check_receipt, direct_parties, members_now};
 use crate::shared::Shared;
 
 /// Receipts in one answer.
@@ -94,6 +94,15 @@ pub(super) async fn fetch(shared: &Shared, session: &Session, room: &Hash, from:
     let count = u32::try_from(limit.min(FETCH_ENTRIES)).unwrap_or(u32::MAX);
     let found =
         shared.store.entries(room, from, count, FETCH_BYTES as u64).await.map_err(|e| failure::store(&e))?;
+    // What was erased since the head was read is erased by an entry behind it: nobody is to hold the log whole, and say in a receipt
+    // that it was given no content, before it has read why (SE-50).
+    let erased = found.iter().any(|e| e.kind == STATEMENT && e.ciphertext.is_none());
+    let checkpoint = if erased && visible.end().is_none() {
+        let now = shared.store.room_head(room).await.map_err(|e| failure::store(&e))?;
+        now.map_or(checkpoint, |head| head.checkpoint)
+    } else {
+        checkpoint
+    };
     // What was appended after the head was read would lie beyond its checkpoint.
     let entries = found.into_iter().take_while(|e| e.index < size).map(|e| Entry {
         content: e.ciphertext.filter(|_| visible.content(e.index)),

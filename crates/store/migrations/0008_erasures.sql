@@ -1,0 +1,11 @@
+-- What entries said that was erased (docs/session.md, SE-50): nothing of it comes in again, by a device that kept it either.
+CREATE TABLE erased (
+    room_no INTEGER NOT NULL,
+    idx     INTEGER NOT NULL,
+    by_idx  INTEGER NOT NULL CHECK (by_idx > idx),
+    PRIMARY KEY (room_no, idx),
+    FOREIGN KEY (room_no, idx) REFERENCES entries (room_no, idx),
+    FOREIGN KEY (room_no, by_idx) REFERENCES entries (room_no, idx)
+) STRICT, WITHOUT ROWID;
+-- Which pieces are about an entry.
+CREATE INDEX history_by_entry ON history (room, first, past);
