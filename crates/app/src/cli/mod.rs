@@ -16,9 +16,9 @@ pub use manage::{
     ServeArguments, UserCommand,
 };
 pub use talk::{
-    ChatArguments, DeleteArguments, DemoArguments, EditArguments, ExportArguments, JoinArguments,
-    ReactArguments, RecoverArguments, RoomCommand, SaveArguments, SendArguments, TailArguments,
-    VerifyArguments,
+    ChatArguments, DeleteArguments, DemoArguments, EditArguments, EraseArguments, ExportArguments,
+    JoinArguments, ReactArguments, RecoverArguments, RoomCommand, SaveArguments, SendArguments,
+    TailArguments, VerifyArguments,
 };
 
 use std::path::PathBuf;
@@ -105,6 +105,8 @@ pub enum Command {
     React(ReactArguments),
     /// Ask readers not to show a message of yours any more; it stays on record
     Delete(DeleteArguments),
+    /// Erase messages of yours, with the server and the members' programs, and say why
+    Erase(EraseArguments),
     /// Print a room's messages
     Tail(TailArguments),
     /// Write the files of a message to a folder
@@ -142,8 +144,19 @@ mod tests {
     use super::Cli;
 
     /// Commands whose exit codes a script has to tell apart.
-    const WITH_EXIT_CODES: [&str; 10] =
-        ["demo", "serve", "chat", "send", "edit", "react", "delete", "verify", "doctor", "countersign"];
+    const WITH_EXIT_CODES: [&str; 11] = [
+        "demo",
+        "serve",
+        "chat",
+        "send",
+        "edit",
+        "react",
+        "delete",
+        "erase",
+        "verify",
+        "doctor",
+        "countersign",
+    ];
 
     #[test]
     fn the_definition_is_sound() {

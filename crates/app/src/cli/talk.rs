@@ -68,9 +68,10 @@ pub struct RecoverArguments {
                         /edit N TEXT     give a message of yours another text\n  \
                         /react N EMOJI   react to a message\n  \
                         /delete N        ask readers not to show a message of yours; it stays on record\n  \
+                        /erase N REASON  erase a message of yours, with the server and the members' programs, for good\n  \
                         /file PATH       send a file\n  \
                         /quit            leave\n\n\
-                        Who pipes in text of others puts one more / before such lines: /file would send a file of this machine, /delete take back a message of yours.\n\n\
+                        Who pipes in text of others puts one more / before such lines: /file would send a file of this machine, /delete and /erase take back a message of yours.\n\n\
                         Exit codes: 0 all messages are logged; 1 one was refused for good (standard error says which), or failed; \
                         2 usage."
 )]
@@ -78,7 +79,7 @@ pub struct ChatArguments {
     /// A room's name or id, or @USER for a direct message
     #[arg(value_name = "ROOM|@USER")]
     pub room: Option<String>,
-    /// A line a message; /reply, /edit, /react, /delete and /file as below; /quit or the end of input leaves after the last acknowledgement
+    /// A line a message; /reply, /edit, /react, /delete, /erase and /file as below; /quit or the end of input leaves after the last acknowledgement
     #[arg(long)]
     pub plain: bool,
     /// Write evidence of the whole room to this file on leaving
@@ -201,7 +202,7 @@ pub struct ReactArguments {
 /// Arguments of `delete`.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  countersign delete ops 17\n\n\
-                        Readers are asked not to show the message any more. It is not erased: it stays in the log, with the server and \
+                        Readers are asked not to show the message any more. It is not erased (`countersign erase` is for that): it stays in the log, with the server and \
                         with those who hold it, and evidence shows what it said and that it was deleted.\n\n\
                         Exit codes: 0 it is logged; 1 refused, not your message, or the server is away; 2 usage.")]
 pub struct DeleteArguments {
@@ -211,6 +212,32 @@ pub struct DeleteArguments {
     /// Log index of your message, the number before it
     #[arg(value_name = "N")]
     pub index: u64,
+}
+
+/// Arguments of `erase`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  countersign erase ops 17 --reason 'sent to the wrong room'\n  countersign erase ops 17 18 --reason 'personal data' --yes\n\n\
+                        The server drops what the messages say, their files, and what it keeps of them for members' other devices; the \
+                        members' programs drop them when they read of it. Your edits of them go too. COPIES ELSEWHERE ARE OUT OF REACH: \
+                        files that were saved, evidence that was exported, backups, and whoever keeps what it was shown. That you said \
+                        something, and when, stays on record, and every proof stays valid; evidence shows that it was erased, by whom and \
+                        why. The reason is for all members and for the server to read: do not repeat in it what is to go.\n\n\
+                        Exit codes: 0 it is logged; 1 refused, not your message, or the server is away (it waits then); 2 usage."
+)]
+pub struct EraseArguments {
+    /// A room's name or id, or @USER
+    #[arg(value_name = "ROOM|@USER")]
+    pub room: String,
+    /// Log indices of your messages, the numbers before them
+    #[arg(value_name = "N", required = true)]
+    pub indices: Vec<u64>,
+    /// Why, in 512 bytes at most; everybody in the room reads it, and so does the server
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+    /// Do not ask
+    #[arg(long)]
+    pub yes: bool,
 }
 
 /// Arguments of `tail`.

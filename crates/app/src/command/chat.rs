@@ -21,7 +21,7 @@ use crate::file;
 use crate::terminal::{Failure, Output, progress_line};
 
 /// What can be typed beside messages.
-const COMMANDS: &str = "/reply N TEXT, /edit N TEXT, /react N EMOJI and /delete N are about the message with the number N, /file \
+const COMMANDS: &str = "/reply N TEXT, /edit N TEXT, /react N EMOJI, /delete N and /erase N REASON are about the message with the number N, /file \
                         PATH sends a file, /quit leaves, // at the start sends a line that begins with /";
 /// Entries shown on entering.
 const SHOWN_ON_ENTERING: u64 = 20;
@@ -178,6 +178,10 @@ impl Talk<'_> {
                 let queued = self.client.delete(self.room, index).await;
                 self.queued(&line, queued);
             }
+            Typed::Erase(index, reason) => {
+                let queued = self.client.erase(self.room, &[index], reason).await;
+                self.queued(&line, queued);
+            }
             Typed::Message(text) => self.send(text, Outgoing::text(text)).await,
             Typed::File(path) => match file::open(Path::new(path)) {
                 Ok(file) => self.send_file(&line, file).await,
@@ -314,6 +318,7 @@ enum Typed<'a> {
     Edit(u64, &'a str),
     React(u64, &'a str),
     Delete(u64),
+    Erase(u64, &'a str),
     File(&'a str),
     Message(&'a str),
 }
@@ -330,6 +335,7 @@ impl<'a> Typed<'a> {
                 Some("/reply") => Self::about(line, "/reply N TEXT", Self::Reply),
                 Some("/edit") => Self::about(line, "/edit N TEXT", Self::Edit),
                 Some("/react") => Self::about(line, "/react N EMOJI", Self::React),
+                Some("/erase") => Self::about(line, "/erase N REASON", Self::Erase),
                 Some("/delete") => match line.split_whitespace().skip(1).collect::<Vec<_>>().as_slice() {
                     [index] => index.parse().map_or(Self::Incomplete("/delete N"), Self::Delete),
                     _ => Self::Incomplete("/delete N"),
@@ -437,6 +443,8 @@ mod tests {
             ("/edit  12  two  words", Typed::Edit(12, "two  words")),
             ("/react 12 👍", Typed::React(12, "👍")),
             ("/delete 12 ", Typed::Delete(12)),
+            ("/erase 12 wrong room", Typed::Erase(12, "wrong room")),
+            ("/erase 12", Typed::Incomplete("/erase N REASON")),
             ("/reply", Typed::Incomplete("/reply N TEXT")),
             ("/reply 12", Typed::Incomplete("/reply N TEXT")),
             ("/reply yes", Typed::Incomplete("/reply N TEXT")),

@@ -1,18 +1,17 @@
 //! `device`: lists a user's devices, adds one that an earlier one vouches for, revokes one.
 
-use std::io::{self, BufRead, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::time::Duration;
 
 use client::{Client, Device, DeviceRequest};
 use pki::trust::Reason;
 use pki::{Fingerprint, Name, sha256};
-use rustix::termios::{QueueSelector, tcflush};
 use serde_json::json;
 
 use super::{Context, online, recovery};
 use crate::cli::DeviceCommand;
 use crate::clock::{now_ms, utc};
-use crate::terminal::Failure;
+use crate::terminal::{Failure, confirmed};
 
 /// How often the server is asked whether the new device is there.
 const LOOK: Duration = Duration::from_secs(1);
@@ -164,22 +163,6 @@ async fn wait(
     }
     let again = context.typed("device add");
     Err(Failure::new("expired", format!("no device used the link in time; make another with `{again}`")))
-}
-
-/// Asks on the terminal. What was typed before the question is no answer to it.
-async fn confirmed(question: &'static str) -> Result<bool, Failure> {
-    let ask = move || -> io::Result<bool> {
-        let mut input = io::stdin().lock();
-        tcflush(&input, QueueSelector::IFlush)?;
-        eprint!("{question} [y/N] ");
-        io::stderr().flush()?;
-        let mut answer = String::new();
-        input.read_line(&mut answer)?;
-        Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
-    };
-    let answer = tokio::task::spawn_blocking(ask).await;
-    let answer = answer.map_err(|e| Failure::failed(format!("cannot ask: {e}")))?;
-    answer.map_err(|e| Failure::failed(format!("cannot read from the terminal: {e}")))
 }
 
 /// Asks before the device that one is on is revoked, which cannot be taken back.

@@ -38,7 +38,8 @@ pub async fn run(context: &Context, arguments: ExportArguments) -> Result<(), Fa
     context.output.result(
         || {
             json!({ "bundle": out, "bytes": bytes, "from": exported.from, "to": exported.to,
-                    "disclosed": exported.disclosed, "until": exported.until_ms,
+                    "disclosed": exported.disclosed, "erased": exported.erased,
+                    "erased_later": exported.erased_later, "until": exported.until_ms,
                     "up_to_date": exported.behind.is_none(), "why": exported.behind })
         },
         || {
@@ -49,7 +50,7 @@ pub async fn run(context: &Context, arguments: ExportArguments) -> Result<(), Fa
     )
 }
 
-/// Says of evidence that was made without the server why it was, and how far it goes.
+/// Says of evidence that was made without the server why it was, and how far it goes; and what it cannot show.
 pub fn say_what_is_missing(context: &Context, exported: &Exported) {
     if let Some(why) = &exported.behind {
         context.output.note(&format!(
@@ -58,6 +59,13 @@ pub fn say_what_is_missing(context: &Context, exported: &Exported) {
             safe(why),
             exported.size.saturating_sub(1),
             utc(exported.until_ms)
+        ));
+    }
+    if exported.erased_later > 0 {
+        context.output.note(&format!(
+            "{} erased by an entry behind the range: this file does not show that, and to its readers they are withheld; without --to \
+             it would show it",
+            count(exported.erased_later, "message was", "messages were")
         ));
     }
 }

@@ -1,7 +1,7 @@
 //! What each command does. [`run`] is called with the parsed command line; every command has a file of its name.
 //!
 //! - On a server's folder: [`serve`], [`backup`], [`ca`], [`invite`] (or through a home), [`import`], [`doctor`]; how its keys open: [`keys`].
-//! - Through a home: [`join`], [`chat`], [`room`], [`send`] (and edit, react, delete), [`tail`], [`export`], [`user`] (and [`code`]), [`device`], [`recovery`], [`passwd`].
+//! - Through a home: [`join`], [`chat`], [`room`], [`send`] (and edit, react, delete), [`erase`], [`tail`], [`export`], [`user`] (and [`code`]), [`device`], [`recovery`], [`passwd`].
 //! - On evidence: [`verify`]. On none of these: [`classic`], the protocols that came before; [`lab`], attacks on them.
 //! - [`context`]: what all of them are given. [`failure`]: errors of the libraries as they end a command. [`news`]: what all of them tell.
 
@@ -13,6 +13,7 @@ mod code;
 mod context;
 mod device;
 mod doctor;
+mod erase;
 mod export;
 mod failure;
 mod import;
@@ -80,6 +81,7 @@ pub async fn run(cli: Cli) -> Result<(), Failure> {
         Command::Edit(arguments) => send::edit(&context, arguments).await,
         Command::React(arguments) => send::react(&context, arguments).await,
         Command::Delete(arguments) => send::delete(&context, arguments).await,
+        Command::Erase(arguments) => erase::run(&context, arguments).await,
         Command::Tail(arguments) => tail::run(&context, arguments).await,
         Command::Save(arguments) => save::run(&context, arguments).await,
         Command::Export(arguments) => export::run(&context, arguments).await,

@@ -1,6 +1,6 @@
 //! `tail`: a room's messages, those there are and, with `--follow`, those that come.
 
-use client::{Client, Event, Events, MessageState, Queued, TimelineItem};
+use client::{Client, Event, Events, MessageState, Queued, TimelineItem, What};
 use evidence::relation::Relations;
 use evidence::room::RoomId;
 use evidence::verdict::{file_line, safe, utc};
@@ -214,6 +214,8 @@ pub fn object(item: &TimelineItem) -> Value {
         "state": state(&item.state),
         "edited": item.edited(),
         "deleted": item.deleted(),
+        "erased": erased(item),
+        "erases": erases(item),
     });
     value = with_relations(value, item.relations().unwrap_or(&Relations::default()));
     if let (Some(object), MessageState::Received { by }) = (value.as_object_mut(), &item.state) {
@@ -223,6 +225,22 @@ pub fn object(item: &TimelineItem) -> Value {
         object.insert("notice".into(), json!(notice));
     }
     value
+}
+
+/// Of a message that was erased, where and why.
+fn erased(item: &TimelineItem) -> Value {
+    match &item.what {
+        What::Erased { at, reason } => json!({ "index": at, "reason": reason }),
+        _ => Value::Null,
+    }
+}
+
+/// Of an erasure, what it erases and why.
+fn erases(item: &TimelineItem) -> Value {
+    match &item.what {
+        What::Erasure { erased, reason } => json!({ "indices": erased, "reason": reason }),
+        _ => Value::Null,
+    }
 }
 
 /// An object with what a message says of earlier ones and of people.

@@ -9,6 +9,7 @@ mod classic_certs;
 mod classic_talk;
 mod classic_users;
 mod doctor;
+mod erasures;
 mod external_root;
 mod invite;
 mod lab;
