@@ -184,3 +184,35 @@ fn tmux_what_was_typed_before_a_device_asks_is_no_answer() {
     terminals.type_line("alice", "n");
     terminals.see("alice", "kept");
 }
+
+#[test]
+fn tmux_an_erasure_is_explained_and_asked_about() {
+    let terminals = Terminals::new();
+    for window in ["server", "alice", "again"] {
+        terminals.open(window);
+    }
+    terminals.serve("127.0.0.1:0");
+    terminals.join("alice");
+    fs::write(terminals.path().join("password"), PASSWORD).unwrap();
+    for window in ["alice", "again"] {
+        terminals
+            .type_line(window, "clear; export COUNTERSIGN_PASSWORD_FILE=password COUNTERSIGN_HOME=alice");
+    }
+    terminals.type_line(
+        "alice",
+        "$COUNTERSIGN room create flight && $COUNTERSIGN send flight slip && $COUNTERSIGN edit flight 1 lesser",
+    );
+    terminals.see("alice", "logged at 2");
+    terminals.type_line("alice", "clear; $COUNTERSIGN erase flight 1 --reason private || echo ke\"\"pt");
+    let screen = terminals.see("alice", "Erase it? [y/N]");
+    for part in ["erases what you said at 1, 2, edits of them included", "out of reach"] {
+        assert!(screen.contains(part), "{part}: {screen}");
+    }
+    terminals.type_line("alice", "n");
+    terminals.see("alice", "kept");
+    // In a window where no question stands yet: what is typed before it is no answer.
+    terminals.type_line("again", "$COUNTERSIGN erase flight 1 --reason private");
+    terminals.see("again", "Erase it? [y/N]");
+    terminals.type_line("again", "y");
+    terminals.see("again", "2 messages erased, logged at 3");
+}
