@@ -12,6 +12,7 @@ use evidence::bundle::Root;
 use evidence::content::FileName;
 use evidence::room::RoomId;
 use evidence::verdict::{Erased, Said, State, Verdict, Word};
+use session::limits::FETCH_BYTES;
 use tokio::sync::watch;
 
 async fn say(client: &Client, room: RoomId, text: &str) -> u64 {
@@ -240,4 +241,33 @@ async fn only_what_the_user_said_itself_is_erased_and_once() {
     assert!(matches!(item.state, MessageState::Logged | MessageState::Received { .. }));
     alice.close().await;
     bob.close().await;
+}
+
+/// What is erased is read before the erasure, in another batch: nothing is said of it in between, and it is not taken for withheld.
+#[tokio::test]
+async fn who_reads_what_was_erased_long_before_the_erasure_does_not_take_it_for_withheld() {
+    let world = World::new().await;
+    let (alice, bob) = (world.member("alice").await, world.member("bob").await);
+    let room = alice.create_room("ops").await.unwrap();
+    alice.add(room, &["bob"]).await.unwrap();
+    in_room(&bob, room, 2).await;
+    bob.close().await;
+    let slip = say(&alice, room, "a slip").await;
+    // More than one answer holds.
+    let many = FETCH_BYTES / 512;
+    let messages = (0..many).map(|n| Outgoing::text(n.to_string())).collect();
+    let mut handle = alice.send_all(room, messages).await.unwrap().pop().unwrap();
+    let last = within("logged", handle.logged()).await.unwrap().index;
+    within("read", alice.synced(room, last + 1)).await.unwrap();
+    let at = erase(&alice, room, &[slip], "a slip").await;
+    let bob = world.reopen("bob").await;
+    within("read", bob.synced(room, at + 1)).await.unwrap();
+    assert_eq!(what(&bob, room, slip).await, What::Erased { at, reason: "a slip".into() });
+    assert_eq!(texts(&bob, room).await.len(), many);
+    bob.close().await;
+    let (_, said, _) = proved(&alice, room, &world).await;
+    let reasons: Vec<_> = said.iter().flat_map(|said| &said.unopened_by).map(|by| by.reason).collect();
+    assert_eq!(reasons, ["erased"]);
+    assert!(said.iter().skip(1).all(|said| said.received_by == ["bob"]));
+    alice.close().await;
 }

@@ -5,9 +5,10 @@
 mod common;
 
 use client::{Client, ClientError, ClientOptions, Event, ExportOptions, Home, MessageState, Outgoing, What};
-use common::{World, copy, password, said, within};
+use common::{World, copy, password, query, said, within};
 use evidence::bundle::Root;
 use evidence::checkpoint::{Checkpoint, Cosignature, Origin, device_name};
+use evidence::content::Reference;
 use evidence::entry::Place;
 use evidence::limits::MAX_INLINE_ATTACHMENT;
 use evidence::log::TreeHead;
@@ -142,6 +143,39 @@ async fn an_entry_that_was_changed_stops_the_room() {
     assert!(kept[0].what.contains("signature"), "{}", kept[0].what);
     assert!(kept[0].entry.is_some());
     bob.close().await;
+}
+
+/// EV-48: a server that lets a member erase what another said is not followed, and nothing is dropped.
+#[tokio::test]
+async fn an_erasure_of_what_another_said_stops_the_room_and_drops_nothing() {
+    let mut world = World::new().await;
+    let alice = world.member("alice").await;
+    let mut bob = world.party("bob").await;
+    let room = alice.create_room("ops").await.unwrap();
+    alice.add(room, &["bob"]).await.unwrap();
+    alice.send(room, Outgoing::text("one")).await.unwrap().logged().await.unwrap();
+    within("read", alice.synced(room, 3)).await.unwrap();
+    alice.close().await;
+    let mut group = bob.join_group(room).await.unwrap();
+    let place = Place { room, seq: 1, time_ms: client::system_clock(), epoch: 1, seen: TreeHead::empty() };
+    let (statement, content) = bob.say_raw(&mut group, place, 1, b"\x63two");
+    let reply = bob.peer.ask(append(room, statement, Some(content))).await.unwrap();
+    assert!(matches!(reply, Reply::Appended { index: 3, .. }), "{reply:?}");
+    bob.peer.close().await;
+    world.stop().await;
+    let leaves: Vec<(Vec<u8>,)> =
+        query(&world.home("server").join("store.db"), "SELECT leaf_hash FROM entries WHERE idx = 2").await;
+    let named = Reference { index: 2, leaf: leaves[0].0.as_slice().try_into().unwrap() };
+    let erasure = hex::encode(bob.member.erase(place, vec![named]));
+    let logged = "(SELECT body FROM entries WHERE idx = 3)";
+    let put = format!("UPDATE bodies SET statement = x'{erasure}', ciphertext = NULL WHERE id = {logged}");
+    world.execute(&put).await;
+    world.start().await;
+    let alice = world.alarmed("alice").await;
+    let kept = alice.contradictions(room).await.unwrap();
+    assert!(kept[0].what.contains("to be erased by another user"), "{}", kept[0].what);
+    assert_eq!(said(&alice, room).await, [("alice".to_owned(), "one".to_owned())]);
+    alice.close().await;
 }
 
 #[tokio::test]

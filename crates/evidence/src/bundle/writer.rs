@@ -41,7 +41,7 @@ pub struct Export {
     pub checkpoints: Vec<SignedCheckpoint>,
     /// Receipts, exact bytes with their cosignatures; those for no entry of the range are left out.
     pub receipts: Vec<(Vec<u8>, Cosignature)>,
-    /// Indices below `scope.from` of membership statements and revocation entries, ascending: all of them.
+    /// Indices below `scope.from` of entries that are no statements, ascending: all of them.
     pub changes_before: Vec<u64>,
 }
 
