@@ -13,6 +13,7 @@ use evidence::content::Reference;
 use evidence::log::leaf_hash;
 use evidence::refusal::Reason;
 use minicbor::bytes::ByteVec;
+use session::limits::ERASURES_PER_HOUR;
 use session::message::{Command, Entry, FailureCode, Reply};
 use testkit::member::append;
 use testkit::peer::Peer;
@@ -153,4 +154,32 @@ async fn nobody_erases_what_another_said_or_what_is_no_message() {
     let of_erasure = room.alice.erase(place(id, 4, 0), vec![named(3, &erasure)]);
     let reply = room.peer.ask(append(id, of_erasure, None)).await.unwrap();
     assert_eq!(room.reason(&reply), Reason::Erasure);
+}
+
+/// What an erasure costs the server is more than what it costs its sender.
+#[tokio::test]
+async fn a_device_erases_so_often_in_an_hour_and_others_are_not_concerned() {
+    let mut room = room().await;
+    let id = room.id;
+    let most = u64::from(ERASURES_PER_HOUR);
+    let mut statements = Vec::new();
+    for seq in 2..most + 3 {
+        let (statement, content) = room.alice.say(place(id, seq, 0), "so");
+        let index = appended(&room.peer.ask(append(id, statement.clone(), Some(content))).await.unwrap());
+        statements.push(named(index, &statement));
+    }
+    for (seq, erased) in (most + 3..).zip(&statements[1..]) {
+        let erasure = room.alice.erase(place(id, seq, 0), vec![*erased]);
+        appended(&room.peer.ask(append(id, erasure, None)).await.unwrap());
+    }
+    let once_more = room.alice.erase(place(id, 2 * most + 3, 0), vec![statements[0]]);
+    let reply = room.peer.ask(append(id, once_more, None)).await.unwrap();
+    assert!(matches!(reply, Reply::Failed { code: FailureCode::RateLimited, .. }), "{reply:?}");
+    let (next, content) = room.alice.say(place(id, 2 * most + 3, 0), "but it speaks");
+    appended(&room.peer.ask(append(id, next, Some(content))).await.unwrap());
+    let mut bobs = room.bob.connect(room.running.address()).await.unwrap();
+    let (said, content) = room.bob.say(place(id, 1, 0), "and others erase");
+    let index = appended(&bobs.ask(append(id, said.clone(), Some(content))).await.unwrap());
+    let erasure = room.bob.erase(place(id, 2, 0), vec![named(index, &said)]);
+    appended(&bobs.ask(append(id, erasure, None)).await.unwrap());
 }

@@ -40,6 +40,8 @@ pub const ROOMS_PER_HOUR: u32 = 256;
 pub const REFUSALS_PER_HOUR: u32 = 4096;
 /// People that one device adds to rooms in an hour (SE-21).
 pub const ADDED_PEOPLE_PER_HOUR: u32 = 2048;
+/// Erasures of one device that are appended in an hour (SE-50).
+pub const ERASURES_PER_HOUR: u32 = 256;
 /// Leaves of the directory in one answer to `Directory` (SE-25).
 pub const DIRECTORY_LEAVES: u32 = 4096;
 /// Bytes of one of them that a client takes (SE-26); one of today's kinds has at most 173.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use evidence::entry::Entry;
 use pki::TrustStore;
-use session::limits::{ADDED_PEOPLE_PER_HOUR, REFUSALS_PER_HOUR, ROOMS_PER_HOUR};
+use session::limits::{ADDED_PEOPLE_PER_HOUR, ERASURES_PER_HOUR, REFUSALS_PER_HOUR, ROOMS_PER_HOUR};
 use session::message::{FailureCode, Reply};
 use store::{Hash, Store};
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -80,6 +80,7 @@ impl Sequencer {
             created: HourlyQuota::new(ROOMS_PER_HOUR),
             refusals: HourlyQuota::new(REFUSALS_PER_HOUR),
             added: HourlyQuota::new(ADDED_PEOPLE_PER_HOUR),
+            erasures: HourlyQuota::new(ERASURES_PER_HOUR),
         };
         let mut stages = JoinSet::new();
         let checked = jobs.clone();
@@ -144,6 +145,8 @@ pub(super) struct Worker {
     pub(super) refusals: HourlyQuota,
     /// People whom each device added to rooms (SE-21).
     pub(super) added: HourlyQuota,
+    /// Erasures by each device.
+    erasures: HourlyQuota,
 }
 
 impl Worker {
@@ -241,6 +244,12 @@ impl Worker {
         }
         if let Err(wait_ms) = self.added.take(device, others_added(&item), now) {
             return item.submission.reply(added_too_many(wait_ms));
+        }
+        if let Entry::Erasure(_) = item.entry
+            && let Err(wait_ms) = self.erasures.take(device, 1, now)
+        {
+            let why = "this device has erased too often; one erasure names many messages";
+            return item.submission.reply(failure::too_often(why, wait_ms));
         }
         let before = room.member_certificates();
         match room.accept(&item.entry, &certificates, Some(now)) {
