@@ -5,8 +5,9 @@ mod common;
 use client::{ClientError, Disclose, ExportOptions, Home, MessageState, Outgoing, VaultError, What};
 use common::{World, export, in_room, said, verdict, within};
 use evidence::bundle::Root;
+use evidence::content::Reference;
 use evidence::entry::Place;
-use evidence::log::TreeHead;
+use evidence::log::{TreeHead, leaf_hash};
 use evidence::membership::DeviceRef;
 use evidence::verdict::Word;
 use pki::{Name, Password};
@@ -292,7 +293,7 @@ async fn a_password_changes_for_server_and_home() {
 
 /// EV-4: rooms of earlier versions, which the server reads.
 #[tokio::test]
-async fn a_room_of_an_earlier_version_is_read_and_exported_and_nothing_more_is_said_in_it() {
+async fn a_room_of_an_earlier_version_is_read_exported_and_erased_from_and_nothing_more_is_said_in_it() {
     let world = World::new().await;
     let (alice, carol) = (world.member("alice").await, world.member("carol").await);
     let mut bob = world.party("bob").await;
@@ -305,7 +306,7 @@ async fn a_room_of_an_earlier_version_is_read_and_exported_and_nothing_more_is_s
 
     let place = Place { room, seq: 2, time_ms: client::system_clock(), epoch: 0, seen: TreeHead::empty() };
     let (statement, content) = bob.member.say_clear(place, "as before");
-    let reply = bob.peer.ask(append(room, statement, Some(content))).await.unwrap();
+    let reply = bob.peer.ask(append(room, statement.clone(), Some(content))).await.unwrap();
     assert!(matches!(reply, Reply::Appended { index: 1, .. }), "{reply:?}");
     within("read", alice.synced(room, 2)).await.unwrap();
     assert_eq!(said(&alice, room).await, [("bob".to_owned(), "as before".to_owned())]);
@@ -318,6 +319,18 @@ async fn a_room_of_an_earlier_version_is_read_and_exported_and_nothing_more_is_s
     let bundle = export(&alice, room, &ExportOptions::default()).await;
     let (verified, _) = verdict(&bundle, Root::Pinned(world.root()));
     assert_eq!((verified.word, verified.problems.as_slice()), (Word::Valid, [].as_slice()));
+
+    // What the server could read of it can be erased.
+    let place = Place { room, seq: 3, time_ms: client::system_clock(), epoch: 1, seen: TreeHead::empty() };
+    let named = Reference { index: 1, leaf: leaf_hash(&statement) };
+    let erasure = bob.member.erase(place, vec![named]);
+    let reply = bob.peer.ask(append(room, erasure, None)).await.unwrap();
+    assert!(matches!(reply, Reply::Appended { index: 3, .. }), "{reply:?}");
+    within("read", alice.synced(room, 4)).await.unwrap();
+    assert_eq!(said(&alice, room).await, []);
+    let bundle = export(&alice, room, &ExportOptions::default()).await;
+    let (verified, _) = verdict(&bundle, Root::Pinned(world.root()));
+    assert_eq!((verified.word, verified.disclosed, verified.erased), (Word::Valid, 0, 1));
     for client in [alice, carol] {
         client.close().await;
     }
