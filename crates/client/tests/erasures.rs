@@ -271,3 +271,42 @@ async fn who_reads_what_was_erased_long_before_the_erasure_does_not_take_it_for_
     assert!(said.iter().skip(1).all(|said| said.received_by == ["bob"]));
     alice.close().await;
 }
+
+/// EV-49: neither an edit that still waits nor a deletion taken out brings back what is erased; a device that was away for all of it reads on.
+#[tokio::test]
+async fn what_would_bring_a_text_back_is_refused_and_many_erased_messages_cut_nobody_off() {
+    let mut world = World::new().await;
+    let (alice, bob) = (world.member("alice").await, world.member("bob").await);
+    let room = alice.create_room("ops").await.unwrap();
+    alice.add(room, &["bob"]).await.unwrap();
+    in_room(&bob, room, 2).await;
+    bob.close().await;
+    let slip = say(&alice, room, "a slip").await;
+    within("read", alice.synced(room, slip + 1)).await.unwrap();
+    let deletion = alice.delete(room, slip).await.unwrap().logged().await.unwrap().index;
+    within("read", alice.synced(room, deletion + 1)).await.unwrap();
+    let refused = alice.erase(room, &[deletion], "why").await.err().unwrap();
+    assert!(refused.to_string().contains("Erase the message itself"), "{refused}");
+    erase(&alice, room, &[slip], "a slip").await;
+
+    let messages = (0..1_100).map(|number| Outgoing::text(format!("{number}"))).collect();
+    let last = alice.send_all(room, messages).await.unwrap().pop().unwrap().logged().await.unwrap().index;
+    within("read", alice.synced(room, last + 1)).await.unwrap();
+    let all: Vec<u64> = (last - 1_099..=last).collect();
+    for part in all.chunks(512) {
+        erase(&alice, room, part, "all of it").await;
+    }
+    let after = say(&alice, room, "after").await;
+    within("read", alice.synced(room, after + 1)).await.unwrap();
+    world.stop().await;
+    drop(alice.edit(room, after, "the secret itself").await.unwrap());
+    let refused = alice.erase(room, &[after], "why").await.err().unwrap();
+    assert!(refused.to_string().contains("still waits to be sent"), "{refused}");
+    world.start().await;
+    let bob = world.reopen("bob").await;
+    within("read", bob.synced(room, after + 1)).await.unwrap();
+    assert!(matches!(what(&bob, room, after).await, What::Said { .. }));
+    for client in [alice, bob] {
+        client.close().await;
+    }
+}

@@ -208,3 +208,56 @@ async fn nobody_has_a_device_of_a_recovery_keys_name_and_a_recovery_key_is_added
         client.close().await;
     }
 }
+
+/// GR-34: a device that a revoked recovery key vouched for, with the server's help, is added by nobody.
+#[tokio::test]
+async fn a_recovery_key_that_was_revoked_brings_nobody_back() {
+    let mut world = World::new().await;
+    let (alice, bob) = (world.member("alice").await, world.member("bob").await);
+    let room = bob.create_room("ops").await.unwrap();
+    bob.add(room, &["alice"]).await.unwrap();
+    let sheet = alice.create_recovery().await.unwrap();
+    bob.close().await;
+    alice.close().await;
+    let desk = run(come_back(&world, &sheet, "desk").await.unwrap()).await;
+    let paper = desk.devices(None).await.unwrap().into_iter().find(|one| one.device == sheet.device).unwrap();
+    desk.revoke_device(paper.certificate, "key-compromise").await.unwrap();
+    desk.close().await;
+    world.stop().await;
+    // As if the device had been entered after its voucher was revoked.
+    world
+        .rewrite_directory(|leaves| {
+            let last = leaves.len() - 1;
+            leaves.swap(last - 1, last);
+        })
+        .await;
+    world.start().await;
+    let bob = world.reopen("bob").await;
+    // Whoever adds does it at once when it starts.
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    let devices: Vec<_> = bob.members(room).await.unwrap().into_iter().map(|one| one.device).collect();
+    assert_eq!(devices, ["laptop", "laptop"]);
+    bob.close().await;
+}
+
+/// A record that does not open is no reason to keep a password that somebody else may have.
+#[tokio::test]
+async fn a_bad_record_does_not_stand_in_the_way_of_a_new_password() {
+    let mut world = World::new().await;
+    let alice = world.member("alice").await;
+    let sheets = [alice.create_recovery().await.unwrap(), alice.create_recovery().await.unwrap()];
+    world.stop().await;
+    world.execute("UPDATE recoveries SET sealed = CAST(sealed || x'00' AS BLOB) WHERE certificate = (SELECT min(certificate) FROM recoveries)").await;
+    world.start().await;
+    alice.close().await;
+    let alice = world.reopen("alice").await;
+    alice.change_password(Password::new(OTHER.to_owned())).await.unwrap();
+    alice.close().await;
+    let mut good = 0;
+    for (sheet, device) in sheets.iter().zip(["desk", "tablet"]) {
+        let new = Password::new(OTHER.to_owned());
+        good +=
+            usize::from(recover(&world.home(device), &sheet.address, &sheet.code, device, new).await.is_ok());
+    }
+    assert_eq!(good, 1);
+}

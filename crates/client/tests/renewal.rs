@@ -4,8 +4,10 @@
 
 mod common;
 
-use client::{Client, Event, ExportOptions, Outgoing};
-use common::{World, export, in_room, run, said, verdict, within};
+use std::time::Duration;
+
+use client::{Client, Event, ExportOptions, Outgoing, What};
+use common::{World, export, in_room, query, run, said, verdict, within};
 use evidence::bundle::Root;
 use evidence::entry::Place;
 use evidence::log::TreeHead;
@@ -32,7 +34,7 @@ async fn break_keys(mallory: &mut Party, room: RoomId, epoch: u64, key_epoch: u6
 async fn alarmed(client: &Client, room: RoomId) {
     within("the alarm", async {
         while !client.rooms().await.unwrap().iter().any(|known| known.id == room && known.stuck) {
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
     })
     .await;
@@ -68,9 +70,9 @@ async fn a_room_whose_keys_a_member_has_broken_goes_on_without_that_member() {
     })
     .await;
     drop(alice.send(room, Outgoing::text("waiting")).await.unwrap());
-    assert!(alice.renew(room, &["alice"]).await.is_err());
-    assert!(alice.renew(room, &["nobody-here"]).await.is_err());
-    assert_eq!(within("renewed", alice.renew(room, &["mallory"])).await.unwrap(), []);
+    assert!(alice.renew(room, &["alice"], false).await.is_err());
+    assert!(alice.renew(room, &["nobody-here"], false).await.is_err());
+    assert_eq!(within("renewed", alice.renew(room, &["mallory"], false)).await.unwrap(), []);
     within("what waited is logged", alice.synced(room, 6)).await.unwrap();
     let dora = world.reopen("dora").await;
     let mut answer = bob.send(room, Outgoing::text("I hear you")).await.unwrap();
@@ -109,10 +111,10 @@ async fn keys_that_are_good_may_be_begun_anew_too_and_twice() {
     let room = alice.create_room("ops").await.unwrap();
     alice.add(room, &["bob"]).await.unwrap();
     in_room(&bob, room, 2).await;
-    assert_eq!(within("renewed", alice.renew(room, &[])).await.unwrap(), []);
+    assert_eq!(within("renewed", alice.renew(room, &[], false)).await.unwrap(), []);
     in_room(&bob, room, 3).await;
     bob.send(room, Outgoing::text("one")).await.unwrap().logged().await.unwrap();
-    assert_eq!(within("renewed", bob.renew(room, &[])).await.unwrap(), []);
+    assert_eq!(within("renewed", bob.renew(room, &[], false)).await.unwrap(), []);
     in_room(&alice, room, 5).await;
     alice.close().await;
     bob.close().await;
@@ -138,9 +140,11 @@ async fn a_device_without_key_packages_does_not_come_along_and_whose_it_was_is_t
     let room = alice.create_room("ops").await.unwrap();
     alice.add(room, &["bob"]).await.unwrap();
     // One of the two packages that it had is left.
-    assert_eq!(within("renewed", alice.renew(room, &[])).await.unwrap(), []);
+    assert_eq!(within("renewed", alice.renew(room, &[], false)).await.unwrap(), []);
     bob.join_group_of(room, 1).await.unwrap();
-    let left = within("renewed", alice.renew(room, &[])).await.unwrap();
+    assert!(alice.renew(room, &[], false).await.unwrap_err().to_string().contains("bob can come along"));
+    assert_eq!(alice.members(room).await.unwrap().len(), 2);
+    let left = within("renewed", alice.renew(room, &[], true)).await.unwrap();
     assert_eq!(left.iter().map(|one| one.user.as_str()).collect::<Vec<_>>(), ["bob"]);
     assert_eq!(alice.members(room).await.unwrap().len(), 1);
     alice.send(room, Outgoing::text("alone")).await.unwrap().logged().await.unwrap();
@@ -149,4 +153,83 @@ async fn a_device_without_key_packages_does_not_come_along_and_whose_it_was_is_t
     bob.join_group_of(room, 2).await.unwrap();
     alice.close().await;
     run(client::Home::open(&world.home("alice"), common::password()).await.unwrap()).await.close().await;
+}
+
+/// Who is removed between the key packages and the signature has no leaf in what comes; what is said while a renewal is under way waits for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_renewal_is_for_those_who_are_there_when_it_is_signed_and_what_is_said_meanwhile_waits() {
+    let world = World::new().await;
+    let (alice, bob) = (world.member("alice").await, world.member("bob").await);
+    let mallory = world.party("mallory").await;
+    let room = alice.create_room("ops").await.unwrap();
+    alice.add(room, &["bob", "mallory"]).await.unwrap();
+    in_room(&bob, room, 2).await;
+    // As another process of bob's home that sends.
+    let lock = world.home("bob").join("outbox.lock");
+    let lock = std::fs::File::options().read(true).write(true).open(lock).unwrap();
+    lock.lock().unwrap();
+    let meanwhile = async {
+        tokio::time::sleep(Duration::from_millis(1_000)).await;
+        drop(bob.send(room, Outgoing::text("not for mallory")).await.unwrap());
+        alice.remove(room, &["mallory"]).await.unwrap();
+        lock.unlock().unwrap();
+    };
+    let (renewed, ()) =
+        within("renewed", async { tokio::join!(bob.renew(room, &[], false), meanwhile) }).await;
+    assert_eq!(renewed.unwrap().iter().map(|one| one.user.as_str()).collect::<Vec<_>>(), ["mallory"]);
+    for client in [&alice, &bob] {
+        within("all is there", in_room(client, room, 5)).await;
+        let texts: Vec<_> = said(client, room).await.into_iter().map(|(_, text)| text).collect();
+        assert_eq!(texts, ["not for mallory"]);
+        assert!(!client.rooms().await.unwrap().remove(0).stuck);
+    }
+    let renewals = renewals(&alice, room).await;
+    assert_eq!(renewals, 1, "the group that alice and bob are in has the two of them");
+    drop(mallory);
+    for client in [alice, bob] {
+        client.close().await;
+    }
+}
+
+/// How many generations the room has had since its first.
+async fn renewals(client: &Client, room: RoomId) -> usize {
+    let items = client.timeline(room, 0, usize::MAX).await.unwrap();
+    items.iter().filter(|item| matches!(item.what, What::Renewed { .. })).count()
+}
+
+/// Nobody who has stopped waiting has a room renewed later, and the private keys of packages are gone with each generation.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_renewal_that_was_given_up_is_not_made_and_keys_that_were_used_are_deleted() {
+    let world = World::new().await;
+    let (alice, bob) = (world.member("alice").await, world.member("bob").await);
+    let room = alice.create_room("ops").await.unwrap();
+    alice.add(room, &["bob"]).await.unwrap();
+    in_room(&bob, room, 2).await;
+    bob.close().await;
+    let lock = world.home("alice").join("outbox.lock");
+    let lock = std::fs::File::options().read(true).write(true).open(lock).unwrap();
+    lock.lock().unwrap();
+    assert!(tokio::time::timeout(Duration::from_secs(1), alice.renew(room, &[], false)).await.is_err());
+    lock.unlock().unwrap();
+    alice.send(room, Outgoing::text("as before")).await.unwrap().logged().await.unwrap();
+    assert_eq!(renewals(&alice, room).await, 0);
+
+    let keys = async || {
+        let vault = world.home("bob").join("vault.db");
+        query::<(i64,)>(&vault, "SELECT count(*) FROM group_record WHERE room = 0").await[0].0
+    };
+    let before = keys().await;
+    alice.renew(room, &[], false).await.unwrap();
+    let bob = world.reopen("bob").await;
+    in_room(&bob, room, 4).await;
+    bob.close().await;
+    let one = before - keys().await;
+    for _ in 0..3 {
+        alice.renew(room, &[], false).await.unwrap();
+    }
+    let bob = world.reopen("bob").await;
+    in_room(&bob, room, 7).await;
+    bob.close().await;
+    assert_eq!(before - keys().await, 4 * one);
+    alice.close().await;
 }

@@ -14,7 +14,7 @@ pub const PADDING: usize = 128;
 
 /// How many message keys of one sender may be skipped in an epoch: each costs three derivations
 /// before anything of the content is known to be true.
-pub const MAX_FORWARD_DISTANCE: u32 = 1_000;
+pub const MAX_FORWARD_DISTANCE: u32 = 4_096;
 
 /// How many skipped message keys of one sender are kept for messages that come late: none, as the log is read in order.
 pub const OUT_OF_ORDER: u32 = 0;

@@ -133,6 +133,9 @@ pub enum RoomCommand {
         /// Without this user; given again, without more
         #[arg(long, value_name = "USER")]
         without: Vec<String>,
+        /// Leave out devices of which the server has no keys to take them along by, and say which
+        #[arg(long)]
+        leave_out: bool,
     },
     /// Leave a room
     #[command(after_help = "Example:\n  countersign room leave ops")]

@@ -108,20 +108,19 @@ pub async fn run(context: &Context, arguments: RecoverArguments) -> Result<(), F
     };
     let others = others.await;
     client.close().await;
-    let others: Vec<String> = others
-        .unwrap_or_default()
-        .into_iter()
-        .filter(|other| other.revoked_ms.is_none() && other.device != device && !is_on_paper(other))
-        .map(|other| other.device)
-        .collect();
+    let others: Vec<Device> =
+        others.unwrap_or_default().into_iter().filter(|o| o.revoked_ms.is_none()).collect();
+    let (codes, others): (Vec<Device>, Vec<Device>) = others.into_iter().partition(is_on_paper);
+    let codes: Vec<String> = codes.into_iter().map(|code| code.device).collect();
+    let others: Vec<String> = others.into_iter().map(|o| o.device).filter(|name| *name != device).collect();
     context.output.result(
         || {
-            json!({ "user": user, "device": device, "organisation": organisation, "others": others,
+            json!({ "user": user, "device": device, "organisation": organisation, "others": others, "codes": codes,
                     "home": folder.display().to_string() })
         },
         || {
             format!(
-                "You are {user} on {device}, in {organisation}. Your home is {}.\nYour rooms and their history come back as soon as somebody in them is there.",
+                "You are {user} on {device}, in {organisation}. Your home is {}.\nYour rooms and their history come back once somebody in them is there, within ten minutes; their `countersign room add ROOM {user}` does it at once.",
                 shown(&folder)
             )
         },
@@ -134,7 +133,9 @@ pub async fn run(context: &Context, arguments: RecoverArguments) -> Result<(), F
         ));
     }
     context.output.note(&format!(
-        "The code stays good. If somebody else may have seen it, make another, `{}`, and revoke its name.",
+        "These codes are good, the one that you used among them: {}. If you do not know one, or somebody else may have seen it, revoke it by its name, \
+         and make another: `{}`",
+        codes.join(", "),
         context.typed("device recovery")
     ));
     Ok(())

@@ -89,9 +89,9 @@ async fn act(context: &Context, client: &Client, command: RoomCommand) -> Result
             client.remove(room, &names(&users)).await?;
             done(context, &format!("removed {}", users.join(", ")))
         }
-        RoomCommand::Renew { room, without } => {
+        RoomCommand::Renew { room, without, leave_out } => {
             let room = client.find_room(&room).await?;
-            let left = client.renew(room, &names(&without)).await?;
+            let left = client.renew(room, &names(&without), leave_out).await?;
             let left: Vec<String> =
                 left.into_iter().map(|one| format!("{}/{}", one.user, one.device)).collect();
             let fate = match left.is_empty() {

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use evidence::content::{Content, Field, Reaction, Reference};
 use evidence::erasure::{Erased, ErasureReason};
 use evidence::limits::MAX_MENTIONS;
+use evidence::relation::Act;
 use evidence::room::RoomId;
 use pki::Name;
 
@@ -74,7 +75,12 @@ impl Client {
         let room = self.room(&room)?;
         let mut found = BTreeSet::new();
         for index in indices {
-            self.own_reference(&room, *index, "erase it").await?;
+            let (_, seen) = self.own_reference(&room, *index, "erase it").await?;
+            if seen.act().is_some_and(|act| matches!(act, Act::Delete(_))) {
+                return Err(ClientError::Input(format!(
+                    "what stands at {index} takes a message back: without it that is shown again. Erase the message itself"
+                )));
+            }
             found.insert(*index);
             found.extend(self.core().own_edits(&room, *index).await?);
         }
@@ -98,12 +104,30 @@ impl Client {
         let reason = ErasureReason::parse(reason).map_err(|error| input(&error))?;
         let indices = self.erasable(room, indices).await?;
         let room = self.room(&room)?;
+        self.check_no_edit_waits(&room, &indices).await?;
         let mut erased = Vec::with_capacity(indices.len());
         for index in indices {
             erased.push(self.reference(&room, index).await?);
         }
         let erased = Erased::new(erased).map_err(|error| input(&error))?;
         self.queue(room, Draft::Erase(erased, reason)).await
+    }
+
+    /// Refuses while an edit of one of these messages is still to be sent: it would say again what is erased.
+    async fn check_no_edit_waits(&self, room: &Room, indices: &[u64]) -> Result<(), ClientError> {
+        let rows = self.core().vault.outbox(room.key, 0, usize::MAX).await?;
+        let edits = rows.iter().filter_map(|row| {
+            match Act::of(Content::from_bytes(row.parcel.content.as_deref()?).ok()?.fields())? {
+                Act::Edit(reference) => Some(reference.index),
+                _ => None,
+            }
+        });
+        match edits.into_iter().find(|index| indices.contains(index)) {
+            Some(index) => Err(ClientError::Input(format!(
+                "an edit of the message at index {index} still waits to be sent: erase it once that is logged"
+            ))),
+            None => Ok(()),
+        }
     }
 
     /// The reference to the message at `index`.

@@ -1,8 +1,10 @@
 //! A room's keys begun anew, when nobody comes back into those that there are (docs/group.md, GR-35).
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
+use evidence::limits::MAX_CHANGES;
 use evidence::membership::DeviceRef;
 use evidence::room::RoomId;
 use pki::Name;
@@ -21,23 +23,40 @@ const TRIES: usize = 5;
 /// How long one try has.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Whatever becomes of it, nothing is renewed once nobody waits for it.
+struct Asked<'a>(&'a Room);
+
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        self.0.set_renewal(None);
+    }
+}
+
 impl Client {
-    /// Begins a room's keys anew, with all members but some users, and devices that have no key packages; says whose devices did not come along without
-    /// having been named.
+    /// Begins a room's keys anew, with all members but some users. Devices of which the server gives no good key package cannot come along: unless
+    /// they may be left out, nothing is done then. Says which were.
     ///
     /// # Errors
-    /// [`ClientError::NotFound`] if one who is named is no member; [`ClientError::Unencrypted`]; [`ClientError::Offline`]; [`ClientError`].
-    pub async fn renew(&self, room: RoomId, without: &[&str]) -> Result<Vec<MemberDevice>, ClientError> {
+    /// [`ClientError::NotFound`] if one who is named is no member, or if a device cannot come along and none may be left out;
+    /// [`ClientError::Unencrypted`]; [`ClientError::Offline`]; [`ClientError`].
+    pub async fn renew(
+        &self,
+        room: RoomId,
+        without: &[&str],
+        leave_out: bool,
+    ) -> Result<Vec<MemberDevice>, ClientError> {
         let without = names(without)?;
         if without.contains(&self.core().owner.user) {
             return Err(ClientError::Input("nobody renews a room without themselves: leave it".to_owned()));
         }
         let before = self.members(room).await?;
+        if let Some(user) = without.iter().find(|user| before.iter().all(|one| one.user != user.as_str())) {
+            return Err(ClientError::NotFound(format!("{user} is not a member of this room")));
+        }
         let known = self.room(&room)?;
         let mut renewed = false;
         for _ in 0..TRIES {
-            renewed = self.try_to_renew(&known, &without).await?;
-            known.set_renewal(None);
+            renewed = self.try_to_renew(&known, &without, leave_out).await?;
             if renewed {
                 break;
             }
@@ -68,41 +87,63 @@ impl Client {
     }
 
     /// Whether the room is in another generation then.
-    async fn try_to_renew(&self, room: &Room, without: &BTreeSet<Name>) -> Result<bool, ClientError> {
+    async fn try_to_renew(
+        &self,
+        room: &Room,
+        without: &BTreeSet<Name>,
+        leave_out: bool,
+    ) -> Result<bool, ClientError> {
         let (core, own) = (self.core(), self.certificate());
         let session = core.session()?;
         let members = self.present(&session, room).await?;
-        if let Some(user) = without.iter().find(|user| members.iter().all(|member| member.user != **user)) {
-            return Err(ClientError::NotFound(format!("{user} is not a member of this room")));
-        }
         let others: Vec<DeviceRef> = members.into_iter().filter(|member| member.certificate != own).collect();
         let stay = others.iter().filter(|member| !without.contains(&member.user));
         let stay: Vec<_> = stay.map(|member| member.certificate).collect();
         let packages = core.take_packages(&session, &stay).await?;
-        let asked = others.into_iter().map(|member| member.certificate).collect();
-        let mut facts = room.watch();
-        let generation = facts.borrow().keys.ok_or(ClientError::Unencrypted)?.at.generation;
-        room.set_renewal(Some(Renewal { asked, packages }));
+        let at = room.facts().keys.ok_or(ClientError::Unencrypted)?.at;
+        let asked = others.iter().map(|member| member.certificate).collect();
+        let renewal = Renewal { generation: at.generation, asked, packages };
+        let (_, removed) = renewal.divide(others);
+        let left: Vec<&DeviceRef> = removed.iter().filter(|member| !without.contains(&member.user)).collect();
+        if !leave_out && !left.is_empty() {
+            let users: BTreeSet<&str> = left.iter().map(|member| member.user.as_str()).collect();
+            return Err(ClientError::NotFound(format!(
+                "not all devices of {} can come along, as the server has no keys of them to do it by: they have to connect first, or may be left out",
+                users.into_iter().collect::<Vec<_>>().join(", ")
+            )));
+        }
+        if removed.len() > MAX_CHANGES {
+            return Err(ClientError::Input(format!("more than {MAX_CHANGES} devices at once")));
+        }
+        room.set_renewal(Some(renewal));
+        let _asked = Asked(room);
         core.put_care(room).await?;
         core.outbox_bell.notify_one();
+        let mut facts = room.watch();
         let is_over = |facts: &Facts| {
-            facts.stopped || !facts.member || facts.keys.is_some_and(|keys| keys.at.generation > generation)
+            facts.stopped
+                || !facts.member
+                || facts.keys.is_some_and(|keys| keys.at.generation != at.generation)
         };
         let mut status = core.status.subscribe();
         let over = async {
             tokio::select! {
                 _ = facts.wait_for(is_over) => Ok(()),
+                () = room.renewal_settled() => Ok(()),
                 ended = status.wait_for(|status| matches!(status, Status::Ended(_))) => match ended.as_deref() {
-                    Ok(Status::Ended(cause)) => Err(ClientError::Ended(std::sync::Arc::clone(cause))),
+                    Ok(Status::Ended(cause)) => Err(ClientError::Ended(Arc::clone(cause))),
                     _ => Err(ClientError::Closed),
                 },
             }
         };
-        match timeout(PATIENCE, over).await {
-            Ok(outcome) => outcome?,
-            Err(_) => return Ok(false),
+        if let Ok(outcome) = timeout(PATIENCE, over).await {
+            outcome?;
         }
         room.check_not_stopped()?;
-        if room.facts().member { Ok(true) } else { Err(ClientError::NotAMember) }
+        let now = room.facts();
+        if !now.member {
+            return Err(ClientError::NotAMember);
+        }
+        Ok(now.keys.is_some_and(|keys| keys.at.generation != at.generation))
     }
 }

@@ -231,6 +231,22 @@ impl Client {
         .await
     }
 
+    /// Adds these devices, each only as long as its user is in the room (GR-34).
+    pub(crate) async fn add_further(&self, id: RoomId, devices: &[DeviceRef]) -> Result<(), ClientError> {
+        let session = self.core().session()?;
+        let packages = self.packages(&session, devices, |_| true).await?;
+        let found: Vec<DeviceRef> =
+            devices.iter().filter(|device| packages.contains_key(&device.certificate)).cloned().collect();
+        let packages: Vec<Package> = packages.into_values().collect();
+        self.change(id, &packages, |present| {
+            let is_there = |user: &Name| present.iter().any(|member| member.user == *user);
+            let missing = found.iter().filter(|device| is_there(&device.user) && !is_among(device, present));
+            let missing: Vec<DeviceRef> = missing.cloned().collect();
+            Ok((!missing.is_empty()).then_some(Change::Add(missing)))
+        })
+        .await
+    }
+
     /// Adds the devices of this user to every encrypted room of it that they are not in.
     pub(super) async fn add_own_devices(&self) -> Result<(), ClientError> {
         let core = self.core();

@@ -4,6 +4,7 @@ use evidence::Hash;
 use evidence::membership::DeviceStatement;
 use pki::{Usage, VerifiedCertificate};
 
+use super::Held;
 use crate::ClientError;
 use crate::engine::{Core, Session};
 
@@ -44,16 +45,19 @@ impl Core {
         let trusted = entered.into_iter().filter_map(|hash| {
             let certificate = self.certificates.accepted(&hash)?.certificate;
             let in_force = held.revocation(&hash).is_none() && !self.certificates.is_revoked_in_a_room(&hash);
-            let in_line =
-                held.is_vouched_in_time(hash, |device| {
-                    let vouching = self.certificates.accepted(device)?.vouching;
-                    Some(vouching.and_then(|statement| {
-                        Some(DeviceStatement::parse(&statement).ok()?.claim().certificate)
-                    }))
-                });
-            (in_force && in_line && self.is_own(&certificate)).then_some(certificate)
+            let good = in_force && self.is_vouched_in_time(held, hash) && self.is_own(&certificate);
+            good.then_some(certificate)
         });
         Ok(trusted.collect())
+    }
+
+    /// Whether each device in the line of those that vouched for one was in force when the next was entered (GR-27).
+    pub(crate) fn is_vouched_in_time(&self, held: &Held, device: Hash) -> bool {
+        held.is_vouched_in_time(device, |device| {
+            let vouching = self.certificates.accepted(device)?.vouching;
+            let by = |statement: Vec<u8>| Some(DeviceStatement::parse(&statement).ok()?.claim().certificate);
+            Some(vouching.and_then(by))
+        })
     }
 
     /// Whether it is the certificate of a device of this user.

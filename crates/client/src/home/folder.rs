@@ -124,7 +124,7 @@ impl Unfinished {
     }
 }
 
-/// Makes a home of what is known already.
+/// Makes a home of what is known already, whose vault opens again with nothing: its password is made up here and kept nowhere.
 pub(crate) async fn make_home(
     folder: &Path,
     profile: &Profile,
@@ -136,7 +136,10 @@ pub(crate) async fn make_home(
         fs::create_dir_all(parent)?;
     }
     platform::make_private_folder(folder)?;
-    let vault = Vault::create(&folder.join(VAULT), Arc::clone(&password)).await?;
+    let mut secret = Zeroizing::new([0; 32]);
+    aws_lc_rs::rand::fill(secret.as_mut_slice()).map_err(|_| ClientError::Cryptography)?;
+    let made_up = Arc::new(Password::new(hex::encode(secret.as_slice())));
+    let vault = Vault::create(&folder.join(VAULT), made_up).await?;
     vault.put_device_key(key, &[]).await?;
     vault.put_profile(profile).await?;
     let mut transaction = vault.begin().await?;

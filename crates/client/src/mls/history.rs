@@ -123,7 +123,7 @@ impl Core {
             };
             any |= opened;
             // GR-33: a recovery key acts as often as its code is used.
-            if self.owner.is_recovery_key() {
+            if opened && self.owner.is_recovery_key() {
                 continue;
             }
             let taken = Command::HistoryKeyTaken { giver: given.giver, keys: given.keys, opened };

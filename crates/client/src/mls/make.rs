@@ -1,11 +1,12 @@
 //! What this device seals and commits. All of it happens in the transaction that stores what is to be sent (GR-16).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use evidence::Hash;
 use evidence::content::{Binding, Content};
 use evidence::entry::Place;
 use evidence::erasure::{Erased, Erasure, ErasureClaim, ErasureReason};
+use evidence::limits::MAX_CHANGES;
 use evidence::membership::{Change, DeviceRef, GroupHashes, Membership, MembershipClaim, MlsHashes};
 use evidence::room::{ContentSuite, KeyEpoch};
 use evidence::statement::{Statement, StatementClaim};
@@ -174,21 +175,20 @@ impl Core {
         Ok(Parcel::change(self.sign_membership(room, facts, seq, Change::Return, mls), blobs))
     }
 
-    /// Signs a renewal (GR-35) for those of the members that are in `renewal`: the group that it makes is stored beside the room's until it is in the log.
+    /// Signs a renewal (GR-35) for those of the members that stay; all others are removed. The group that it makes is stored beside the room's until it
+    /// is in the log.
     pub(crate) async fn sign_renewal(
         &self,
         transaction: &mut WriteTransaction,
         room: &Room,
         (facts, at): (&Facts, KeyEpoch),
         seq: u64,
-        (renewal, removed): (&Renewal, Vec<DeviceRef>),
+        (stay, removed): (Vec<&Package>, Vec<DeviceRef>),
     ) -> Result<Parcel, ClientError> {
         let (provider, device) = (Provider::new(Store::default())?, self.own_device());
         let mut group = Group::create(&provider, &device, &room.id.0, at.renewed().generation)?;
-        let gone: BTreeSet<Hash> = removed.iter().map(|device| device.certificate).collect();
-        let stay = renewal.packages.iter().filter(|package| !gone.contains(&package.certificate.hash()));
         let stay: Vec<(&VerifiedCertificate, &[u8])> =
-            stay.map(|package| (&package.certificate, package.bytes.as_slice())).collect();
+            stay.into_iter().map(|package| (&package.certificate, package.bytes.as_slice())).collect();
         let commit = group.commit(&provider, &device, &stay, &[], (self.clock)())?;
         // EV-46: nobody else reads this commit; the generation begins behind it.
         group.confirm(&provider)?;
@@ -288,10 +288,32 @@ pub(crate) struct Back {
 /// What a room's group is renewed with (GR-35).
 #[derive(Clone)]
 pub(crate) struct Renewal {
-    /// The members for whom key packages were asked.
+    /// The generation that is to be followed by another.
+    pub(crate) generation: u32,
+    /// The other members as they were when key packages were asked for.
     pub(crate) asked: BTreeSet<Hash>,
     /// Those that there were.
     pub(crate) packages: Vec<Package>,
+}
+
+impl Renewal {
+    /// Whether this is what a room whose group is there, with these other members, can be renewed with.
+    pub(crate) fn fits(&self, at: Option<KeyEpoch>, members: &[DeviceRef]) -> bool {
+        let (_, removed) = self.divide(members.to_vec());
+        at.is_some_and(|at| at.generation == self.generation)
+            && members.iter().all(|member| self.asked.contains(&member.certificate))
+            && removed.len() <= MAX_CHANGES
+    }
+
+    /// The packages of those of the members who stay, and the members who do not.
+    pub(crate) fn divide(&self, members: Vec<DeviceRef>) -> (Vec<&Package>, Vec<DeviceRef>) {
+        let packages: BTreeMap<Hash, &Package> =
+            self.packages.iter().map(|package| (package.certificate.hash(), package)).collect();
+        let (stay, removed): (Vec<DeviceRef>, Vec<DeviceRef>) =
+            members.into_iter().partition(|member| packages.contains_key(&member.certificate));
+        let stay = stay.iter().filter_map(|member| packages.get(&member.certificate).copied());
+        (stay.collect(), removed)
+    }
 }
 
 /// The hashes of a commit, if others are to read it, and what they name (EV-46).

@@ -145,6 +145,10 @@ impl Core {
         open: &mut OpenGroup,
         generation: u32,
     ) -> Result<(), ClientError> {
+        // GR-5: the key packages that were used are gone all the same.
+        let mut writes = std::mem::take(&mut open.writes);
+        writes.retain(|record, _| record.scope == [0; 32]);
+        put_records(&self.vault, transaction, GroupRecords::Packages, writes).await?;
         self.vault.drop_group_records(transaction, GroupRecords::Room(room.key)).await?;
         *open = OpenGroup::new(self.vault.raise_group_version(transaction, room.key, generation).await?)?;
         Ok(())

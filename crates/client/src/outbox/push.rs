@@ -99,7 +99,7 @@ const LONG_WAIT: Duration = Duration::from_secs(60);
 const MAX_ROUNDS: u32 = 16;
 
 /// Told of a room whose keys are lost for good.
-const STUCK: &str = "the room's keys are lost here, and nothing in its log leads back into them: what is said waits. If others say so too, one of you renews the room's keys";
+const STUCK: &str = "the room's keys are lost here, and what the newest change of them shows leads nobody back: what is said waits. If others say so too, one of you renews the room's keys, without whoever made that change";
 
 /// A row that was sent.
 struct Sent {
@@ -397,7 +397,7 @@ impl<'a> Push<'a> {
                     room.set_stuck(false);
                 }
                 Ok(Reworked::NoWayBack) => {
-                    self.tell_stuck(&room);
+                    tracing::warn!(room = %id, "no way back into the room's keys yet: its messages wait");
                     self.block(id, LONG_WAIT);
                 }
                 // The room has to wait for something that this push cannot bring about; others go on.

@@ -25,6 +25,7 @@ struct Care<'a> {
     back: Option<Back>,
     /// What it is to be renewed with.
     renewal: Option<Renewal>,
+    /// The other members.
     members: Vec<DeviceRef>,
     lingering: &'a [Hash],
     /// Whether message keys of this epoch were used for what is not in the log.
@@ -81,7 +82,14 @@ impl Core {
         self.vault.clear_outbox(&mut transaction, room.key, 0, u64::MAX).await?;
         let at = facts.keys.map(|keys| keys.at);
         let lost = facts.member && at.is_some_and(|at| open.is_lost(at));
-        let renewal = room.renewal().filter(|_| facts.member && at.is_some());
+        let members: Vec<DeviceRef> =
+            members.into_iter().filter(|member| member.certificate != own).collect();
+        let renewal = room.renewal();
+        if renewal.as_ref().is_some_and(|renewal| !facts.member || !renewal.fits(at, &members)) {
+            // It was done, or the members are others now: whoever wanted it asks again.
+            room.set_renewal(None);
+            return Ok(Reworked::More);
+        }
         match &back {
             _ if renewal.is_some() => {}
             Some(back) if lost && Some(back.at) != at => return Ok(Reworked::More),
@@ -167,20 +175,9 @@ impl Core {
         let Some(keys) = facts.keys.filter(|_| facts.member) else { return Ok(None) };
         let Care { back, lingering, skips, renewal, members } = care;
         if let Some(renewal) = renewal {
-            let own = self.owner.certificate.hash();
-            let others: Vec<DeviceRef> =
-                members.into_iter().filter(|member| member.certificate != own).collect();
-            if others.iter().any(|member| !renewal.asked.contains(&member.certificate)) {
-                // Somebody was added meanwhile: whoever wanted it asks again.
-                room.set_renewal(None);
-                return Ok(None);
-            }
-            let comes = |member: &DeviceRef| {
-                renewal.packages.iter().any(|package| package.certificate.hash() == member.certificate)
-            };
-            let removed = others.into_iter().filter(|member| !comes(member)).collect();
+            let (stay, removed) = renewal.divide(members);
             let at = (facts, keys.at);
-            return self.sign_renewal(transaction, room, at, seq, (&renewal, removed)).await.map(Some);
+            return self.sign_renewal(transaction, room, at, seq, (stay, removed)).await.map(Some);
         }
         if let Some(back) = back.filter(|_| open.is_lost(keys.at)) {
             return self.sign_return(transaction, room, facts, seq, &back).await.map(Some);

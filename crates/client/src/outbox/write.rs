@@ -15,7 +15,9 @@ use crate::ClientError;
 use crate::engine::Core;
 use crate::mls::{OpenGroup, Package, Plan};
 use crate::room::{Facts, Log, Room};
-use crate::vault::{OutboxRow, OutboxState, Parcel, RoomKey, RoomRecord, UploadId, WriteTransaction};
+use crate::vault::{
+    GroupRecords, OutboxRow, OutboxState, Parcel, RoomKey, RoomRecord, UploadId, WriteTransaction,
+};
 
 /// Drafts that share a transaction.
 const GROUP: usize = 256;
@@ -124,7 +126,9 @@ async fn store(
         let Some(room) = drafts.first().map(|draft| Arc::clone(&draft.job.room)) else { continue };
         let size = core.vault.room_size(&mut transaction, room.key).await?;
         let mut writer = RoomWriter {
-            waits: core.vault.has_unsigned(&mut transaction, room.key).await?,
+            // What is to take the group's place is a commit under way (GR-18).
+            waits: core.vault.has_unsigned(&mut transaction, room.key).await?
+                || core.vault.has_group_records(&mut transaction, GroupRecords::Returning(room.key)).await?,
             unsealed: false,
             size,
             open: core.open_group(&mut transaction, &room).await?,

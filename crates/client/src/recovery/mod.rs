@@ -39,7 +39,14 @@ impl Core {
         connection.close().await;
         let context = context(&pki::sha256(&self.owner.root), &self.owner.user);
         for recovery in &mut recoveries {
-            recovery.sealed = record::seal_anew(&recovery.sealed, &export_key, now, &context)?;
+            // One that does not open is of no use, and no reason to keep a password that somebody else may have.
+            match record::seal_anew(&recovery.sealed, &export_key, now, &context) {
+                Ok(sealed) => recovery.sealed = sealed,
+                Err(error) => tracing::warn!(
+                    "the recovery key with certificate {} is of no use any more, revoke it: {error}",
+                    hex::encode(*recovery.certificate)
+                ),
+            }
         }
         Ok(recoveries)
     }

@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use evidence::Hash;
+use minicbor::bytes::ByteArray;
 use pki::{Name, Password};
 use session::link::RecoveryAddress;
 use session::message::{Command, Reply};
@@ -39,10 +41,10 @@ pub async fn recover(
     if device.is_recovery_key() {
         return Err(ClientError::Input("a device cannot have the name of a recovery key".to_owned()));
     }
+    let aside = Aside::beside(folder)?;
     if Home::exists(folder) {
         return Err(ClientError::HomeExists(folder.to_owned()));
     }
-    let aside = Aside::beside(folder)?;
     let password = Arc::new(password);
     let (key, profile) = open_record(address, code, &password).await?;
     let RecoveryKey { key, packages, .. } = key;
@@ -160,7 +162,14 @@ async fn add_device(
             }
         }
     };
-    let (home, ()) = tokio::try_join!(joining, approving)?;
+    let home = match tokio::try_join!(joining, approving) {
+        Ok((home, ())) => home,
+        Err(error) => {
+            // The link is of no use to anybody any more.
+            paper.deny(id).await;
+            return Err(error);
+        }
+    };
     let given = paper.has_history_of(&home).await?;
     if !given {
         return Err(ClientError::Failed {
@@ -173,6 +182,16 @@ async fn add_device(
 }
 
 impl Client {
+    /// Takes back a link for a device, as far as that can be done.
+    async fn deny(&self, id: Hash) {
+        if let Ok(session) = self.core().session() {
+            let deny = Command::DeviceDeny { id: ByteArray::from(id) };
+            if let Err(error) = session.connection.ask(deny).await {
+                tracing::info!("the link stays open until it expires: {error}");
+            }
+        }
+    }
+
     /// Whether a device of this user has been given all history keys that this one has.
     async fn has_history_of(&self, home: &Home) -> Result<bool, ClientError> {
         let core = self.core();

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use evidence::Hash;
-use evidence::room::RoomId;
+use evidence::membership::DeviceRef;
 use pki::Name;
 use tokio::time::sleep;
 
@@ -23,7 +23,8 @@ impl Client {
         for summary in self.rooms().await? {
             if summary.member && !summary.stopped && summary.key_epoch.is_some() {
                 let room = self.room(&summary.id)?;
-                all.extend(self.recovered_in(&room).await?.into_iter().map(|user| (summary.id, user)));
+                let devices = self.recovered_in(&room).await?;
+                all.extend((!devices.is_empty()).then_some((summary.id, devices)));
             }
         }
         if all.is_empty() {
@@ -33,23 +34,16 @@ impl Client {
             sleep(spread()?).await;
         }
         let mut outcome = Ok(());
-        for (room, user) in all {
-            // It may have been done meanwhile; and one room is not the others.
-            let added = self.add_one(room, &user).await;
+        for (room, devices) in all {
+            // One room is not the others.
+            let added = self.add_further(room, &devices).await;
             outcome = outcome.and(added);
         }
         outcome
     }
 
-    async fn add_one(&self, room: RoomId, user: &Name) -> Result<(), ClientError> {
-        if self.recovered_in(&*self.room(&room)?).await?.contains(user) {
-            self.add(room, &[user.as_str()]).await?;
-        }
-        Ok(())
-    }
-
-    /// The users in a room that have a new device, for which a recovery key vouched, and that is not in it.
-    async fn recovered_in(&self, room: &Room) -> Result<BTreeSet<Name>, ClientError> {
+    /// New devices of users in a room for which recovery keys vouched, and that are not in it.
+    async fn recovered_in(&self, room: &Room) -> Result<Vec<DeviceRef>, ClientError> {
         let core = self.core();
         let members: BTreeMap<Hash, Name> = core
             .with_log(room, |log: &Log| {
@@ -62,21 +56,24 @@ impl Client {
             candidates(core.held_directory(&mut guard).await?, &members)
         };
         if wanted.is_empty() {
-            return Ok(BTreeSet::new());
+            return Ok(Vec::new());
         }
         let session = core.session()?;
         core.certificates.fetch(&wanted, &core.owner, &core.vault, &session.connection).await?;
         core.complete_directory(&session).await?;
         let mut guard = core.directory.lock().await;
         let held = core.held_directory(&mut guard).await?;
-        let users = wanted.into_iter().filter_map(|(certificate, _)| {
+        let devices = wanted.into_iter().filter_map(|(certificate, _)| {
             let user = core.certificates.accepted(&certificate)?.certificate.identity().user()?.clone();
             let entered =
                 held.devices_of(&user).into_iter().find(|one| one.issue.certificate == certificate)?;
             let (_, by) = core.voucher(held, &entered)?;
-            by.is_recovery_key().then_some(user)
+            let good = by.is_recovery_key()
+                && !core.certificates.is_revoked_in_a_room(&certificate)
+                && core.is_vouched_in_time(held, certificate);
+            good.then_some(DeviceRef { user, certificate })
         });
-        Ok(users.collect())
+        Ok(devices.collect())
     }
 }
 

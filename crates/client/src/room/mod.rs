@@ -48,7 +48,7 @@ pub(crate) struct Room {
     /// Whether a copy of this home has changed the room's keys, and this one has not since (GR-22).
     copied: AtomicBool,
     /// What its keys are to be renewed with, if its user wants that.
-    renewal: Mutex<Option<Renewal>>,
+    renewal: watch::Sender<Option<Renewal>>,
     /// Whether its keys are lost, and the way back does not lead in.
     stuck: AtomicBool,
 }
@@ -134,7 +134,7 @@ impl Room {
             acts: tokio::sync::Mutex::default(),
             acknowledged: AtomicU64::new(0),
             copied: AtomicBool::new(false),
-            renewal: Mutex::default(),
+            renewal: watch::Sender::new(None),
             stuck: AtomicBool::new(false),
         }
     }
@@ -190,11 +190,17 @@ impl Room {
 
     /// What the room's keys are to be renewed with.
     pub(crate) fn renewal(&self) -> Option<Renewal> {
-        self.renewal.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.renewal.borrow().clone()
     }
 
     pub(crate) fn set_renewal(&self, renewal: Option<Renewal>) {
-        *self.renewal.lock().unwrap_or_else(PoisonError::into_inner) = renewal;
+        self.renewal.send_replace(renewal);
+    }
+
+    /// Waits until there is nothing to be renewed with any more.
+    pub(crate) async fn renewal_settled(&self) {
+        // The sender is the room's own.
+        let _ = self.renewal.subscribe().wait_for(Option::is_none).await;
     }
 
     /// Notes whether the way back into the room's keys leads in; whether that is new.

@@ -227,7 +227,14 @@ impl Core {
                 // What was asked for before may be possible now, if the group was changed.
                 let changed = checked.iter().any(|entry| matches!(entry.entry, Entry::Membership(_)));
                 let asked = self.ask_for_care(&mut transaction, room, &facts, open).await?;
-                care = asked.is_some_and(|new| new || changed);
+                care = match asked {
+                    Some(new) => new || changed,
+                    // What waited for the group can be sealed.
+                    None => changed && self.vault.has_unsigned(&mut transaction, room.key).await?,
+                };
+                if changed && facts.keys.is_some_and(|keys| !open.is_lost(keys.at)) {
+                    room.set_stuck(false);
+                }
             }
         }
         let rows: Vec<_> =
@@ -395,6 +402,11 @@ impl Core {
                     .map_err(|_| VaultError::Damaged("segment"))?;
                 if let Entry::Revocation(revocation) = &entry.entry {
                     self.certificates.revoked_in_a_room(revocation.revoked);
+                }
+                if let Entry::Erasure(erasure) = &entry.entry {
+                    // What another process has erased was held here as it was before.
+                    log.erase(&erasure.erased.indices().collect::<Vec<_>>());
+                    *room.acts.lock().await = Default::default();
                 }
                 self.own_entry_logged(room, index, &entry.entry, content.as_deref());
             }
