@@ -15,6 +15,6 @@ fuzz_target!(|bytes: &[u8]| {
         assert_eq!(Message::read(&bytes[..length]), None);
     }
     let Message::Content(place) = message else { return };
-    assert!(is_content(bytes, &place.room, place.epoch));
-    assert!(!is_content(bytes, &place.room, place.epoch ^ 1));
+    assert!(is_content(bytes, &place.room, place.at));
+    assert!(!is_content(bytes, &place.room, place.at.next()));
 });

@@ -56,9 +56,10 @@ fn hashes(sealed: bool, by: &Hash, change: &Change) -> MlsHashes {
     if !sealed || matches!(change, Change::Leave(_)) {
         return MlsHashes::default();
     }
-    let others = change.added().iter().any(|device| device.certificate != *by);
+    let renews = matches!(change, Change::Renew(_));
+    let others = renews || change.added().iter().any(|device| device.certificate != *by);
     MlsHashes {
-        commit: (!matches!(change, Change::Create { .. })).then_some([1; 32]),
+        commit: (!renews && !matches!(change, Change::Create { .. })).then_some([1; 32]),
         welcome: others.then_some([2; 32]),
         group: Some(GroupHashes { info: [3; 32], tree: [4; 32] }),
     }
@@ -66,20 +67,21 @@ fn hashes(sealed: bool, by: &Hash, change: &Change) -> MlsHashes {
 
 /// EV-45
 fn check_keys(before: &RoomState, after: &RoomState, entry: &Entry) {
-    let Some(epoch) = before.key_epoch() else { return assert_eq!(after.key_epoch(), None) };
+    let Some(at) = before.key_epoch() else { return assert_eq!(after.key_epoch(), None) };
     let lingered = before.lingering().count();
-    let (raised, linger) = match entry {
-        Entry::Statement(_) => (0, 0),
-        Entry::Erasure(_) => (0, lingered),
+    let (then, linger) = match entry {
+        Entry::Statement(_) => (at, 0),
+        Entry::Erasure(_) => (at, lingered),
         Entry::Membership(entry) => match &entry.change {
-            Change::Leave(devices) => (0, lingered + devices.len()),
-            Change::Return => (1, lingered),
-            _ => (1, 0),
+            Change::Leave(devices) => (at, lingered + devices.len()),
+            Change::Return => (at.next(), lingered),
+            Change::Renew(_) => (at.renewed(), 0),
+            _ => (at.next(), 0),
         },
-        Entry::Revocation(_) => (0, lingered + 1),
+        Entry::Revocation(_) => (at, lingered + 1),
     };
     assert!(lingered == 0 || !matches!(entry, Entry::Statement(_)));
-    assert_eq!(after.key_epoch(), Some(epoch + raised));
+    assert_eq!(after.key_epoch(), Some(then));
     assert_eq!(after.lingering().count(), linger);
     assert!(after.lingering().all(|device| after.member(device).is_none()));
 }
@@ -150,11 +152,12 @@ fuzz_target!(|input: (bool, Vec<Step>)| {
             }
             (Some((kind, of)), None) => {
                 let of = of.into_iter().take(5).map(reference).collect();
-                let change = match kind % 5 {
+                let change = match kind % 6 {
                     0 => Change::Add(of),
                     1 => Change::Remove(of),
                     2 => Change::Leave(of),
                     3 => Change::Update,
+                    4 => Change::Renew(of),
                     _ => Change::Return,
                 };
                 sign_change(at, place, change, step.other_hashes)
