@@ -28,8 +28,8 @@ const SUFFIX: &str = ".recovering";
 /// the history of all earlier devices is open.
 ///
 /// # Errors
-/// [`ClientError::Login`] if password or code are not this user's, or the recovery key was revoked; [`ClientError`]; nothing half-made is left
-/// in `folder`.
+/// [`ClientError::Login`] if password or code are not this user's, or the recovery key was revoked; [`ClientError`]. `folder` has no home then, except if the device was
+/// made and the history keys did not reach it: it stays, and the error says so.
 pub async fn recover(
     folder: &Path,
     address: &RecoveryAddress,
