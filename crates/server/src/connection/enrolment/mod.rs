@@ -209,22 +209,32 @@ impl Enrolment {
         let link = token_hash(token)?;
         let user = name(user, "user name")?;
         let device = name(device, "device name")?;
-        // A wrong link, an unknown user and a wrong password come to the same end, at the same step.
         let open = shared.store.device_link(&link).await.map_err(|e| failure::store(&e))?;
-        let open = open.filter(|l| l.made.user == user.as_str() && now_ms() < l.made.expires_ms);
-        let account = shared.store.account(user.as_str()).await.map_err(|e| failure::store(&e))?;
-        let record = account
-            .filter(|a| a.enabled && open.is_some())
-            .and_then(|a| PasswordRecord::from_bytes(&a.opaque_record.0).ok());
-        // The challenge tells the client whether its password is right: the try counts before it is answered. Without
-        // an open link it is no try of the account, or anybody could use up the account's.
-        shared.link_begins(open.as_ref().map(|_| &user), self.address, now_ms())?;
-        let parties = Parties { user: user.as_str(), root: shared.root_fingerprint() };
-        let Challenge { state: login, ke2 } =
-            ServerLogin::start(&shared.opaque, record.as_ref(), ke1, parties, &self.exporter)
-                .map_err(|_| malformed("the login message cannot be read"))?;
+        let open = open.is_some_and(|l| l.made.user == user.as_str() && now_ms() < l.made.expires_ms);
+        let Challenge { state: login, ke2 } = self.challenge(&user, open, ke1, shared).await?;
         self.step = Step::LoggingIn(Box::new(NewDeviceLogin { link, user, device, login }));
         Ok(Reply::LoginChallenge { ke2 })
+    }
+
+    /// Begins a login beside a token, which `admits` this user or not. A wrong token, an unknown user and a wrong
+    /// password come to the same end, at the same step.
+    async fn challenge(
+        &self,
+        user: &Name,
+        admits: bool,
+        ke1: &[u8],
+        shared: &Shared,
+    ) -> Result<Challenge, Reply> {
+        let account = shared.store.account(user.as_str()).await.map_err(|e| failure::store(&e))?;
+        let record = account
+            .filter(|a| a.enabled && admits)
+            .and_then(|a| PasswordRecord::from_bytes(&a.opaque_record.0).ok());
+        // The challenge tells the client whether its password is right: the try counts before it is answered. Without
+        // a token that admits it is no try of the account, or anybody could use up the account's.
+        shared.link_begins(admits.then_some(user), self.address, now_ms())?;
+        let parties = Parties { user: user.as_str(), root: shared.root_fingerprint() };
+        ServerLogin::start(&shared.opaque, record.as_ref(), ke1, parties, &self.exporter)
+            .map_err(|_| malformed("the login message cannot be read"))
     }
 
     async fn device_request(

@@ -1,13 +1,12 @@
 //! Users whose devices are all lost: whoever has recovery code and password is given the sealed record (SE-42).
 
 use pki::name::Name;
-use session::login::{Challenge, Parties, PasswordRecord, ServerLogin};
+use session::login::{Challenge, ServerLogin};
 use session::message::Reply;
 use store::Recovery;
 use tracing::info;
 
-use super::{Enrolment, Step, malformed, name, token_hash};
-use crate::clock::now_ms;
+use super::{Enrolment, Step, name, token_hash};
 use crate::failure;
 use crate::shared::Shared;
 
@@ -30,18 +29,9 @@ impl Enrolment {
         self.admit(shared)?;
         let token = token_hash(token)?;
         let user = name(user, "user name")?;
-        // As with a link: a wrong token, an unknown user and a wrong password come to the same end, at the same step.
         let recovery = shared.store.recovery(&token).await.map_err(|e| failure::store(&e))?;
         let recovery = recovery.filter(|recovery| recovery.user == user.as_str());
-        let account = shared.store.account(user.as_str()).await.map_err(|e| failure::store(&e))?;
-        let record = account
-            .filter(|a| a.enabled && recovery.is_some())
-            .and_then(|a| PasswordRecord::from_bytes(&a.opaque_record.0).ok());
-        shared.link_begins(recovery.as_ref().map(|_| &user), self.address, now_ms())?;
-        let parties = Parties { user: user.as_str(), root: shared.root_fingerprint() };
-        let Challenge { state: login, ke2 } =
-            ServerLogin::start(&shared.opaque, record.as_ref(), ke1, parties, &self.exporter)
-                .map_err(|_| malformed("the login message cannot be read"))?;
+        let Challenge { state: login, ke2 } = self.challenge(&user, recovery.is_some(), ke1, shared).await?;
         self.step = Step::Recovering(Box::new(Recovering { user, recovery, login }));
         Ok(Reply::LoginChallenge { ke2 })
     }
