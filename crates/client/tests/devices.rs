@@ -3,7 +3,7 @@
 mod common;
 
 use client::{Event, ExportOptions, Outgoing, Progress, join_device};
-use common::{World, export, in_room, password, run, said, verdict, within};
+use common::{World, export, in_room, password, run, said, texts, verdict, within};
 use evidence::bundle::Root;
 use evidence::verdict::Word;
 use tokio::sync::mpsc;
@@ -49,8 +49,7 @@ async fn a_new_device_is_vouched_for_and_joins_the_rooms_of_its_user() {
     assert_eq!(within("logged", said_by_phone.logged()).await.unwrap().index, 4);
     for client in [&alice, &bob] {
         within("delivered", client.synced(room, 5)).await.unwrap();
-        let texts: Vec<_> = said(client, room).await.into_iter().map(|(_, text)| text).collect();
-        assert_eq!(texts, ["before the phone", "from the phone"]);
+        assert_eq!(texts(client, room).await, ["before the phone", "from the phone"]);
     }
     within("its own comes back", phone.synced(room, 5)).await.unwrap();
     within("read", phone.history_read()).await;

@@ -7,18 +7,13 @@ mod common;
 use std::fs::{self, File};
 
 use client::{Client, ClientError, ExportOptions, FileToSend, MessageState, Outgoing, Transfer, What};
-use common::{World, export, in_room, query, run, said, verdict, within};
+use common::{World, export, in_room, query, run, say, texts, verdict, within};
 use evidence::bundle::Root;
 use evidence::content::FileName;
 use evidence::room::RoomId;
 use evidence::verdict::{Erased, Said, State, Verdict, Word};
 use session::limits::FETCH_BYTES;
 use tokio::sync::watch;
-
-async fn say(client: &Client, room: RoomId, text: &str) -> u64 {
-    let mut handle = client.send(room, Outgoing::text(text)).await.unwrap();
-    within("logged", handle.logged()).await.unwrap().index
-}
 
 async fn erase(client: &Client, room: RoomId, indices: &[u64], reason: &str) -> u64 {
     let mut handle = client.erase(room, indices, reason).await.unwrap();
@@ -40,10 +35,6 @@ async fn send_tape(client: &Client, room: RoomId, world: &World) -> u64 {
 
 async fn what(client: &Client, room: RoomId, index: u64) -> What {
     client.timeline(room, index, 1).await.unwrap().pop().unwrap().what
-}
-
-async fn texts(client: &Client, room: RoomId) -> Vec<String> {
-    said(client, room).await.into_iter().map(|(_, text)| text).collect()
 }
 
 /// A verdict without a problem.

@@ -7,7 +7,7 @@ mod common;
 use std::fs::{self, File};
 
 use client::{Client, ExportOptions, FileToSend, MessageState, Outgoing, Transfer, join_device};
-use common::{World, execute, export, in_room, password, query, run, said, verdict, within};
+use common::{World, execute, export, in_room, password, query, run, say, texts, verdict, within};
 use evidence::bundle::Root;
 use evidence::content::{Content, Field, FileName};
 use evidence::entry::{Entry, UnverifiedEntry};
@@ -29,15 +29,10 @@ async fn device(world: &World, earlier: &Client, name: &'static str) -> Client {
     device
 }
 
-async fn say(client: &Client, room: RoomId, text: &str) -> u64 {
-    let mut handle = client.send(room, Outgoing::text(text)).await.unwrap();
-    let index = within("logged", handle.logged()).await.unwrap().index;
+async fn say_and_read(client: &Client, room: RoomId, text: &str) -> u64 {
+    let index = say(client, room, text).await;
     within("read", client.synced(room, index + 1)).await.unwrap();
     index
-}
-
-async fn texts(client: &Client, room: RoomId) -> Vec<String> {
-    said(client, room).await.into_iter().map(|(_, text)| text).collect()
 }
 
 /// GR-28, GR-29: text, file and evidence of before; receipts do not say that it came to this device.
@@ -48,7 +43,7 @@ async fn a_new_device_reads_shows_and_proves_what_its_user_has_read() {
     let room = alice.create_room("ops").await.unwrap();
     alice.add(room, &["bob"]).await.unwrap();
     in_room(&bob, room, 2).await;
-    let first = say(&bob, room, "from bob").await;
+    let first = say_and_read(&bob, room, "from bob").await;
     within("read", alice.synced(room, first + 1)).await.unwrap();
     let path = world.folder.path().join("tape.bin");
     fs::write(&path, vec![7; 300_000]).unwrap();
@@ -74,7 +69,7 @@ async fn a_new_device_reads_shows_and_proves_what_its_user_has_read() {
     assert_eq!((found.word, found.problems.len(), found.disclosed), (Word::Valid, 0, 3));
     assert!(shown.iter().all(|said| said.unopened_by.is_empty()));
     // What both say from now on is on both, and bob has no receipt of the phone's for what was before it.
-    let last = say(&phone, room, "from the phone").await;
+    let last = say_and_read(&phone, room, "from the phone").await;
     within("read", alice.synced(room, last + 1)).await.unwrap();
     assert_eq!(texts(&alice, room).await.len(), 4);
     phone.close().await;
@@ -94,9 +89,9 @@ async fn history_is_that_of_its_user_and_outlives_a_device() {
     let mut world = World::new().await;
     let (alice, carol) = (world.member("alice").await, world.member("carol").await);
     let room = alice.create_room("ops").await.unwrap();
-    say(&alice, room, "before carol").await;
+    say_and_read(&alice, room, "before carol").await;
     alice.add(room, &["carol"]).await.unwrap();
-    let last = say(&alice, room, "with carol").await;
+    let last = say_and_read(&alice, room, "with carol").await;
     in_room(&carol, room, last + 1).await;
     let tablet = device(&world, &carol, "tablet").await;
     assert_eq!(texts(&tablet, room).await, ["with carol"]);
@@ -106,7 +101,7 @@ async fn history_is_that_of_its_user_and_outlives_a_device() {
     let laptop = alice.certificate();
     alice.close().await;
     phone.revoke_device(laptop, "key-compromise").await.unwrap();
-    let last = say(&phone, room, "after the laptop").await;
+    let last = say_and_read(&phone, room, "after the laptop").await;
     let desk = device(&world, &phone, "desk").await;
     within("read", desk.synced(room, last + 1)).await.unwrap();
     assert_eq!(texts(&desk, room).await, ["before carol", "with carol", "after the laptop"]);
@@ -133,8 +128,8 @@ async fn a_history_that_was_changed_is_missing_and_nothing_else() {
     let mut world = World::new().await;
     let alice = world.member("alice").await;
     let (room, other) = (alice.create_room("ops").await.unwrap(), alice.create_room("other").await.unwrap());
-    say(&alice, room, "in ops").await;
-    say(&alice, other, "in other").await;
+    say_and_read(&alice, room, "in ops").await;
+    say_and_read(&alice, other, "in other").await;
     let phone = device(&world, &alice, "phone").await;
     assert_eq!((texts(&phone, room).await.len(), texts(&phone, other).await.len()), (1, 1));
     alice.close().await;
@@ -171,7 +166,8 @@ async fn a_device_of_ones_own_that_lies_about_the_past_is_not_believed() {
     let room = bob.create_room("ops").await.unwrap();
     bob.add(room, &["alice"]).await.unwrap();
     let mut group = alice.join_group(room).await.unwrap();
-    let (first, last) = (say(&bob, room, "the truth").await, say(&bob, room, "more of it").await);
+    let (first, last) =
+        (say_and_read(&bob, room, "the truth").await, say_and_read(&bob, room, "more of it").await);
     let fetch = Command::Fetch { room: room.0.into(), from: first, limit: 2 };
     let Reply::Entries { entries, .. } = alice.peer.ask(fetch).await.unwrap() else { panic!("no entries") };
     let mut contents: Vec<(u64, ByteVec)> = Vec::new();

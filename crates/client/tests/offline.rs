@@ -5,7 +5,7 @@
 mod common;
 
 use client::{Client, ClientOptions, Event, ExportOptions, Exported, Home, Outgoing, Progress, join_device};
-use common::{World, password, run, said, within};
+use common::{World, password, run, said, texts, within};
 use evidence::bundle::Root;
 use evidence::room::RoomId;
 use evidence::verdict::{Verdict, Word};
@@ -145,8 +145,7 @@ async fn who_was_removed_while_away_sees_it_and_proves_up_to_there() {
         within("his removal", bob.synced(room, 6)).await.unwrap();
         let rooms = bob.rooms().await.unwrap();
         assert_eq!((rooms[0].size, rooms[0].member, rooms[0].stopped), (6, false, false));
-        let texts: Vec<_> = said(&bob, room).await.into_iter().map(|(_, text)| text).collect();
-        assert_eq!(texts, ["one", "two", "three"]);
+        assert_eq!(texts(&bob, room).await, ["one", "two", "three"]);
         let (exported, verdict) = export(&bob, room, root).await;
         assert_eq!((exported.size, exported.behind, verdict.disclosed), (6, None, 3));
         bob.close().await;

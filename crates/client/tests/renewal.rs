@@ -7,7 +7,7 @@ mod common;
 use std::time::Duration;
 
 use client::{Client, Event, ExportOptions, Outgoing, What};
-use common::{World, export, in_room, query, run, said, verdict, within};
+use common::{World, export, in_room, query, run, said, texts, verdict, within};
 use evidence::bundle::Root;
 use evidence::entry::Place;
 use evidence::log::TreeHead;
@@ -79,8 +79,7 @@ async fn a_room_whose_keys_a_member_has_broken_goes_on_without_that_member() {
     within("logged", answer.logged()).await.unwrap();
     for client in [&alice, &bob, &dora] {
         within("all is there", in_room(client, room, 7)).await;
-        let texts: Vec<_> = said(client, room).await.into_iter().map(|(_, text)| text).collect();
-        assert_eq!(texts, ["before", "waiting", "I hear you"], "{}", client.user());
+        assert_eq!(texts(client, room).await, ["before", "waiting", "I hear you"], "{}", client.user());
         let known = client.rooms().await.unwrap().remove(0);
         assert_eq!((known.stuck, known.key_epoch), (false, Some(1)));
         let users: Vec<_> = client.members(room).await.unwrap().into_iter().map(|one| one.user).collect();
@@ -123,8 +122,7 @@ async fn keys_that_are_good_may_be_begun_anew_too_and_twice() {
     bob.send(room, Outgoing::text("three")).await.unwrap().logged().await.unwrap();
     for client in [&alice, &bob] {
         in_room(client, room, 7).await;
-        let texts: Vec<_> = said(client, room).await.into_iter().map(|(_, text)| text).collect();
-        assert_eq!(texts, ["one", "two", "three"]);
+        assert_eq!(texts(client, room).await, ["one", "two", "three"]);
     }
     for client in [alice, bob] {
         client.close().await;
@@ -179,8 +177,7 @@ async fn a_renewal_is_for_those_who_are_there_when_it_is_signed_and_what_is_said
     assert_eq!(renewed.unwrap().iter().map(|one| one.user.as_str()).collect::<Vec<_>>(), ["mallory"]);
     for client in [&alice, &bob] {
         within("all is there", in_room(client, room, 5)).await;
-        let texts: Vec<_> = said(client, room).await.into_iter().map(|(_, text)| text).collect();
-        assert_eq!(texts, ["not for mallory"]);
+        assert_eq!(texts(client, room).await, ["not for mallory"]);
         assert!(!client.rooms().await.unwrap().remove(0).stuck);
     }
     let renewals = renewals(&alice, room).await;

@@ -5,22 +5,13 @@
 mod common;
 
 use client::{Client, Event, ExportOptions, Outgoing, What};
-use common::{World, execute, export, in_room, query, said, verdict, within};
+use common::{World, execute, export, in_room, query, say, texts, verdict, within};
 use evidence::bundle::Root;
 use evidence::content::{Attachment, Content, Field, FileBytes, FileName};
 use evidence::limits::{MAX_CONTENT, MAX_INLINE_ATTACHMENT};
 use evidence::receipt::Unopened;
 use evidence::room::RoomId;
 use evidence::verdict::{UnopenedBy, Word};
-
-async fn say(client: &Client, room: RoomId, text: &str) -> u64 {
-    let mut handle = client.send(room, Outgoing::text(text)).await.unwrap();
-    within("logged", handle.logged()).await.unwrap().index
-}
-
-async fn texts(client: &Client, room: RoomId) -> Vec<String> {
-    said(client, room).await.into_iter().map(|(_, text)| text).collect()
-}
 
 async fn epoch(client: &Client, room: RoomId) -> Option<u64> {
     client.rooms().await.unwrap().into_iter().find(|known| known.id == room).unwrap().key_epoch

@@ -3,7 +3,7 @@
 mod common;
 
 use client::{ClientError, Disclose, ExportOptions, Home, MessageState, Outgoing, VaultError, What};
-use common::{World, export, in_room, said, verdict, within};
+use common::{World, export, in_room, said, texts, verdict, within};
 use evidence::bundle::Root;
 use evidence::content::Reference;
 use evidence::entry::Place;
@@ -149,8 +149,7 @@ async fn messages_wait_while_the_server_is_away_and_go_out_when_it_is_back() {
     world.start().await;
     within("acknowledged", second.logged()).await.unwrap();
     within("both are there", alice.synced(room, 3)).await.unwrap();
-    let texts: Vec<_> = said(&alice, room).await.into_iter().map(|(_, text)| text).collect();
-    assert_eq!(texts, ["said while it was away", "said after a restart"]);
+    assert_eq!(texts(&alice, room).await, ["said while it was away", "said after a restart"]);
     alice.close().await;
 }
 
@@ -203,8 +202,7 @@ async fn a_change_of_members_under_messages_on_their_way_loses_none() {
     };
     within("all are logged", async { tokio::join!(talk, change) }).await;
     within("all are delivered", alice.synced(room, 2 + 200 + 6)).await.unwrap();
-    let texts: Vec<_> = said(&alice, room).await.into_iter().map(|(_, text)| text).collect();
-    assert_eq!(texts, (0..200).map(|number| number.to_string()).collect::<Vec<_>>());
+    assert_eq!(texts(&alice, room).await, (0..200).map(|number| number.to_string()).collect::<Vec<_>>());
     for client in [alice, bob, carol] {
         client.close().await;
     }

@@ -5,7 +5,7 @@ mod common;
 use client::{
     Client, ClientError, ClientOptions, Event, ExportOptions, Home, Joiner, Outgoing, VaultError, join,
 };
-use common::{World, ended, export, password, run, said, verdict, within};
+use common::{World, ended, export, password, run, said, texts, verdict, within};
 use evidence::bundle::Root;
 use evidence::verdict::Word;
 use pki::Password;
@@ -100,10 +100,9 @@ async fn a_client_that_is_killed_loses_nothing_and_doubles_nothing() {
         client = world.reopen("alice").await;
     }
     within("all are there", client.synced(room, 201)).await.unwrap();
-    let texts: Vec<_> = said(&client, room).await.into_iter().map(|(_, text)| text).collect();
     let expected: Vec<_> =
         (0..5).flat_map(|round| (0..40).map(move |number| format!("{round} {number}"))).collect();
-    assert_eq!(texts, expected);
+    assert_eq!(texts(&client, room).await, expected);
     client.close().await;
 }
 

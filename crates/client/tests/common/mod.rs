@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use client::{Client, ClientOptions, Home, Joiner, join};
+use client::{Client, ClientOptions, Home, Joiner, Outgoing, join};
 use evidence::bundle::Root;
 use evidence::checkpoint::{Checkpoint, Origin};
 use evidence::log::{Tree, TreeHead, leaf_hash};
@@ -220,6 +220,16 @@ pub async fn in_room(client: &Client, room: RoomId, size: u64) {
 pub async fn said(client: &Client, room: RoomId) -> Vec<(String, String)> {
     let items = client.timeline(room, 0, usize::MAX).await.unwrap();
     items.iter().filter_map(|item| Some((item.from.clone(), item.text()?.to_owned()))).collect()
+}
+
+pub async fn texts(client: &Client, room: RoomId) -> Vec<String> {
+    said(client, room).await.into_iter().map(|(_, text)| text).collect()
+}
+
+/// Says it, and tells its index once it is logged.
+pub async fn say(client: &Client, room: RoomId, text: &str) -> u64 {
+    let mut handle = client.send(room, Outgoing::text(text)).await.unwrap();
+    within("logged", handle.logged()).await.unwrap().index
 }
 
 pub async fn export(client: &Client, room: RoomId, options: &client::ExportOptions) -> Vec<u8> {
