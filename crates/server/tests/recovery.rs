@@ -91,6 +91,38 @@ async fn tries_with_a_token_are_the_accounts_and_without_one_the_address_alone()
     alice.connect(running.address()).await.unwrap();
 }
 
+/// SE-9: a client sees by the challenge whether its password is right, before anything is counted against the account.
+#[tokio::test]
+async fn without_a_good_token_a_challenge_does_not_tell_whether_the_password_is_right() {
+    let running = start().await;
+    let alice = running.member("alice").await;
+    paper(&running, &alice).await.ask(put(1, b"sealed")).await.unwrap();
+    let mut session = alice.connect(running.address()).await.unwrap();
+    let Reply::DeviceLink { token: link, .. } = session.ask(Command::DeviceLinkCreate).await.unwrap() else {
+        panic!("no link")
+    };
+    let root = *running.authority().root_fingerprint();
+    let tells = async |start: &dyn Fn(Vec<u8>) -> Command| {
+        let mut peer = Peer::connect(running.address(), anonymous(&root)).await.unwrap();
+        let (login, ke1) = ClientLogin::start(PASSWORD).unwrap();
+        let Reply::LoginChallenge { ke2 } = peer.ask(start(ke1)).await.unwrap() else {
+            panic!("no challenge")
+        };
+        login.finish(PASSWORD, &ke2, Parties { user: "alice", root: &root }, &peer.exporter()).is_ok()
+    };
+    for (token, good) in [([1; 32], true), ([2; 32], false)] {
+        let start = |ke1| Command::RecoveryStart { token: token.to_vec(), user: "alice".into(), ke1 };
+        assert_eq!(tells(&start).await, good, "a recovery key's");
+    }
+    for (token, good) in [(link, true), (vec![2; 32], false)] {
+        let start = |ke1| {
+            let (token, user, device) = (token.clone(), "alice".into(), "desk".into());
+            Command::DeviceStart { token, user, device, ke1 }
+        };
+        assert_eq!(tells(&start).await, good, "a link's");
+    }
+}
+
 #[tokio::test]
 async fn only_a_recovery_key_hands_in_a_record_and_few_of_them() {
     let running = start().await;
