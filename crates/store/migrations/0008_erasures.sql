@@ -7,5 +7,9 @@ CREATE TABLE erased (
     FOREIGN KEY (room_no, idx) REFERENCES entries (room_no, idx),
     FOREIGN KEY (room_no, by_idx) REFERENCES entries (room_no, idx)
 ) STRICT, WITHOUT ROWID;
+-- Pieces that have something of it, until it is taken out of them.
+CREATE TABLE history_erased (
+    position INTEGER PRIMARY KEY NOT NULL REFERENCES history (position)
+) STRICT;
 -- Which pieces are about an entry.
 CREATE INDEX history_by_entry ON history (room, first, past);

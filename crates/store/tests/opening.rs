@@ -9,8 +9,8 @@ use sqlx::sqlite::SqliteConnectOptions;
 use store::conformance::blobs::put;
 use store::conformance::fixtures::{create_room, enrol, enrolment, entry, id, invite, room_append};
 use store::{
-    Accounts as _, Blobs as _, Depth, Imports as _, Invites as _, KeyPackages as _, Log as _, Problem,
-    Rooms as _, Settings as _, SqliteStore, StoreError, Unique, Upkeep as _,
+    Accounts as _, Blobs as _, Depth, Histories as _, Imports as _, Invites as _, KeyPackages as _, Log as _,
+    Problem, Rooms as _, Settings as _, SqliteStore, StoreError, Unique, Upkeep as _,
 };
 
 async fn sql(path: &Path, statements: &'static str) {
@@ -66,7 +66,7 @@ async fn members_of_an_earlier_schema_have_no_closing_checkpoint() {
     sql(
         &path,
         "ALTER TABLE members DROP COLUMN closing; DROP TABLE imports; DROP TABLE key_packages; \
-         DROP TABLE erased; DROP TABLE blob_pieces; DROP TABLE blobs; DROP TABLE history; DROP TABLE history_devices; DROP TABLE history_boxes; DROP TABLE recoveries; \
+         DROP TABLE erased; DROP TABLE blob_pieces; DROP TABLE blobs; DROP TABLE history_erased; DROP TABLE history; DROP TABLE history_devices; DROP TABLE history_boxes; DROP TABLE recoveries; \
          ALTER TABLE accounts DROP COLUMN imported_ms; DELETE FROM schema_version WHERE version > 2",
     )
     .await;
@@ -287,15 +287,23 @@ async fn what_was_erased_is_in_no_file() {
     let hash = put(&store, ada, &file).await;
     let with = store::NewEntry { ciphertext: Some(said.clone()), blobs: vec![hash], ..entry(ada, 2) };
     store.append(vec![room_append(room, 1, vec![with])]).await.unwrap();
-    let found = |what: &[u8]| {
-        let files = ["store.db", "store.db-wal"].map(|name| std::fs::read(folder.path().join(name)).unwrap());
+    let found = |database: &str, what: &[u8]| {
+        let log = format!("{database}-wal");
+        let files = [database, &log].map(|name| std::fs::read(folder.path().join(name)).unwrap_or_default());
         files.iter().any(|bytes| bytes.windows(40).any(|window| window == &what[..40]))
     };
-    assert!(found(&said) && found(&file));
+    let kept = b"what is kept for the others, sealed".repeat(500);
+    let piece = minicbor::to_vec([(1_u64, minicbor::bytes::ByteVec::from(kept.clone()))]).unwrap();
+    store.put_history(store::NewHistory { device: ada, room, first: 1, end: 2, piece }).await.unwrap();
+    assert!(found("store.db", &said) && found("store.db", &file) && found("store.db", &kept));
     let erasing = store::NewEntry { ciphertext: None, erases: vec![1], ..entry(ada, 3) };
     store.append(vec![room_append(room, 2, vec![erasing])]).await.unwrap();
+    // Nor in a copy that is made before it has all been overwritten.
+    store.backup(&folder.path().join("copy.db")).await.unwrap();
     while !store.sweep().await.unwrap() {}
-    assert!(!found(&said) && !found(&file));
+    for database in ["store.db", "copy.db"] {
+        assert!(!found(database, &said) && !found(database, &file) && !found(database, &kept), "{database}");
+    }
     assert_eq!(store.entries(&room, 0, 9, 1_000_000).await.unwrap().len(), 3);
 }
 

@@ -104,12 +104,18 @@ pub async fn pieces_of_history_lose_it(store: Arc<dyn Store>) {
         found.into_iter().map(|piece| (piece.first, piece.end, piece.piece)).collect::<Vec<_>>()
     };
     let list = |range, contents: &[(u64, &[u8])]| piece(ada, room, range, contents).piece;
-    assert_eq!(read("ada", room).await, [(0, 4, list((0, 4), &all[1..2]))]);
-    assert_eq!(read("ada", id("ops")).await, [(0, 4, list((0, 4), &all))]);
     let nothing = list((0, 0), &[]);
     let kept = (4, 6, opaque((4, 6)).piece);
     let lost = |first, end| (first, end, nothing.clone());
-    assert_eq!(read("bob", room).await, [lost(0, 2), lost(2, 4), kept, lost(6, 9)]);
+    // At once, and as much once they are rewritten.
+    for rewritten in [false, true] {
+        if rewritten {
+            swept(&*store).await;
+        }
+        assert_eq!(read("ada", room).await, [(0, 4, list((0, 4), &all[1..2]))]);
+        assert_eq!(read("ada", id("ops")).await, [(0, 4, list((0, 4), &all))]);
+        assert_eq!(read("bob", room).await, [lost(0, 2), lost(2, 4), kept.clone(), lost(6, 9)]);
+    }
 
     // A device that has not read of it yet brings nothing back, and goes on where it is.
     let late = piece(ada, room, (8, 10), &[(8, b"eight"), (9, b"nine")]);

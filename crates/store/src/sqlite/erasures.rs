@@ -27,19 +27,20 @@ impl Erasing {
     }
 }
 
-/// Drops what entries said: ciphertexts, blobs, and what pieces of history have of them. The entries and those that erase them are
-/// written.
+/// Drops what entries said: ciphertexts and blobs; pieces of history are read without it from now on. The entries and those that
+/// erase them are written.
 pub(super) async fn erase(
     connection: &mut SqliteConnection,
     (room_no, room): (i64, &Hash),
     Erasing { by, erased }: Erasing,
 ) -> Result<(), StoreError> {
+    let by = int("index", by)?;
+    let erased: Vec<i64> = erased.into_iter().map(|index| int("index", index)).collect::<Result<_, _>>()?;
     for index in &erased {
-        let index = int("index", *index)?;
         sqlx::query("INSERT OR IGNORE INTO erased (room_no, idx, by_idx) VALUES (?, ?, ?)")
             .bind(room_no)
             .bind(index)
-            .bind(int("index", by)?)
+            .bind(by)
             .execute(&mut *connection)
             .await?;
         sqlx::query(
@@ -49,9 +50,10 @@ pub(super) async fn erase(
         .bind(index)
         .execute(&mut *connection)
         .await?;
-        blobs::drop_of_entry(connection, room_no, index).await?;
+        blobs::drop_of_entry(connection, room_no, *index).await?;
     }
-    history::erase(connection, room, &erased).await
+    let Some((first, last)) = erased.first().zip(erased.last()) else { return Ok(()) };
+    history::mark_erased(connection, (room_no, room), by, (*first, *last)).await
 }
 
 /// The entries from `first` to before `end` whose content was erased.
@@ -76,7 +78,11 @@ impl SqliteStore {
     /// Deletes a part of what was dropped, or, if nothing of it is left, empties the write-ahead log; whether that is done.
     pub(super) async fn sweep_step(&self) -> Result<bool, StoreError> {
         let mut transaction = self.begin().await?;
-        let outcome = blobs::trim_dropped(&mut transaction).await;
+        let outcome = async {
+            Ok(blobs::trim_dropped(&mut transaction).await?
+                || history::rewrite_marked(&mut transaction).await?)
+        };
+        let outcome = outcome.await;
         if transaction.finish(outcome).await? {
             return Ok(false);
         }

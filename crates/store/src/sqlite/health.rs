@@ -34,6 +34,7 @@ impl Upkeep for SqliteStore {
         sqlx::query("DELETE FROM key_packages WHERE last_resort = 0").execute(&mut copy).await?;
         // SE-50: what was erased, and is deleted in steps.
         sqlx::query("DELETE FROM blobs WHERE room_no IS NULL AND created_ms = 0").execute(&mut copy).await?;
+        while history::rewrite_marked(&mut copy).await? {}
         copy.close().await?;
         file.sync_all().map_err(unusable)
     }

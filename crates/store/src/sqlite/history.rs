@@ -1,7 +1,5 @@
 //! What a user's devices keep for each other.
 
-use std::collections::BTreeSet;
-
 use async_trait::async_trait;
 use futures_util::TryStreamExt as _;
 use sqlx::sqlite::SqliteConnection;
@@ -14,6 +12,9 @@ use crate::{Hash, Histories, History, NewHistory, Problem, Report, StoreError, p
 
 /// Pieces in one answer.
 const PIECES: u32 = 64;
+
+/// Pieces that are rewritten in one transaction: 4 MiB at most, as others wait for it.
+const REWRITTEN_AT_ONCE: u32 = 8;
 
 /// The last one ends last.
 const END: &str =
@@ -99,7 +100,8 @@ impl Histories for SqliteStore {
         bytes: usize,
     ) -> Result<Vec<History>, StoreError> {
         let mut rows = sqlx::query_as(
-            "SELECT position, certificate, first, past, piece FROM history WHERE position IN ( \
+            "SELECT position, certificate, first, past, piece, position IN (SELECT position FROM history_erased) \
+                FROM history WHERE position IN ( \
                 SELECT h.position FROM devices d JOIN history h ON h.certificate = d.certificate \
                 WHERE d.user_name = ? AND d.certificate <> ? AND h.room = ? AND h.position > ? \
                 ORDER BY h.position LIMIT ?) ORDER BY position",
@@ -110,15 +112,27 @@ impl Histories for SqliteStore {
         .bind(bound(after))
         .bind(PIECES)
         .fetch(&self.readers);
-        let (mut found, mut held) = (Vec::new(), 0_usize);
+        let (mut found, mut marked, mut held) = (Vec::new(), Vec::new(), 0_usize);
         while let Some(row) = rows.try_next().await? {
-            let (position, device, first, end, piece): (i64, Vec<u8>, i64, i64, Vec<u8>) = row;
+            let (position, device, first, end, piece, has_erased): (i64, Vec<u8>, i64, i64, Vec<u8>, bool) =
+                row;
             held = held.saturating_add(piece.len());
             if held > bytes && !found.is_empty() {
                 break;
             }
+            if has_erased {
+                marked.push(found.len());
+            }
             let (position, first, end) = (uint(position)?, uint(first)?, uint(end)?);
             found.push(History { position, device: hash(device)?, first, end, piece });
+        }
+        drop(rows);
+        for index in marked {
+            if let Some(one) = found.get_mut(index) {
+                let mut reader = self.readers.acquire().await?;
+                let erased = erasures::erased_in(&mut reader, room, one.first, one.end).await?;
+                one.piece = piece::without(&one.piece, &erased);
+            }
         }
         Ok(found)
     }
@@ -193,31 +207,43 @@ fn counted(piece: &[u8]) -> u64 {
     (piece.len() as u64).max(MIN_HISTORY_PIECE)
 }
 
-/// Drops what pieces have of these entries of a room; the pieces stay, with what else they have.
-pub(super) async fn erase(
+/// Marks the pieces that are about what an entry of a room erases, from the first of it to the last: they are read without it, and
+/// rewritten step by step ([`rewrite_marked`]).
+pub(super) async fn mark_erased(
     connection: &mut SqliteConnection,
-    room: &Hash,
-    erased: &BTreeSet<u64>,
+    (room_no, room): (i64, &Hash),
+    by: i64,
+    (first, last): (i64, i64),
 ) -> Result<(), StoreError> {
-    let Some((first, last)) = erased.first().zip(erased.last()) else { return Ok(()) };
-    let pieces: Vec<(i64, i64, i64)> = sqlx::query_as(
-        "SELECT position, first, past FROM history WHERE room = ? AND first <= ? AND past > ?",
+    sqlx::query(
+        "INSERT OR IGNORE INTO history_erased SELECT position FROM history \
+            WHERE room = ?1 AND first <= ?2 AND past > ?3 AND EXISTS ( \
+                SELECT 1 FROM erased WHERE room_no = ?4 AND idx >= first AND idx < past AND by_idx = ?5)",
     )
     .bind(&room[..])
-    .bind(int("index", *last)?)
-    .bind(int("index", *first)?)
-    .fetch_all(&mut *connection)
+    .bind(last)
+    .bind(first)
+    .bind(room_no)
+    .bind(by)
+    .execute(connection)
     .await?;
-    for (position, first, end) in pieces {
-        if erased.range(uint(first)?..uint(end)?).next().is_none() {
-            continue;
-        }
-        let (device, before): (Vec<u8>, Vec<u8>) =
-            sqlx::query_as("SELECT certificate, piece FROM history WHERE position = ?")
+    Ok(())
+}
+
+/// Drops what some of the marked pieces have of what was erased; the pieces stay, with what else they have. Whether there was any.
+pub(super) async fn rewrite_marked(connection: &mut SqliteConnection) -> Result<bool, StoreError> {
+    let positions: Vec<i64> = sqlx::query_scalar("SELECT position FROM history_erased LIMIT ?")
+        .bind(REWRITTEN_AT_ONCE)
+        .fetch_all(&mut *connection)
+        .await?;
+    for position in &positions {
+        let (device, room, first, end, before): (Vec<u8>, Vec<u8>, i64, i64, Vec<u8>) =
+            sqlx::query_as("SELECT certificate, room, first, past, piece FROM history WHERE position = ?")
                 .bind(position)
                 .fetch_one(&mut *connection)
                 .await?;
-        let after = piece::without(&before, erased);
+        let erased = erasures::erased_in(connection, &hash(room)?, uint(first)?, uint(end)?).await?;
+        let after = piece::without(&before, &erased);
         sqlx::query("UPDATE history_devices SET bytes = bytes - ? WHERE certificate = ?")
             .bind(int("size", counted(&before).saturating_sub(counted(&after)))?)
             .bind(device)
@@ -228,8 +254,12 @@ pub(super) async fn erase(
             .bind(position)
             .execute(&mut *connection)
             .await?;
+        sqlx::query("DELETE FROM history_erased WHERE position = ?")
+            .bind(position)
+            .execute(&mut *connection)
+            .await?;
     }
-    Ok(())
+    Ok(!positions.is_empty())
 }
 
 /// The size that each device is said to have is that of its pieces.
